@@ -1,0 +1,49 @@
+# Every target does its own set-up; a second call does not install again.
+PYTHON ?= python3
+VENV   ?= .venv
+TORCH  ?= torch==2.13.0
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check bench docs clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.package
+	$(BIN)/neuromf toy preset=quick out=runs/demo --overwrite
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n auto
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/pytest -q tests/test_layout.py
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/step.py small --out benchmarks/results/step-small.json
+	$(BIN)/python benchmarks/step.py brain --out benchmarks/results/step-brain.json
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:
+	rm -rf $(VENV) runs docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.torch:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.11 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet $(TORCH)
+	@touch $@
+
+$(VENV)/.package: $(VENV)/.torch pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.package
+	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@

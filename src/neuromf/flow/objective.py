@@ -1,0 +1,242 @@
+"""The average-velocity objective: what a network should predict, and how far it is from that.
+
+MeanFlow identity (arXiv 2505.13447, eq. 6): v = u + (t - r) du/dt with du/dt = (∂_z u) v + ∂_t u at fixed r. The
+compound V = u + (t - r) sg(du/dt) is regressed on v_c = noise - x (improved MeanFlow, arXiv 2512.02012, eq. 9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neuromf.flow.checks import check_latents, check_same_shape, check_times
+from neuromf.flow.jvp import WAYS
+from neuromf.flow.network import Network, predict_head, predict_main, scatter, select, split_output
+from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
+
+
+class Terms(NamedTuple):
+    """One evaluation of the objective; tensors are (B, C, *spatial) unless said."""
+
+    z: Tensor  # point on the path
+    target: Tensor  # noise - x
+    tangent: Tensor  # dz/dt along which u was differentiated; detached
+    u: Tensor  # average velocity; carries the gradient
+    dudt: Tensor  # total derivative of u at fixed r; detached; 0 in rows with r = t, where nothing needs it
+    compound: Tensor  # u + (t - r) dudt; should match target
+    head: Tensor | None  # velocity of the v head; carries the gradient
+    t: Tensor  # (B,)
+    r: Tensor  # (B,)
+    finite: Tensor  # (B,) bool; rows with NaN or Inf in x or noise were set to 0 before the network saw them
+
+
+class Loss(NamedTuple):
+    """What is minimised, and what it is made of. All but `total` are detached; a mean over no rows is NaN."""
+
+    total: Tensor  # scalar: mean over finite rows of weight * raw, plus the head's part
+    raw: Tensor  # scalar: mean over finite rows of Σ_c λ_c mean|e_c|^p_c
+    raw_head: Tensor | None  # scalar: the same of the head
+    raw_equal: Tensor  # scalar: raw of the rows with r = t
+    raw_interval: Tensor  # scalar: raw of the rows with r < t
+    channels: Tensor  # (C,): mean|e_c|^p_c over finite rows, without λ
+    rows: Tensor  # (B,): raw of each row; 0 where not finite
+    weight: Tensor  # (B,): adaptive weight of each row; 0 where not finite
+    nonfinite: Tensor  # scalar: number of rows left out
+
+
+@dataclass(frozen=True)
+class MeanFlow:
+    """Average-velocity objective on z_t = (1 - t) x + t noise; t = 0 is data, t = 1 is noise, r <= t.
+
+    `equal_fraction=1` in the TimeSampler, or jvp="none", makes it flow matching (rectified flow).
+    """
+
+    predict: Prediction = "x"  # the network returns x̂ (u = (z - x̂) / t), or u
+    tangent: Literal["boundary", "head", "conditional"] = "boundary"  # u(z, t, t), the v head at r = t, or v_c
+    jvp: Literal["exact", "two-stream", "finite", "none"] = "exact"  # how du/dt is computed; see flow.jvp
+    p: float = 2.0  # exponent of the error
+    channel_p: tuple[float, ...] | None = None  # one exponent a channel, in place of p
+    channel_weights: tuple[float, ...] | None = None  # λ_c; None is all 1
+    weight_power: float = 1.0  # adaptive weight 1 / (sg(L) + weight_eps)^weight_power; 0 switches it off
+    weight_eps: float = 0.01
+    head_weight: float = 1.0  # of the v head's own loss, where the network has one
+
+    def __post_init__(self) -> None:
+        for name, value, accepted in (
+            ("predict", self.predict, ("x", "u")),
+            ("tangent", self.tangent, ("boundary", "head", "conditional")),
+            ("jvp", self.jvp, (*WAYS, "none")),
+        ):
+            if value not in accepted:
+                raise ValueError(f"{name} is {value!r}: one of {', '.join(map(repr, accepted))}")
+        for name, number in (("p", self.p), *(("channel_p", p) for p in self.channel_p or ())):
+            if not number >= 1:
+                raise ValueError(f"{name} is {number}: exponents below 1 have no finite gradient at 0")
+        for name, number in (("weight_power", self.weight_power), ("head_weight", self.head_weight)):
+            if not number >= 0:
+                raise ValueError(f"{name} is {number}: 0 or more")
+        if not self.weight_eps > 0:
+            raise ValueError(f"weight_eps is {self.weight_eps}: it keeps the adaptive weight finite and must be above 0")
+
+    def velocity(self, net: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        """Return the average velocity u(z, t, r), shape of z (B, C, *spatial), for times t, r (B,), r <= t.
+
+        Raises ValueError or TypeError where shapes, dtypes or times are wrong.
+        """
+        check_latents("z", z)
+        check_times(t, r, len(z), zero_allowed=self.predict == "u")
+        prediction = predict_main(net, z, t, r)
+        check_same_shape("the network's output", prediction, "z", z)
+        return to_velocity(prediction.to(z.dtype), z, t, self.predict)
+
+    def terms(self, net: Network, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Terms:
+        """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,), 0 <= r <= t <= 1.
+
+        du/dt is computed for the rows with r < t only, detached, so the gradient is that of u + (t - r) sg(du/dt).
+        Rows with NaN or Inf are zeroed and flagged. Raises ValueError or TypeError on wrong shapes, dtypes or times, a
+        batch without one finite row, or a head asked for that the network lacks.
+        """
+        check_latents("x", x)
+        check_latents("noise", noise)
+        check_same_shape("noise", noise, "x", x)
+        check_times(t, r, len(x), zero_allowed=self.predict == "u")
+        x, noise, finite = _without_nonfinite_rows(x, noise)
+        t, r = t.to(x.dtype), r.to(x.dtype)
+        z, target = point_on_path(x, noise, t), path_velocity(x, noise)
+
+        rows = torch.nonzero(r < t).flatten()
+        if self.jvp == "none" or len(rows) == 0:
+            prediction, head = split_output(net(z, t, r))
+            direction = rate = z[:0]
+            rows = rows[:0]
+        else:
+            direction = self._direction(net, *select(rows, z, t, target))
+            prediction, head, rate = WAYS[self.jvp](net, z, t, r, rows, direction)
+
+        u = self._as_velocity("the network's output", prediction, z, t)
+        v = None if head is None else self._as_velocity("the v head's output", head, z, t)
+        slope, rise = self._slope(u.detach(), rate.to(z.dtype), direction, t, r, rows)
+        return Terms(
+            z=z, target=target, u=u, head=v, t=t, r=r, finite=finite,
+            tangent=scatter(rows, direction, self._boundary_direction(u, v, target)),
+            dudt=scatter(rows, slope, torch.zeros_like(z)),
+            compound=u + scatter(rows, rise, torch.zeros_like(z)),
+        )  # fmt: skip
+
+    def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
+        """Return the loss of `terms`: Σ_c λ_c mean|V_c - v_c|^p_c per row, mean over voxels, adaptively weighted, mean over rows.
+
+        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite get weight 0 and are counted.
+        """
+        channels, rows, finite, weight = self._weighed(terms.compound - terms.target, terms.finite, mask)
+        total = _mean(weight * rows, finite)
+        raw_head = None
+        if terms.head is not None:
+            _, head_rows, head_finite, head_weight = self._weighed(terms.head - terms.target, terms.finite, mask)
+            total = total + self.head_weight * _mean(head_weight * head_rows, head_finite)
+            raw_head = _mean(head_rows.detach(), head_finite)
+        rows, equal = rows.detach(), terms.r == terms.t
+        return Loss(
+            total=total,
+            raw=_mean(rows, finite, empty=torch.nan),
+            raw_head=raw_head,
+            raw_equal=_mean(rows, finite & equal, empty=torch.nan),
+            raw_interval=_mean(rows, finite & ~equal, empty=torch.nan),
+            channels=channels.detach().sum(0) / finite.sum(),
+            rows=rows,
+            weight=weight,
+            nonfinite=(~finite).sum(),
+        )
+
+    @torch.no_grad()
+    def _direction(self, net: Network, z: Tensor, t: Tensor, target: Tensor) -> Tensor:
+        """Return dz/dt for the jvp, shape of z, for rows at times t (B,)."""
+        if self.tangent == "conditional":
+            return target
+        if self.tangent == "head":
+            return to_velocity(predict_head(net, z, t, t).to(z.dtype), z, t, self.predict)
+        return to_velocity(predict_main(net, z, t, t).to(z.dtype), z, t, self.predict)
+
+    def _boundary_direction(self, u: Tensor, head: Tensor | None, target: Tensor) -> Tensor:
+        """Return the same for rows with r = t, where it is at hand."""
+        if self.tangent == "conditional":
+            return target
+        if self.tangent == "boundary":
+            return u.detach()
+        if head is None:
+            raise ValueError("tangent='head' needs a network with a v head: UNetConfig(head_blocks=1), or tangent='boundary'")
+        return head.detach()
+
+    def _as_velocity(self, name: str, prediction: Tensor, z: Tensor, t: Tensor) -> Tensor:
+        check_same_shape(name, prediction, "x", z)
+        return to_velocity(prediction.to(z.dtype), z, t, self.predict)
+
+    def _slope(
+        self, u: Tensor, rate: Tensor, direction: Tensor, t: Tensor, r: Tensor, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return du/dt and (t - r) du/dt of the given rows, from the rate of change of the prediction.
+
+        For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps the rise from growing as 1/t.
+        """
+        u, t, r = select(rows, u, t, r)
+        t, h = per_sample(t, like=u), per_sample(t - r, like=u)
+        if self.predict == "u":
+            return rate, h * rate
+        change = direction - u - rate
+        return change / t, (h / t) * change
+
+    def _weighed(
+        self, error: Tensor, finite: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return per-channel errors (B, C), their weighted sum (B,), which rows are finite (B,), and adaptive weights (B,)."""
+        error = error.float() if error.dtype in (torch.float16, torch.bfloat16) else error
+        finite = finite & torch.isfinite(error.detach()).flatten(1).all(1)
+        error = torch.where(per_sample(finite, like=error), error, 0.0)
+        p = _per_channel("channel_p", self.channel_p, self.p, error)
+        powered = error.square() if p.eq(2).all() else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
+        channels = _spatial_mean(powered, mask)
+        rows = (channels * _per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(1)  # no matmul: autocast
+        weight = finite / (rows.detach() + self.weight_eps) ** self.weight_power
+        return channels, rows, finite, weight
+
+
+def _without_nonfinite_rows(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return x and noise with non-finite rows set to 0, so that no NaN reaches a weight's gradient, and the finite rows (B,)."""
+    finite = (torch.isfinite(x) & torch.isfinite(noise)).flatten(1).all(1)
+    if finite.all():
+        return x, noise, finite
+    if not finite.any():
+        raise ValueError(f"x or noise: all {len(x)} rows hold NaN or Inf; check the latents (at least one finite row is needed)")
+    keep = per_sample(finite, like=x)
+    return torch.where(keep, x, 0.0), torch.where(keep, noise, 0.0), finite
+
+
+def _per_channel(name: str, values: tuple[float, ...] | None, default: float, like: Tensor) -> Tensor:
+    channels = like.shape[1]
+    if values is not None and len(values) != channels:
+        raise ValueError(f"{name} has {len(values)} values but the data have {channels} channels: give one a channel")
+    return like.new_tensor(values if values is not None else [default] * channels)
+
+
+def _spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
+    """Return (B, C), the mean over space, weighted by `mask`."""
+    if mask is None:
+        return values.flatten(2).mean(2) if values.ndim > 2 else values
+    try:
+        mask = mask.to(values).expand_as(values)
+    except RuntimeError:
+        raise ValueError(f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}") from None
+    area = mask.flatten(2).sum(2)
+    if not (area > 0).all():
+        raise ValueError("mask is 0 throughout a row: there is no voxel left to take a mean over")
+    return (values * mask).flatten(2).sum(2) / area
+
+
+def _mean(rows: Tensor, keep: Tensor, empty: float = 0.0) -> Tensor:
+    """Return the mean of the kept rows; over none it is `empty`, still attached to the graph."""
+    count = keep.sum()
+    mean = torch.where(keep, rows, 0.0).sum() / count.clamp(min=1)
+    return mean if empty == 0.0 else torch.where(count > 0, mean, empty)

@@ -1,0 +1,256 @@
+"""Two streams through one network call: values under autograd, and beside them their derivative along one direction.
+
+`Dual(x, dx)` goes through an unmodified network; every torch function it meets has one rule here, written d(...) = ...
+with d(x) the tangent. The value is computed as always, so its gradient and what autograd stores are those of a plain
+forward; the tangent is computed under no_grad and stored nowhere. A function without a rule raises with its name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint as torch_checkpoint
+
+Rule = Callable[..., Any]
+RULES: dict[Any, Rule] = {}
+
+
+class Dual(Tensor):
+    """A tensor that carries its tangent, of equal shape; both are plain tensors. A `tangent` of None is 0."""
+
+    value: Tensor
+    tangent: Tensor
+
+    @staticmethod
+    def __new__(cls, value: Tensor, tangent: Tensor) -> Dual:
+        dual = Tensor._make_subclass(cls, value.detach())
+        dual.value, dual.tangent = value, tangent
+        return dual
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _ASKED_OF_THE_VALUE:
+            return func(value_of(args[0]), *args[1:], **kwargs)
+        rule = RULES.get(func)
+        if rule is None:
+            raise NotImplementedError(
+                f"the two-stream pass has no rule for {torch.overrides.resolve_name(func) or func}: "
+                "add one to neuromf/flow/streams.py, or choose jvp='exact', which takes any differentiable function"
+            )
+        return rule(func, *args, **kwargs)
+
+
+_ASKED_OF_THE_VALUE = {
+    Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.device.__get__, Tensor.ndim.__get__, Tensor.layout.__get__,
+    Tensor.is_cuda.__get__, Tensor.requires_grad.__get__, Tensor.grad_fn.__get__, Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__,
+    Tensor.is_floating_point, torch.is_floating_point, Tensor.is_contiguous, Tensor.stride, Tensor.register_hook, Tensor.__repr__,
+}  # fmt: skip
+
+
+def value_of(x: Any) -> Any:
+    """Return the value of a Dual, anything else as it is."""
+    return x.value if isinstance(x, Dual) else x
+
+
+def tangent_of(x: Any) -> Any:
+    """Return the tangent of a Dual, and 0 for a constant."""
+    return x.tangent if isinstance(x, Dual) else 0.0
+
+
+def rule(*functions: Any) -> Callable[[Rule], Rule]:
+    """Register `rule(func, *args)` for torch functions; None stands for one that this torch build lacks."""
+
+    def register(f: Rule) -> Rule:
+        RULES.update(dict.fromkeys(functions, f))
+        return f
+
+    return register
+
+
+@rule(
+    Tensor.reshape, Tensor.view, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous, Tensor.unsqueeze,
+    Tensor.squeeze, Tensor.expand, Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.sum, Tensor.mean, Tensor.neg,
+    Tensor.__neg__, torch.reshape, torch.transpose, torch.permute, torch.flatten, torch.unsqueeze, torch.squeeze,
+    Tensor.clone, F.avg_pool3d, F.interpolate, F.pad,
+)  # fmt: skip
+def linear_map(func: Any, x: Dual, *args: Any, **kwargs: Any) -> Dual:
+    """d(A x) = A dx."""
+    return _dual(func(x.value, *args, **kwargs), lambda: func(x.tangent, *args, **kwargs))
+
+
+@rule(torch.cat, torch.stack)
+def joined(func: Any, xs: Any, *args: Any, **kwargs: Any) -> Dual:
+    """d[x, y] = [dx, dy]."""
+    tangents = lambda: [x.tangent if isinstance(x, Dual) else torch.zeros_like(x) for x in xs]  # noqa: E731
+    return _dual(func([value_of(x) for x in xs], *args, **kwargs), lambda: func(tangents(), *args, **kwargs))
+
+
+@rule(Tensor.chunk, torch.chunk, Tensor.split, torch.split)
+def parted(func: Any, x: Dual, *args: Any, **kwargs: Any) -> tuple[Dual, ...]:
+    """d of the parts = the parts of dx."""
+    with torch.no_grad():
+        tangents = func(x.tangent, *args, **kwargs)
+    return tuple(Dual(v, dv) for v, dv in zip(func(x.value, *args, **kwargs), tangents, strict=True))
+
+
+@rule(Tensor.add, Tensor.__add__, Tensor.__radd__, torch.add, Tensor.sub, Tensor.__sub__, torch.sub, Tensor.__rsub__)
+def added(func: Any, x: Any, y: Any) -> Dual:
+    """d(x ± y) = dx ± dy, broadcast."""
+    value = func(value_of(x), value_of(y))
+    return _dual(value, lambda: torch.as_tensor(func(_like(x), _like(y))).expand_as(value))
+
+
+@rule(Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.mul, Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm)
+def product(func: Any, x: Any, y: Any) -> Dual:
+    """d(x y) = dx y + x dy."""
+    return _dual(func(value_of(x), value_of(y)), lambda: _leibniz(func, x, y))
+
+
+@rule(torch.einsum)
+def contraction(func: Any, equation: str, *xs: Any) -> Dual:
+    """d(x y) = dx y + x dy, summed over the repeated indices; of two factors."""
+    x, y = xs[0] if len(xs) == 1 else xs
+    bilinear = lambda a, b: func(equation, a, b)  # noqa: E731
+    return _dual(bilinear(value_of(x), value_of(y)), lambda: _leibniz(bilinear, x, y))
+
+
+@rule(Tensor.div, Tensor.__truediv__, torch.div)
+def quotient(func: Any, x: Any, y: Any) -> Dual:
+    """d(x / y) = (dx - (x / y) dy) / y."""
+    value = func(value_of(x), value_of(y))
+    return _dual(value, lambda: (tangent_of(x) - value.detach() * tangent_of(y)) / value_of(y))
+
+
+@rule(F.linear, F.conv3d)
+def weighted(func: Any, x: Dual, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Dual:
+    """d(W x + b) = W dx."""
+    return _dual(func(x.value, weight, bias, *args, **kwargs), lambda: func(x.tangent, weight, None, *args, **kwargs))
+
+
+@rule(F.silu)
+def silu(func: Any, x: Dual, inplace: bool = False) -> Dual:
+    """d(x s) = s (1 + x (1 - s)) dx, with s = sigmoid(x)."""
+    return _dual(func(x.value), lambda: torch.ops.aten.silu_backward(x.tangent, x.value))
+
+
+@rule(torch.sin, Tensor.sin)
+def sine(func: Any, x: Dual) -> Dual:
+    """d(sin x) = cos(x) dx."""
+    return _dual(func(x.value), lambda: x.value.cos() * x.tangent)
+
+
+@rule(torch.cos, Tensor.cos)
+def cosine(func: Any, x: Dual) -> Dual:
+    """d(cos x) = -sin(x) dx."""
+    return _dual(func(x.value), lambda: -x.value.sin() * x.tangent)
+
+
+@rule(torch.tanh, Tensor.tanh)
+def tanh(func: Any, x: Dual) -> Dual:
+    """d(tanh x) = (1 - tanh² x) dx."""
+    value = func(x.value)
+    return _dual(value, lambda: (1 - value.detach() ** 2) * x.tangent)
+
+
+@rule(torch.softmax, Tensor.softmax, F.softmax)
+def softmax(func: Any, x: Dual, dim: int, *args: Any, **kwargs: Any) -> Dual:
+    """dy = y (dx - Σ y dx), for y = softmax(x)."""
+    value = func(x.value, dim, *args, **kwargs)
+    return _dual(value, lambda: _softmax_tangent(value.detach(), x.tangent, dim))
+
+
+@rule(F.scaled_dot_product_attention)
+def attention(func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | None = None, **options: Any) -> Dual:
+    """y = A v, A = softmax(s q kᵀ): dy = dA v + A dv; the value by any fused kernel, the tangent written out."""
+    if options.get("attn_mask") is not None or options.get("dropout_p", 0.0) or options.get("is_causal"):
+        raise NotImplementedError("the two-stream rule of scaled_dot_product_attention takes no mask, dropout or causality")
+    s = query.shape[-1] ** -0.5 if scale is None else scale
+
+    def tangent() -> Tensor:
+        q, k, v = query.value, key.value, value.value
+        weights = torch.softmax(s * (q @ k.mT), -1)
+        inner = s * (query.tangent @ k.mT + q @ key.tangent.mT)
+        return _softmax_tangent(weights, inner, -1) @ v + weights @ value.tangent
+
+    return _dual(func(query.value, key.value, value.value, scale=scale, **options), tangent)
+
+
+@rule(F.group_norm)
+def group_norm(
+    func: Any, x: Dual, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Dual:
+    """y = w n + b, n = (x - m) i, i = 1/σ: dy = w i (dx - mean(dx) - n mean(n dx)), means over each group."""
+
+    batch, channels, *space = x.value.shape
+    value, mean, inverse = torch.native_group_norm(
+        x.value, weight, bias, batch, channels, math.prod(space), groups, eps
+    )
+
+    def tangent() -> Tensor:
+        m, i = mean.unsqueeze(-1), inverse.unsqueeze(-1)
+        n, dx = (x.value.reshape(batch, groups, -1) - m) * i, x.tangent.reshape(batch, groups, -1)
+        dn = i * (dx - dx.mean(-1, keepdim=True) - n * (n * dx).mean(-1, keepdim=True))
+        return dn.reshape(x.value.shape) * (1 if weight is None else weight.reshape(-1, *[1] * len(space)))
+
+    return _dual(value, tangent)
+
+
+@rule(F.dropout)
+def dropout(func: Any, x: Dual, p: float = 0.5, training: bool = True, inplace: bool = False) -> Dual:
+    """dy = dx while nothing is dropped; a random mask is refused."""
+    if p and training:
+        raise NotImplementedError("the two-stream pass takes no dropout: set its rate to 0")
+    return x
+
+
+def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Any:
+    """Return function(*inputs), storing none of its activations for backward; the tangent is not computed a second time.
+
+    Outside autograd (sampling, a jvp under no_grad) it is the plain call.
+    """
+    if not torch.is_grad_enabled():
+        return function(*inputs)
+    if not any(isinstance(x, Dual) for x in inputs):
+        return torch_checkpoint(function, *inputs, use_reentrant=False)
+    pending = [[x.tangent if isinstance(x, Dual) else None for x in inputs]]
+    result: list[Tensor] = []
+
+    def run(*values: Tensor) -> Tensor:
+        if not pending:  # the recomputation in backward
+            return function(*values)
+        tangents = pending.pop()
+        output = function(*(v if dv is None else Dual(v, dv) for v, dv in zip(values, tangents, strict=True)))
+        result.append(output.tangent)
+        return output.value
+
+    value = torch_checkpoint(run, *(value_of(x) for x in inputs), use_reentrant=False)
+    return Dual(value, result.pop())
+
+
+def _dual(value: Tensor, tangent: Callable[[], Tensor]) -> Dual:
+    with torch.no_grad():
+        return Dual(value, tangent())
+
+
+def _like(x: Any) -> Any:
+    """Return the tangent for a sum: of a constant, a 0 that takes part in no broadcasting."""
+    return x.tangent if isinstance(x, Dual) else torch.zeros((), dtype=x.dtype, device=x.device) if isinstance(x, Tensor) else 0.0
+
+
+def _leibniz(bilinear: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Tensor:
+    terms = []
+    if isinstance(x, Dual):
+        terms.append(bilinear(x.tangent, value_of(y)))
+    if isinstance(y, Dual):
+        terms.append(bilinear(value_of(x), y.tangent))
+    return terms[0] if len(terms) == 1 else terms[0].add_(terms[1])
+
+
+def _softmax_tangent(y: Tensor, dx: Tensor, dim: int) -> Tensor:
+    return y * (dx - (y * dx).sum(dim, keepdim=True))

@@ -1,0 +1,242 @@
+"""The 3D UNet with two times: MONAI's MAISI diffusion UNet, asked for an average velocity u(z, t, r)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import DiffusionModelUNetMaisi
+from monai.networks.blocks import Convolution, SABlock
+from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
+from torch import Tensor, nn
+
+from neuromf.flow.streams import checkpoint, value_of
+
+TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
+
+
+@dataclass(frozen=True)
+class UNetConfig:
+    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters, latents 4 x 48³), SMALL is the other."""
+
+    latent_channels: int = 4
+    channels: tuple[int, ...] = (64, 128, 256, 512)  # one number a level; each level halves the size of the one before
+    attention: tuple[bool, ...] = (False, False, True, True)  # on which levels
+    head_channels: tuple[int, ...] = (0, 0, 32, 32)  # channels of one attention head, a level
+    res_blocks: int = 2  # residual blocks a level
+    norm_groups: int = 32
+    conditioning: Literal["t_h", "dual", "h"] = "t_h"  # which times are embedded: t and t - r, t and r, or t - r alone
+    lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
+    highest_frequency: float = 2 * math.pi
+    head_blocks: int = 0  # residual blocks of the v head; 0 is no head
+    checkpointing: bool = False  # recompute activations in backward: a fraction of the memory for about a third more time
+    fused_attention: bool = False  # PyTorch's fused attention for the prediction; derivatives always use the explicit form
+
+    def __post_init__(self) -> None:
+        if self.conditioning not in TIMES:
+            raise ValueError(f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}")
+        levels = {len(self.channels), len(self.attention), len(self.head_channels)}
+        if len(levels) > 1 or levels == {0}:
+            raise ValueError(
+                f"channels, attention and head_channels have {len(self.channels)}, {len(self.attention)} and "
+                f"{len(self.head_channels)} values: one a level is needed in each"
+            )
+        if any(c < 1 or c % self.norm_groups or c % 2 for c in self.channels):
+            raise ValueError(f"channels are {self.channels}: each must be even and a multiple of norm_groups = {self.norm_groups}")
+        for c, heads, attends in zip(self.channels, self.head_channels, self.attention, strict=True):
+            if attends and (heads < 1 or c % heads):
+                raise ValueError(f"head_channels is {heads} on a level with {c} channels and attention: it must divide them")
+        last = self.head_channels[-1]
+        if last < 1 or self.channels[-1] % last:
+            raise ValueError(f"head_channels[-1] is {last}: the middle block always attends, so it must divide {self.channels[-1]}")
+        if not 0 < self.lowest_frequency <= self.highest_frequency:
+            raise ValueError(
+                f"lowest_frequency {self.lowest_frequency} and highest_frequency {self.highest_frequency}: "
+                "need 0 < lowest <= highest"
+            )
+        if self.latent_channels < 1 or self.res_blocks < 1 or self.head_blocks < 0:
+            raise ValueError("latent_channels and res_blocks must be 1 or more, head_blocks 0 or more")
+
+    @property
+    def divisor(self) -> int:
+        """What every spatial size must be divisible by."""
+        return int(2 ** (len(self.channels) - 1))
+
+
+BRAIN = UNetConfig()
+SMALL = UNetConfig(channels=(32, 64, 128), attention=(False, False, True), head_channels=(0, 0, 32))
+
+
+class DualTimeUNet(nn.Module):
+    """`net(z, t, r)`: the prediction (B, C, D, H, W) for latents z of that shape and times t, r (B,) in [0, 1].
+
+    With a v head it returns (prediction, head prediction); `main(z, t, r)` then leaves the head out. The stock network is
+    `body`, with the keys of MONAI's own state dict; `interval_embed` is the branch of the second time. MONAI initialises
+    the last convolution of every residual block, and the output's, with zeros: a new network returns zeros.
+    """
+
+    def __init__(self, config: UNetConfig = BRAIN) -> None:
+        super().__init__()
+        self.config = config
+        self.body = _stock(config)
+        width = 4 * config.channels[0]
+        if len(TIMES[config.conditioning]) > 1:
+            self.interval_embed = nn.Sequential(nn.Linear(config.channels[0], width), nn.SiLU(), nn.Linear(width, width))
+        self.head = VelocityHead(config) if config.head_blocks else None
+        for module in self.modules():
+            if type(module) is nn.GroupNorm:
+                module.__class__ = FloatGroupNorm  # same parameters, same keys
+            elif isinstance(module, SABlock):
+                module.use_flash_attention = config.fused_attention
+
+    def forward(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Raises ValueError or TypeError where z has the wrong channels, size or dtype, or t and r the wrong shape."""
+        features, embedding = self._features(z, t, r)
+        prediction: Tensor = self.body.out(features)
+        if self.head is None:
+            return prediction
+        return prediction, self.head(value_of(features), value_of(embedding))
+
+    def main(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        """Return the prediction without computing the v head."""
+        prediction: Tensor = self.body.out(self._features(z, t, r)[0])
+        return prediction
+
+    def _features(self, z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the decoder's last features (B, channels[0], D, H, W) and the time embedding (B, 4 channels[0])."""
+        self._check(z, t, r)
+        body, embedding = self.body, self._embedding(t, r).to(z.dtype)
+        h = body.conv_in(z)
+        skips = [h]
+        for block in body.down_blocks:
+            for resnet, attend in _layers(block):
+                h = self._run(resnet, attend, h, embedding)
+                skips.append(h)
+            if block.downsampler is not None:
+                h = self._run(block.downsampler, None, h, embedding)
+                skips.append(h)
+        h = self._run(body.middle_block.resnet_1, body.middle_block.attention, h, embedding)
+        h = self._run(body.middle_block.resnet_2, None, h, embedding)
+        for block in body.up_blocks:
+            for resnet, attend in _layers(block):
+                h = self._run(resnet, attend, h, embedding, skips.pop())
+            if block.upsampler is not None:
+                h = self._run(block.upsampler, None, h, embedding)
+        return h, embedding
+
+    def _run(self, resnet: nn.Module, attend: nn.Module | None, h: Tensor, embedding: Tensor, *skip: Tensor) -> Tensor:
+        def layer(h: Tensor, embedding: Tensor, *skip: Tensor) -> Tensor:
+            joined = torch.cat([h, *skip], dim=1) if skip else h
+            out: Tensor = resnet(joined, embedding)
+            return out if attend is None else attend(out).contiguous()
+
+        out: Tensor = (checkpoint if self.config.checkpointing else _call)(layer, h, embedding, *skip)
+        return out
+
+    def _embedding(self, t: Tensor, r: Tensor) -> Tensor:
+        times = {"t": t, "r": r, "h": t - r}
+        first, *second = (self._sinusoids(times[name]) for name in TIMES[self.config.conditioning])
+        embedding: Tensor = self.body.time_embed(first)
+        return embedding + self.interval_embed(second[0]) if second else embedding
+
+    def _sinusoids(self, time: Tensor) -> Tensor:
+        """Return [cos(f time), sin(f time)], (B, channels[0]), angular frequencies f falling geometrically; float32 or wider."""
+        count = self.config.channels[0] // 2
+        high, low = math.log(self.config.highest_frequency), math.log(self.config.lowest_frequency)
+        f = torch.exp(torch.linspace(high, low, count, device=time.device, dtype=torch.float32))
+        angles = time.unsqueeze(1) * f.to(torch.promote_types(time.dtype, torch.float32))
+        weight = self.body.time_embed[0].weight
+        return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1).to(weight.dtype)
+
+    def _check(self, z: Tensor, t: Tensor, r: Tensor) -> None:
+        c, divisor = self.config, self.config.divisor
+        for name, value in (("z", z), ("t", t), ("r", r)):
+            if not value.is_floating_point():
+                raise TypeError(f"{name} has dtype {value.dtype}: floating-point numbers are needed, for example {name}.float()")
+        if z.ndim != 5 or z.shape[1] != c.latent_channels:
+            raise ValueError(
+                f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, H, W); latents of another "
+                "number of channels need a network with UNetConfig(latent_channels=...)"
+            )
+        if any(n % divisor or n == 0 for n in z.shape[2:]):
+            padded = tuple(-(-max(n, 1) // divisor) * divisor for n in z.shape[2:])
+            raise ValueError(
+                f"z has spatial size {tuple(z.shape[2:])}: a network of {len(c.channels)} levels takes multiples of {divisor}; "
+                f"pad to {padded} or use fewer levels"
+            )
+        if t.shape != (z.shape[0],) or r.shape != t.shape:
+            raise ValueError(f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: one time a row is needed, ({len(z)},)")
+
+
+class VelocityHead(nn.Module):
+    """Residual blocks on the decoder's features that predict the instantaneous velocity (improved MeanFlow, section 4.2)."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        width, self.checkpointing = config.channels[0], config.checkpointing
+        self.blocks = nn.ModuleList(
+            DiffusionUNetResnetBlock(3, width, 4 * width, norm_num_groups=config.norm_groups, norm_eps=1e-6)
+            for _ in range(config.head_blocks)
+        )
+        last = Convolution(3, width, config.latent_channels, strides=1, kernel_size=3, padding=1, conv_only=True)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)  # as the body's output
+        self.out = nn.Sequential(nn.GroupNorm(config.norm_groups, width, eps=1e-6), nn.SiLU(), last)
+
+    def forward(self, features: Tensor, embedding: Tensor) -> Tensor:
+        for block in self.blocks:
+            features = (checkpoint if self.checkpointing else _call)(block, features, embedding)
+        prediction: Tensor = self.out(features)
+        return prediction
+
+
+class FloatGroupNorm(nn.GroupNorm):
+    """Group normalisation in float32 or wider whatever autocast says; the result has the input's dtype.
+
+    Under torch.compile it is written out, since the fused kernel has no forward-mode rule there.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+            normalise = _written_out if torch.compiler.is_compiling() else F.group_norm
+            weight = self.weight.to(wide.dtype) if self.weight.dtype != wide.dtype else self.weight
+            bias = self.bias.to(wide.dtype) if self.bias.dtype != wide.dtype else self.bias
+            out = normalise(wide, self.num_groups, weight, bias, self.eps)
+            return out if out.dtype == x.dtype else out.to(x.dtype)
+
+
+def _written_out(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    grouped = x.reshape(x.shape[0], groups, -1)
+    var, mean = torch.var_mean(grouped, -1, correction=0, keepdim=True)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    normal = ((grouped - mean) * torch.rsqrt(var + eps)).reshape(x.shape)
+    return normal * weight.reshape(shape) + bias.reshape(shape)
+
+
+def _stock(config: UNetConfig) -> DiffusionModelUNetMaisi:
+    return DiffusionModelUNetMaisi(
+        spatial_dims=3,
+        in_channels=config.latent_channels,
+        out_channels=config.latent_channels,
+        num_channels=config.channels,
+        attention_levels=config.attention,
+        num_head_channels=config.head_channels,
+        num_res_blocks=config.res_blocks,
+        norm_num_groups=config.norm_groups,
+        resblock_updown=True,
+        include_fc=True,
+    )
+
+
+def _layers(block: Any) -> list[tuple[nn.Module, nn.Module | None]]:
+    """Return a level's residual blocks, each with the attention that follows it, or None."""
+    attentions = getattr(block, "attentions", None) or [None] * len(block.resnets)
+    return list(zip(block.resnets, attentions, strict=True))
+
+
+def _call(function: Any, *inputs: Tensor) -> Any:
+    return function(*inputs)

@@ -1,0 +1,41 @@
+import pytest
+import torch
+from conftest import batch, mlp
+
+from neuromf.flow import MeanFlow
+
+x, noise, t, r = batch(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"noise": noise[:3]}, ValueError, r"noise has shape \(3, 3\) but x has \(4, 3\)"),
+        ({"x": x.long()}, TypeError, "x has dtype torch.int64: a floating-point tensor"),
+        ({"x": x.numpy()}, TypeError, "x is a ndarray"),
+        ({"x": x[0], "noise": x[0]}, ValueError, r"x has shape \(3,\)"),
+        ({"x": x[:0], "noise": x[:0]}, ValueError, "at least one row"),
+        ({"t": t[:2]}, ValueError, r"t has shape \(2,\): one time a row is needed, \(4,\)"),
+        ({"r": r.unsqueeze(1)}, ValueError, r"r has shape \(4, 1\)"),
+        ({"t": torch.ones(4, dtype=torch.int64)}, TypeError, "t has dtype torch.int64"),
+        ({"t": 0.5 * r}, ValueError, "r > t in row"),
+        ({"t": t + 0.5}, ValueError, r"times span .* must lie in \[0, 1\]"),
+        ({"r": r - 0.5}, ValueError, r"times span"),
+        ({"t": t * float("nan")}, ValueError, "without NaN"),
+        ({"t": 0 * t, "r": 0 * r}, ValueError, "t holds a 0"),
+        ({"x": x * float("nan")}, ValueError, "all 4 rows hold NaN or Inf"),
+    ],
+)
+def test_wrong_input_is_named(changes, error, message):
+    arguments = {"x": x, "noise": noise, "t": t, "r": r} | changes
+    with pytest.raises(error, match=message):
+        MeanFlow().terms(mlp(), **arguments)
+
+
+def test_an_output_of_another_shape_is_refused():
+    with pytest.raises(ValueError, match=r"the network's output has shape \(4, 2\) but x has \(4, 3\)"):
+        MeanFlow().terms(lambda z, t, r: z[:, :2], x, noise, t, t)
+
+
+def test_time_zero_is_fine_for_u_prediction():
+    MeanFlow(predict="u").terms(mlp(), x, noise, 0 * t, 0 * r)

@@ -1,0 +1,64 @@
+"""Gradients over two processes equal those of one, iteration after iteration."""
+
+import os
+import socket
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from conftest import batch, gradients, relative, tiny_unet
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from neuromf.flow import MeanFlow
+
+
+class Whole(nn.Module):
+    """Holds the network and the whole loss: the jvp runs on the raw network, inside what DDP wraps."""
+
+    def __init__(self, net: nn.Module, objective: MeanFlow) -> None:
+        super().__init__()
+        self.net, self.objective = net, objective
+
+    def forward(self, *inputs):
+        return self.objective.loss(self.objective.terms(self.net, *inputs)).total
+
+
+def train(module: nn.Module, net: nn.Module, rows: slice, iterations: int = 3) -> list[torch.Tensor]:
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.05)
+    found = []
+    for seed in range(iterations):
+        optimiser.zero_grad()
+        module(*(tensor[rows] for tensor in batch(4, 4, 4, 4, 4, seed=seed))).backward()
+        found.append(gradients(net).clone())
+        optimiser.step()
+    return found
+
+
+def worker(rank: int, port: int, way: str, out) -> None:
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=2)
+    net = tiny_unet(checkpointing=way == "two-stream")
+    found = train(DistributedDataParallel(Whole(net, MeanFlow(jvp=way))), net, slice(2 * rank, 2 * rank + 2))
+    if rank == 0:
+        out.put([f.tolist() for f in found])
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("way", ["exact", "two-stream"])
+def test_two_processes_have_the_gradient_of_one(way):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = mp.get_context("spawn")
+    out = context.SimpleQueue()
+    running = mp.spawn(worker, (port, way, out), nprocs=2, join=False)
+    found = out.get()
+    running.join()
+    net = tiny_unet()
+    expected = train(Whole(net, MeanFlow(jvp=way)), net, slice(None))
+    assert len(found) == 3
+    for iteration, gradient in enumerate(found):
+        assert relative(torch.tensor(gradient, dtype=torch.float64), expected[iteration]) < 1e-10

@@ -1,0 +1,159 @@
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import batch, gradients, mlp, randomised, relative, tiny_unet
+from torch.utils.flop_counter import FlopCounterMode
+
+from neuromf.flow import MeanFlow
+from neuromf.flow.jvp import WAYS, TangentOnly, exact_rate, finite_rate, two_stream
+from neuromf.nets import SMALL, DualTimeUNet
+
+
+def central(net, z, t, r, v, step):
+    return finite_rate(net, z, t, r, v, step=step)
+
+
+@pytest.fixture
+def unet_case():
+    net = tiny_unet()
+    z, v = torch.randn(2, 2, 4, 8, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    t, r = torch.tensor([0.7, 0.9]).double(), torch.tensor([0.2, 0.0]).double()
+    assert net(z, t, r).std() > 1e-2  # a derivative of zero would prove nothing
+    return net, z, t, r, v
+
+
+def test_exact_equals_a_central_difference_in_float64(unet_case):
+    net, *case, v = unet_case
+    assert relative(central(net, *case, v, 1e-5), exact_rate(net, *case, v)) < 1e-6
+
+
+def test_central_difference_is_of_second_order(unet_case):
+    net, *case, v = unet_case
+    exact = exact_rate(net, *case, v)
+    errors = [relative(central(net, *case, v, step), exact) for step in (1e-2, 1e-3)]
+    assert 50 < errors[0] / errors[1] < 200
+
+
+def test_exact_equals_a_central_difference_in_float32():
+    net = tiny_unet(torch.float32)
+    z, v = torch.randn(2, 2, 4, 8, 8, 8)
+    t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
+    assert relative(finite_rate(net, z, t, r, v), exact_rate(net, z, t, r, v)) < 0.01
+
+
+@pytest.mark.parametrize("options", [{}, {"checkpointing": True}, {"fused_attention": True}, {"head_blocks": 2}], ids=str)
+@pytest.mark.parametrize("way", ["two-stream", "finite"])
+def test_ways_agree_on_value_slope_and_gradient(way, options):
+    x, noise, t, r = batch(4, 4, 8, 8, 8)
+    results = {}
+    for name in ("exact", way):
+        net = tiny_unet(**options)
+        objective = MeanFlow(jvp=name)
+        terms = objective.terms(net, x, noise, t, r)
+        objective.loss(terms).total.backward()
+        results[name] = (terms.u, terms.dudt, terms.compound, gradients(net))
+    tolerance = 1e-10 if way == "two-stream" else 1e-2
+    assert all(relative(a, b) < tolerance for a, b in zip(results[way], results["exact"], strict=True))
+
+
+def test_derivative_costs_two_forwards_and_bits_do_not_change():
+    net = randomised(DualTimeUNet(SMALL))
+    z, v = torch.randn(2, 1, 4, 8, 8, 8)
+    t, r = torch.tensor([0.7]), torch.tensor([0.2])
+    with torch.no_grad(), FlopCounterMode(display=False) as forward:
+        net(z, t, r)
+    with FlopCounterMode(display=False) as derivative:
+        rate = exact_rate(net, z, t, r, v)
+    assert derivative.get_total_flops() / forward.get_total_flops() == pytest.approx(2.0, abs=0.01)
+    with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+        usual = torch.func.jvp(lambda z, t: net(z, t, r), (z, t), (v, torch.ones_like(t)))[1]
+    assert relative(rate, usual) < 1e-6
+
+
+def test_tangent_only_layers_leave_the_value_alone():
+    layer = torch.nn.Conv3d(2, 3, 3)
+    x = torch.randn(1, 2, 4, 4, 4)
+    with torch.no_grad(), TangentOnly():
+        assert torch.equal(layer(x), F.conv3d(x, layer.weight, layer.bias))
+
+
+@pytest.mark.parametrize("predict", ["x", "u"])
+def test_a_field_that_ignores_its_input_has_no_slope_of_its_own(predict):
+    x, noise, t, r = batch(4, 3)
+    constant = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    for way in WAYS:
+        terms = MeanFlow(predict=predict, jvp=way, tangent="conditional").terms(
+            lambda z, t, r: constant.expand(len(t), 3), x, noise, t, r
+        )
+        expected = torch.zeros_like(x) if predict == "u" else (terms.target - terms.u) / t.unsqueeze(1)
+        moving = r < t
+        torch.testing.assert_close(terms.dudt[moving], expected.detach()[moving])
+
+
+def test_only_rows_with_an_interval_are_differentiated():
+    seen = []
+
+    def counted(z, t, r):
+        seen.append(len(t))
+        return net(z, t, r)
+
+    net, (x, noise, t, r) = mlp(), batch(8, 3)
+    MeanFlow(jvp="exact").terms(counted, x, noise, t, r)
+    assert sorted(seen) == [6, 6, 8]  # boundary tangent and jvp on 6 rows, prediction of all 8
+    seen.clear()
+    MeanFlow(jvp="exact").terms(counted, x, noise, t, t)
+    assert seen == [8]  # r = t everywhere: one plain forward
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_keep_their_order(way):
+    net, (x, noise, t, r) = mlp(head=True), batch(8, 3)
+    whole = MeanFlow(jvp=way).terms(net, x, noise, t, r)
+    for row in range(8):
+        one = slice(row, row + 1)
+        alone = MeanFlow(jvp=way).terms(net, x[one], noise[one], t[one], r[one])
+        for name in ("u", "dudt", "compound", "tangent", "head"):
+            torch.testing.assert_close(getattr(whole, name)[one], getattr(alone, name))
+
+
+def test_autocast_keeps_the_derivative_close():
+    net = tiny_unet(torch.float32)
+    z, v = torch.randn(2, 2, 4, 8, 8, 8)
+    t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
+    exact = exact_rate(net, z, t, r, v)
+    rows = torch.arange(2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert relative(exact_rate(net, z, t, r, v).float(), exact) < 0.1
+        assert relative(two_stream(net, z, t, r, rows, v)[2].float(), exact) < 0.1
+        assert relative(finite_rate(net, z, t, r, v), exact) < 0.01  # leaves autocast by itself
+
+
+@pytest.mark.parametrize("way", ["exact", "finite"])
+def test_a_compiled_network_gives_the_same(way):
+    x, noise, t, r = batch(2, 4, 8, 8, 8, dtype=torch.float32)
+    results = []
+    for wrap in (lambda n: n, lambda n: torch.compile(n, backend="aot_eager")):
+        net = tiny_unet(torch.float32)
+        terms = MeanFlow(jvp=way).terms(wrap(net), x, noise, t, r)
+        MeanFlow().loss(terms).total.backward()
+        results.append((terms.compound, gradients(net)))
+    assert all(relative(a, b) < 1e-4 for a, b in zip(*results, strict=True))
+
+
+def test_a_compiled_derivative_equals_the_eager_one():
+    net = tiny_unet(torch.float32)
+    z, v = torch.randn(2, 2, 4, 8, 8, 8)
+    t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
+
+    def rate(z, t, r, v):
+        return torch.func.jvp(lambda z, t: net(z, t, r), (z, t), (v, torch.ones_like(t)))[1]
+
+    with torch.no_grad():
+        compiled = torch.compile(rate, backend="aot_eager")(z, t, r, v)
+    assert relative(compiled, exact_rate(net, z, t, r, v)) < 1e-5
+
+
+def test_two_stream_refuses_a_compiled_network():
+    x, noise, t, r = batch(2, 3)
+    with pytest.raises(ValueError, match=r"compiled by torch.compile.*jvp='exact'"):
+        MeanFlow(jvp="two-stream").terms(torch.compile(mlp(), backend="eager"), x, noise, t, r)
