@@ -1,13 +1,14 @@
 """What one training step costs: time, FLOPs, memory saved for backward, peak memory, for each way to write it.
 
 `python benchmarks/step.py small|brain [--rounds N] [--out FILE.json]`. All ways run in turn within one process, so that
-ratios hold on a machine whose speed drifts; times are CPU seconds (wall seconds on a GPU). Peak memory is read in one
+ratios hold on a machine whose speed drifts; times are CPU seconds. Peak memory is read in one
 fresh process a way: the high-water mark of the step above the network's weights and their gradients.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import platform
 import statistics
@@ -54,7 +55,10 @@ WAYS = {
     "finite difference, boundary, share 0.5": Way(MeanFlow(jvp="finite"), 0.5),
     "usual: joint jvp, boundary, all rows": Way(None, 0.5),
 }
-SIZES: dict[str, tuple[UNetConfig, int, int]] = {"small": (SMALL, 4, 32), "brain": (BRAIN, 4, 24), "brain48": (BRAIN, 1, 48)}
+SIZES: dict[str, tuple[UNetConfig, int, int]] = {
+    "small": (SMALL, 8, 24),
+    "brain": (BRAIN, 8, 24),
+}  # batch, voxels a side
 
 
 def main() -> None:
@@ -77,7 +81,7 @@ def main() -> None:
 
 def measure(size: str, rounds: int) -> dict[str, dict[str, float]]:
     config, batch, side = SIZES[size]
-    plain, checkpointed = _network(config), _network(replace(config, checkpointing=True))
+    plain, checkpointed = network_with_weights(config), network_with_weights(replace(config, checkpointing=True))
     steps: dict[str, Callable[[], None]] = {}
     for name, way in WAYS.items():
         steps[name] = _step(checkpointed if way.checkpointing else plain, way, batch, side)
@@ -102,25 +106,25 @@ def measure(size: str, rounds: int) -> dict[str, dict[str, float]]:
 
 
 def table(size: str, rows: dict[str, dict[str, float]]) -> str:
-    base = rows[FLOW_MATCHING]
-    lines = [
-        f"{_describe(size)}; {hardware()['cpu']}",
-        f"{'step':50} {'FLOPs':>6} {'ratio':>6} {'median s':>9} {'ratio':>6} {'min':>6} {'saved MB':>9} {'ratio':>6} {'peak MB':>8} {'ratio':>6}",
-    ]
+    """Return the figures, each with its ratio to flow matching, as lines of text."""
+    titles = {"forwards": ("F", 1.0), "median_s": ("s, median", 1.0), "min_s": ("s, least", 1.0)}
+    titles |= {"saved_bytes": ("MB saved", 1e6), "peak_bytes": ("MB peak", 1e6)}
+    lines = [f"{_describe(size)}; {hardware()['cpu']}"]
+    lines += [f"{'step':48}" + "".join(f"{title:>11} ratio" for title, _ in titles.values())]
     for name, row in rows.items():
-        line = f"{name:50} {row['forwards']:5.2f}F"
-        if "median_s" in row:
-            line += (
-                f" {row['forwards'] / base['forwards']:6.2f} {row['median_s']:9.2f} {row['median_s'] / base['median_s']:6.2f}"
-                f" {row['min_s'] / base['min_s']:6.2f} {row['saved_bytes'] / 1e6:9.0f} {row['saved_bytes'] / base['saved_bytes']:6.2f}"
-                f" {row['peak_bytes'] / 1e6:8.0f} {row['peak_bytes'] / base['peak_bytes']:6.2f}"
-            )
-        lines.append(line)
+        cells = [
+            f"{row[key] / unit:11.2f} {row[key] / rows[FLOW_MATCHING][key]:5.2f}"
+            for key, (_, unit) in titles.items()
+            if key in row
+        ]
+        lines.append(f"{name:48}" + "".join(cells))
     return "\n".join(lines)
 
 
 def hardware() -> dict[str, str | int]:
-    names = [line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    names = [
+        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+    ]
     return {
         "cpu": f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads",
         "memory_bytes": psutil.virtual_memory().total,
@@ -130,7 +134,7 @@ def hardware() -> dict[str, str | int]:
 
 
 def usual_loss(network: DualTimeUNet, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Tensor:
-    """The step as it is usually written: du/dt of u = (z - x̂) / t by a jvp with gradient over all rows, then the same loss."""
+    """The step as it is usually written: du/dt of u = (z - x̂) / t by a jvp with gradient over all rows."""
 
     def u(z: Tensor, t: Tensor) -> Tensor:
         return (z - network(z, t, r)) / t.view(-1, 1, 1, 1, 1)
@@ -139,7 +143,7 @@ def usual_loss(network: DualTimeUNet, x: Tensor, noise: Tensor, t: Tensor, r: Te
     with torch.no_grad():
         tangent = (z - network(z, t, t)) / t.view(-1, 1, 1, 1, 1)
     with sdpa_kernel(SDPBackend.MATH):
-        value, slope = torch.func.jvp(u, (z, t), (tangent, torch.ones_like(t)))
+        value, slope, *_ = torch.func.jvp(u, (z, t), (tangent, torch.ones_like(t)))
     error = value + (t - r).view(-1, 1, 1, 1, 1) * slope.detach() - (noise - x)
     raw = error.square().flatten(2).mean(2).sum(1)
     return (raw / (raw.detach() + 0.01)).mean()
@@ -148,7 +152,7 @@ def usual_loss(network: DualTimeUNet, x: Tensor, noise: Tensor, t: Tensor, r: Te
 def _step(network: DualTimeUNet, way: Way, batch: int, side: int) -> Callable[[], None]:
     x, noise = torch.randn(2, batch, network.config.latent_channels, side, side, side)
     t = torch.linspace(0.5, 0.9, batch)
-    equal = round(way.equal * batch) if batch > 1 else int(way.equal == 1)
+    equal = round(way.equal * batch)
     r = torch.where(torch.arange(batch) < equal, t, 0.3 * t)
 
     def step() -> None:
@@ -161,10 +165,11 @@ def _step(network: DualTimeUNet, way: Way, batch: int, side: int) -> Callable[[]
     return step
 
 
-def _network(config: UNetConfig) -> DualTimeUNet:
+def network_with_weights(config: UNetConfig) -> DualTimeUNet:
+    """Return a network without zero layers, which would make part of the work trivial; gradients are allocated."""
     torch.manual_seed(0)
     network = DualTimeUNet(config)
-    for parameter in network.parameters():  # MONAI's zero layers would make part of the work trivial
+    for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.02)
         parameter.grad = torch.zeros_like(parameter)
     return network
@@ -198,10 +203,9 @@ def _saved_bytes(step: Callable[[], None], *networks: DualTimeUNet) -> int:
     kept: dict[int, int] = {}
 
     def pack(tensor: Tensor) -> Tensor:
-        inner = tensor
-        while torch._C._functorch.is_functorch_wrapped_tensor(inner):
-            inner = torch._C._functorch.get_unwrapped(inner)
-        storage = inner.untyped_storage()
+        if tensor._is_zerotensor():  # a zero that forward-mode AD never writes out
+            return tensor
+        storage = tensor.untyped_storage()
         if storage.data_ptr() not in weights:
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
@@ -212,23 +216,29 @@ def _saved_bytes(step: Callable[[], None], *networks: DualTimeUNet) -> int:
 
 
 def _own_process(size: str, name: str) -> str:
+    ctypes.CDLL(None).malloc_trim(0)  # give back what the timed steps left: the new process needs it
     command = [sys.executable, __file__, size, "--peak", name]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _peak_bytes(size: str, way: Way) -> int:
     config, batch, side = SIZES[size]
-    step = _step(_network(replace(config, checkpointing=way.checkpointing)), way, batch, side)
+    step = _step(network_with_weights(replace(config, checkpointing=way.checkpointing)), way, batch, side)
+    return peak_bytes(step)
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """Return how far this process's memory rises while `work` runs (Linux)."""
     before = psutil.Process().memory_info().rss
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
-    step()
+    work()
     status = Path("/proc/self/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 - before
 
 
 def _describe(size: str) -> str:
     config, batch, side = SIZES[size]
-    return f"{size.rstrip('48')} UNet, channels {list(config.channels)}, batch {batch}, latents 4 x {side}³"
+    return f"{size} UNet, channels {list(config.channels)}, batch {batch}, latents 4 x {side}³"
 
 
 if __name__ == "__main__":

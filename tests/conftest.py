@@ -18,7 +18,7 @@ TINY = UNetConfig(
 
 
 def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
-    """Give weights that are zero at initialisation the usual spread: on a network that returns 0 a derivative proves nothing."""
+    """Give weights that are zero at initialisation the usual spread: a derivative of 0 proves nothing."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -79,7 +79,9 @@ class Gaussian:
 
 @pytest.fixture
 def gaussian() -> Gaussian:
-    return Gaussian(torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64), torch.tensor([0.3, 1.5, 0.8], dtype=torch.float64))
+    return Gaussian(
+        torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64), torch.tensor([0.3, 1.5, 0.8], dtype=torch.float64)
+    )
 
 
 def batch(*shape: int, seed: int = 3, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor, Tensor]:

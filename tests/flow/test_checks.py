@@ -1,7 +1,7 @@
 import pytest
 import torch
-from conftest import batch, mlp
 
+from conftest import batch, mlp
 from neuromf.flow import MeanFlow
 
 x, noise, t, r = batch(4, 3)
@@ -11,8 +11,10 @@ x, noise, t, r = batch(4, 3)
     ("changes", "error", "message"),
     [
         ({"noise": noise[:3]}, ValueError, r"noise has shape \(3, 3\) but x has \(4, 3\)"),
+        ({"noise": noise.float()}, TypeError, "noise has dtype torch.float32 but x has torch.float64"),
         ({"x": x.long()}, TypeError, "x has dtype torch.int64: a floating-point tensor"),
         ({"x": x.numpy()}, TypeError, "x is a ndarray"),
+        ({"x": x.bfloat16()}, TypeError, "x has dtype torch.bfloat16: the objective needs float32.*autocast"),
         ({"x": x[0], "noise": x[0]}, ValueError, r"x has shape \(3,\)"),
         ({"x": x[:0], "noise": x[:0]}, ValueError, "at least one row"),
         ({"t": t[:2]}, ValueError, r"t has shape \(2,\): one time a row is needed, \(4,\)"),
@@ -32,9 +34,16 @@ def test_wrong_input_is_named(changes, error, message):
         MeanFlow().terms(mlp(), **arguments)
 
 
-def test_an_output_of_another_shape_is_refused():
-    with pytest.raises(ValueError, match=r"the network's output has shape \(4, 2\) but x has \(4, 3\)"):
-        MeanFlow().terms(lambda z, t, r: z[:, :2], x, noise, t, t)
+@pytest.mark.parametrize("earlier", [t, r])
+def test_an_output_of_another_shape_is_refused(earlier):
+    with pytest.raises(ValueError, match=r"the network's output has shape \(\d, 2\) but z has \(\d, 3\)"):
+        MeanFlow().terms(lambda z, t, r: z[:, :2], x, noise, t, earlier)
+
+
+@pytest.mark.parametrize("output", [{"x": x}, (x, x, x), [None, x]])
+def test_an_output_of_another_kind_is_refused(output):
+    with pytest.raises(TypeError, match=r"a tensor or \(prediction"):
+        MeanFlow().terms(lambda z, t, r: output, x, noise, t, t)
 
 
 def test_time_zero_is_fine_for_u_prediction():

@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from conftest import batch, gradients, relative, tiny_unet
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from conftest import batch, gradients, relative, tiny_unet
 from neuromf.flow import MeanFlow
 
 

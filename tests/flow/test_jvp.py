@@ -1,9 +1,9 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import batch, gradients, mlp, randomised, relative, tiny_unet
 from torch.utils.flop_counter import FlopCounterMode
 
+from conftest import batch, gradients, mlp, randomised, relative, tiny_unet
 from neuromf.flow import MeanFlow
 from neuromf.flow.jvp import WAYS, TangentOnly, exact_rate, finite_rate, two_stream
 from neuromf.nets import SMALL, DualTimeUNet
@@ -41,7 +41,9 @@ def test_exact_equals_a_central_difference_in_float32():
     assert relative(finite_rate(net, z, t, r, v), exact_rate(net, z, t, r, v)) < 0.01
 
 
-@pytest.mark.parametrize("options", [{}, {"checkpointing": True}, {"fused_attention": True}, {"head_blocks": 2}], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"checkpointing": True}, {"fused_attention": True}, {"head_blocks": 2}], ids=str
+)
 @pytest.mark.parametrize("way", ["two-stream", "finite"])
 def test_ways_agree_on_value_slope_and_gradient(way, options):
     x, noise, t, r = batch(4, 4, 8, 8, 8)
@@ -68,6 +70,33 @@ def test_derivative_costs_two_forwards_and_bits_do_not_change():
     with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         usual = torch.func.jvp(lambda z, t: net(z, t, r), (z, t), (v, torch.ones_like(t)))[1]
     assert relative(rate, usual) < 1e-6
+
+
+@pytest.mark.parametrize(
+    "layer", [lambda z, w, t: F.linear(z, w, t.unsqueeze(1) * w[0]), lambda z, w, t: F.linear(z, w * t.sum())]
+)
+def test_weights_that_depend_on_time_keep_their_derivative(layer):
+    w = torch.randn(3, 3, dtype=torch.float64)
+    z, v, t, r = batch(2, 3)
+    net = lambda z, t, r: torch.tanh(layer(z, w, t))
+    if layer(z, w, t).shape != z.shape:
+        pytest.fail("not a network")
+    assert relative(finite_rate(net, z, t, r, v, step=1e-5), exact_rate(net, z, t, r, v)) < 1e-8
+
+
+@pytest.mark.parametrize("tf32", [True, False])
+def test_finite_differences_leave_tf32_as_it_was(tf32):
+    net, (z, v, t, r) = mlp(), batch(2, 3)
+    new = hasattr(torch.backends.cudnn, "conv")
+    backend, name, value = torch.backends.cuda.matmul, *(("fp32_precision", "tf32") if new else ("allow_tf32", tf32))
+    before = getattr(backend, name)
+    try:
+        setattr(backend, name, value if tf32 else before)
+        kept = getattr(backend, name)
+        finite_rate(net, z, t, r, v)
+        assert getattr(backend, name) == kept
+    finally:
+        setattr(backend, name, before)
 
 
 def test_tangent_only_layers_leave_the_value_alone():

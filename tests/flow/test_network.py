@@ -1,7 +1,7 @@
 import pytest
 import torch
-from conftest import batch, mlp
 
+from conftest import batch, mlp
 from neuromf.flow.network import predict_head, predict_main, scatter, select, split_output
 
 

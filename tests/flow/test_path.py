@@ -1,9 +1,9 @@
 import pytest
 import torch
-from conftest import batch, relative
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import batch, relative
 from neuromf.flow import path
 
 

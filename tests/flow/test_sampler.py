@@ -1,7 +1,7 @@
 import pytest
 import torch
-from conftest import mlp
 
+from conftest import mlp
 from neuromf.flow import composition_residual, sample
 
 
@@ -20,7 +20,9 @@ def test_one_call_of_the_exact_field_gives_the_data_distribution_map(gaussian):
 def test_any_number_of_steps_of_the_exact_field_agree(gaussian, steps, predict):
     field = gaussian.velocity if predict == "u" else gaussian.data
     eps = noise()
-    torch.testing.assert_close(sample(field, eps, steps, predict=predict), gaussian.mu + gaussian.s * eps, rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        sample(field, eps, steps, predict=predict), gaussian.mu + gaussian.s * eps, rtol=0, atol=1e-12
+    )
 
 
 def test_euler_converges_at_first_order(gaussian):

@@ -31,6 +31,15 @@ def test_intervals_are_two_sorted_logit_normal_draws():
     assert stats.kstest(r.double().numpy(), lambda q: 1 - (1 - logit_normal(q)) ** 2).pvalue > 0.05
 
 
+def test_strata_cover_the_intervals_alone():
+    def spread(stratified):
+        g = generator()
+        draws = [TimeSampler(endpoint_fraction=0, stratified=stratified).draw(64, g) for _ in range(200)]
+        return torch.stack([torch.logit(t[r < t]).mean() for t, r in draws]).std()
+
+    assert spread(True) < 0.6 * spread(False)  # of the larger of two draws; independent ones vary with 1/sqrt(n)
+
+
 def test_stratified_draws_put_one_row_in_every_stratum():
     t, _ = TimeSampler(equal_fraction=1, t_min=1e-6, stratified=True).draw(500, generator())
     strata = torch.floor(torch.from_numpy(logit_normal(t.double())) * 500)
@@ -38,14 +47,17 @@ def test_stratified_draws_put_one_row_in_every_stratum():
 
 
 @given(
-    n=st.integers(1, 3), parts=st.integers(1, 16), share=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), seed=st.integers(0, 99)
+    n=st.integers(1, 3),
+    parts=st.integers(1, 16),
+    share=st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),
+    seed=st.integers(0, 99),
 )
 def test_shares_are_exact_over_the_global_batch(n, parts, share, seed):
     draws = [TimeSampler(equal_fraction=share).draw(n, generator(seed), part=k, parts=parts) for k in range(parts)]
     t, r = (torch.cat(times) for times in zip(*draws, strict=True))
     equal, exact = int((t == r).sum()), share * n * parts
     assert math.floor(exact) <= equal <= math.ceil(exact)
-    assert ((0 <= r) & (r <= t) & (t <= 1) & (t >= 0.02 - 1e-7)).all()
+    assert ((r >= 0) & (r <= t) & (t <= 1) & (t >= 0.02 - 1e-7)).all()
     per_part = [int((a == b).sum()) for a, b in draws]
     assert max(per_part) - min(per_part) <= 1  # the dearer rows are spread evenly
 
@@ -84,11 +96,16 @@ def test_same_generator_same_draw():
 
 @pytest.mark.parametrize(
     ("options", "named"),
-    [({"equal_fraction": 1.5}, "equal_fraction"), ({"t_min": 0}, "t_min"), ({"std": 0}, "std"), ({"endpoint_fraction": float("nan")}, "endpoint_fraction")],
+    [({"equal_fraction": 1.5}, "equal_fraction"), ({"t_min": 0}, "t_min"), ({"std": 0}, "std"), ({"endpoint_fraction": float("nan")}, "endpoint_fraction"), ({"mean": float("nan")}, "mean is nan")],
 )  # fmt: skip
 def test_bad_settings_are_named(options, named):
     with pytest.raises(ValueError, match=named):
         TimeSampler(**options)
+
+
+def test_parts_need_one_generator():
+    with pytest.raises(ValueError, match="generator is None with parts = 2"):
+        TimeSampler().draw(4, parts=2)
 
 
 @pytest.mark.parametrize("arguments", [{"n": 0}, {"n": 1, "part": 2, "parts": 2}, {"n": 1, "part": -1}])

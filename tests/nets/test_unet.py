@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import TINY, relative, tiny_unet
 from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 
+from conftest import TINY, relative, tiny_unet
 from neuromf.flow.jvp import exact_rate
 from neuromf.nets import BRAIN, SMALL, DualTimeUNet, UNetConfig
 from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
@@ -51,7 +51,9 @@ def test_with_the_second_branch_zeroed_it_is_the_stock_network():
     torch.testing.assert_close(net._sinusoids(t), features, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize(("conditioning", "t_matters", "r_matters"), [("t_h", True, True), ("dual", True, True), ("h", False, True)])
+@pytest.mark.parametrize(
+    ("conditioning", "t_matters", "r_matters"), [("t_h", True, True), ("dual", True, True), ("h", False, True)]
+)
 def test_conditioning(conditioning, t_matters, r_matters):
     net = tiny_unet(conditioning=conditioning)
     z, t, r = inputs(2, 4, 4, 4, 4)
@@ -78,14 +80,14 @@ def test_a_new_network_returns_zero_and_only_its_last_layer_learns_at_first():
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_the_head_is_a_second_output_that_main_leaves_out(blocks):
+def test_the_head_is_a_second_output_that_can_be_left_out(blocks):
     net = tiny_unet(head_blocks=blocks)
     z, t, r = inputs(2, 4, 4, 4, 4)
     prediction, head = net(z, t, r)
     assert head.shape == z.shape
     assert relative(head, prediction) > 0.1
     net.head = None
-    assert torch.equal(net.main(z, t, r), prediction)
+    assert torch.equal(net.without_head(z, t, r), prediction)
 
 
 def test_checkpointing_changes_no_bit():
@@ -115,8 +117,14 @@ def test_written_out_group_norm_equals_the_fused_one():
     torch.testing.assert_close(_written_out(x, 4, weight, bias, 1e-6), F.group_norm(x, 4, weight, bias, 1e-6))
 
 
-def test_fused_attention_is_the_same_function():
+def test_fused_attention_is_the_same_function(monkeypatch):
     z, t, r = inputs(2, 4, 8, 8, 8)
+    calls, fused = [], F.scaled_dot_product_attention
+    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k))
+    tiny_unet()(z, t, r)
+    assert len(calls) == 0
+    tiny_unet(fused_attention=True)(z, t, r)
+    assert len(calls) == 4
     assert relative(tiny_unet(fused_attention=True)(z, t, r), tiny_unet()(z, t, r)) < 1e-12
 
 
@@ -146,7 +154,7 @@ def test_wrong_times_and_dtypes_are_named():
     [({"conditioning": "t"}, "conditioning is 't'"), ({"channels": (32, 64)}, "one a level"),
      ({"channels": (64, 128, 256, 500)}, "multiple of norm_groups"), ({"head_channels": (0, 0, 48, 32)}, "head_channels is 48"),
      ({"attention": (False,) * 4, "head_channels": (0, 0, 0, 0)}, "middle block always attends"),
-     ({"lowest_frequency": 0}, "0 < lowest"), ({"res_blocks": 0}, "res_blocks")],
+     ({"norm_groups": 0}, "norm_groups is 0"), ({"lowest_frequency": 0}, "0 < lowest"), ({"res_blocks": 0}, "res_blocks")],
 )  # fmt: skip
 def test_bad_sizes_are_named(options, message):
     with pytest.raises(ValueError, match=message):

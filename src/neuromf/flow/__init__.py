@@ -1,4 +1,7 @@
-"""The mathematics, in plain torch: path, times, objective, sampler. `docs/theory.md` maps each equation to its function."""
+"""The mathematics, in plain torch: path, times, objective, sampler.
+
+`docs/theory.md` maps each equation to its function.
+"""
 
 from neuromf.flow.network import Network
 from neuromf.flow.objective import Loss, MeanFlow, Terms

@@ -1,7 +1,8 @@
 """Three ways to the derivative of a network along (dz/dt, dt/dt, dr/dt) = (v, 1, 0), all detached from the graph.
 
 Each takes the whole batch and the `rows` with r < t, calls the network for the prediction of all rows, with gradient,
-and differentiates the given rows only: `way(network, z, t, r, rows, tangent) -> (prediction, head, rate)`, where tangent
+and differentiates the given rows only: `way(network, z, t, r, rows, tangent) -> (prediction, head, rate)`, where
+tangent
 and rate are (len(rows), C, *spatial) and rate = (∂_z net) v + ∂_t net.
 """
 
@@ -16,16 +17,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from neuromf.flow.network import Network, predict_main, select, split_output
-from neuromf.flow.streams import Dual
+from neuromf.flow.streams import Dual, value_of
 
 Differentiated = tuple[Tensor, Tensor | None, Tensor]
 FINITE_STEP = 5e-3  # of t; central differences are then right to 1e-4 in float32 (times in [0, 1], unscaled)
 
 
 def split(network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor) -> Differentiated:
-    """Forward-mode AD under no_grad, the prediction by a plain forward: any differentiable network, memory of one forward."""
+    """Forward-mode AD under no_grad beside a plain forward: any differentiable network, memory of one forward."""
     prediction, head = split_output(network(z, t, r))
-    return prediction, head, exact_rate(network, *select(rows, z, t, r), tangent)
+    z, t, r = select(rows, z, t, r)
+    return prediction, head, exact_rate(network, z, t, r, tangent)
 
 
 def two_stream(network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor) -> Differentiated:
@@ -40,9 +42,10 @@ def two_stream(network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, 
             "pass the network itself, or choose jvp='exact' (compiled prediction, eager derivative)"
         )
     z_rows, t_rows, r_rows = select(rows, z, t, r)
-    output = split_output(network(Dual(z_rows, tangent), Dual(t_rows, torch.ones_like(t_rows)), r_rows))
-    value, head = (x.value if isinstance(x, Dual) else x for x in output)
-    rate = output[0].tangent if isinstance(output[0], Dual) else torch.zeros_like(z_rows)
+    output = network(Dual(z_rows, tangent), Dual(t_rows, torch.ones_like(t_rows)), r_rows)
+    value, head = map(value_of, split_output(output))
+    dual = split_output(output)[0]
+    rate = dual.tangent if isinstance(dual, Dual) else torch.zeros_like(z_rows)
     if len(rows) == len(z):
         return value, head, rate
     others = torch.ones(len(z), dtype=torch.bool, device=z.device).index_fill_(0, rows, False).nonzero().flatten()
@@ -53,9 +56,10 @@ def two_stream(network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, 
 
 
 def finite(network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor) -> Differentiated:
-    """Central difference of the prediction, in full float32: the fallback where forward-mode AD fails, and the test oracle."""
+    """Central difference in full float32: the fallback where forward-mode AD fails, and the test oracle."""
     prediction, head = split_output(network(z, t, r))
-    return prediction, head, finite_rate(network, *select(rows, z, t, r), tangent)
+    z, t, r = select(rows, z, t, r)
+    return prediction, head, finite_rate(network, z, t, r, tangent)
 
 
 WAYS: dict[str, Callable[..., Differentiated]] = {"exact": split, "two-stream": two_stream, "finite": finite}
@@ -68,6 +72,7 @@ def exact_rate(network: Network, z: Tensor, t: Tensor, r: Tensor, tangent: Tenso
     def along(z: Tensor, t: Tensor) -> Tensor:
         return predict_main(network, z, t, r)
 
+    network = getattr(network, "_orig_mod", network)  # compiled code is left out: forward-mode AD would run it eagerly
     with sdpa_kernel(SDPBackend.MATH), TangentOnly():  # fused attention has no forward-mode rule
         return torch.func.jvp(along, (z, t), (tangent.to(z.dtype), torch.ones_like(t)))[1]
 
@@ -84,17 +89,23 @@ def finite_rate(
 
 
 class TangentOnly(TorchFunctionMode):
-    """Inside it, convolution and linear layers push tangents forward by one product.
+    """Inside it, convolution and linear layers with constant weights push tangents forward by one product.
 
     PyTorch's own rule adds products with the weights' tangents, which are zeros: three convolutions instead of two.
-    Gradients do not pass: for use under no_grad.
+    Weights that depend on the input keep that rule. Gradients do not pass: for use under no_grad.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in (F.conv3d, F.linear) and not torch.compiler.is_compiling():
-            return _affine(func, *args, **kwargs)
-        return func(*args, **kwargs)
+        plain = func not in (F.conv3d, F.linear) or torch.compiler.is_compiling()
+        if plain or any(map(_varies, (*args[1:], *kwargs.values()))):
+            return func(*args, **kwargs)
+        return _affine(func, *args, **kwargs)
+
+
+def _varies(x: Any) -> bool:
+    """Say whether x may carry a tangent of torch.func.jvp."""
+    return isinstance(x, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 def _affine(func: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
@@ -122,14 +133,17 @@ class _Affine(torch.autograd.Function):
 
 @contextmanager
 def _without_tf32() -> Iterator[None]:
-    backends = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [backend.allow_tf32 for backend in backends]
+    """Full float32 in matrix products and convolutions, by whichever of torch's two switches this build has."""
+    backends: tuple[Any, ...] = (
+        torch.backends.cuda.matmul,
+        getattr(torch.backends.cudnn, "conv", torch.backends.cudnn),
+    )
+    name, full = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
+    before = [getattr(backend, name) for backend in backends]
     try:
         for backend in backends:
-            backend.allow_tf32 = False
+            setattr(backend, name, full)
         yield
     finally:
-        for backend, allowed in zip(backends, before, strict=True):
-            backend.allow_tf32 = allowed
-
-
+        for backend, value in zip(backends, before, strict=True):
+            setattr(backend, name, value)

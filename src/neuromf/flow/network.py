@@ -11,26 +11,38 @@ Output = Tensor | tuple[Tensor, Tensor]
 class Network(Protocol):
     """`network(z, t, r)` returns its prediction, or (prediction, v-head prediction) in the same parametrisation.
 
-    z is (B, C, *spatial), t and r (B,); outputs have the shape of z. Rows must not influence each other (no batch norm).
-    A network with a v head may offer `main(z, t, r)`, which returns the prediction alone and leaves the head out.
+    z is (B, C, *spatial), t and r (B,); outputs have the shape of z. Rows must not influence each other (no batch
+    norm).
+    The class of a network with a v head may offer `without_head(z, t, r)`, which returns the prediction alone.
     """
 
     def __call__(self, z: Tensor, t: Tensor, r: Tensor, /) -> Output: ...
 
 
 def split_output(output: Output) -> tuple[Tensor, Tensor | None]:
-    """Return (prediction, head prediction or None)."""
-    return (output[0], output[1]) if isinstance(output, tuple | list) else (output, None)
+    """Return (prediction, head prediction or None). Raises TypeError where the network returned something else."""
+    pair = output if isinstance(output, tuple | list) else (output, None)
+    if len(pair) != 2 or not isinstance(pair[0], Tensor) or not isinstance(pair[1], Tensor | None):
+        raise TypeError(
+            f"the network returned a {type(output).__name__}; a tensor or (prediction, head prediction) is needed"
+        )
+    return pair[0], pair[1]
 
 
 def predict_main(network: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
     """Return the main prediction; the head is not computed where the network can leave it out."""
-    return split_output(getattr(network, "main", network)(z, t, r))[0]
+    if hasattr(type(network), "without_head"):
+        return split_output(network.without_head(z, t, r))[0]  # type: ignore[attr-defined]
+    return split_output(network(z, t, r))[0]
 
 
 def predict_head(network: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
     """Return the v head's prediction. Raises ValueError where the network has no head."""
-    head = split_output(network(z, t, r))[1]
+    return required_head(split_output(network(z, t, r))[1])
+
+
+def required_head(head: Tensor | None) -> Tensor:
+    """Return the head's prediction, or raise ValueError where there is none."""
     if head is None:
         raise ValueError(
             "tangent='head' needs a network that returns (prediction, head); this one returns one tensor: "

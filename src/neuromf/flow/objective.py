@@ -6,16 +6,18 @@ compound V = u + (t - r) sg(du/dt) is regressed on v_c = noise - x (improved Mea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from neuromf.flow.checks import check_latents, check_same_shape, check_times
+from neuromf.flow.checks import check_latents, check_same_kind, check_same_shape, check_times
 from neuromf.flow.jvp import WAYS
-from neuromf.flow.network import Network, predict_head, predict_main, scatter, select, split_output
+from neuromf.flow.network import Network, predict_head, predict_main, required_head, scatter, select, split_output
 from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
+from neuromf.flow.sampler import sample
 
 
 class Terms(NamedTuple):
@@ -34,7 +36,11 @@ class Terms(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """What is minimised, and what it is made of. All but `total` are detached; a mean over no rows is NaN."""
+    """What is minimised, and what it is made of. All but `total` are detached; a mean over no rows is NaN.
+
+    Rows left out because of their data or their derivative leave no trace in the gradient. A row that overflows inside
+    the network does (0 times infinity): skip the optimiser step where the gradient's norm is not finite.
+    """
 
     total: Tensor  # scalar: mean over finite rows of weight * raw, plus the head's part
     raw: Tensor  # scalar: mean over finite rows of Σ_c λ_c mean|e_c|^p_c
@@ -73,13 +79,21 @@ class MeanFlow:
             if value not in accepted:
                 raise ValueError(f"{name} is {value!r}: one of {', '.join(map(repr, accepted))}")
         for name, number in (("p", self.p), *(("channel_p", p) for p in self.channel_p or ())):
-            if not number >= 1:
-                raise ValueError(f"{name} is {number}: exponents below 1 have no finite gradient at 0")
-        for name, number in (("weight_power", self.weight_power), ("head_weight", self.head_weight)):
-            if not number >= 0:
-                raise ValueError(f"{name} is {number}: 0 or more")
-        if not self.weight_eps > 0:
-            raise ValueError(f"weight_eps is {self.weight_eps}: it keeps the adaptive weight finite and must be above 0")
+            if not 1 <= number < math.inf:
+                raise ValueError(
+                    f"{name} is {number}: a finite number, 1 or more; below 1 the gradient is infinite at 0"
+                )
+        for name, number in (
+            ("weight_power", self.weight_power),
+            ("head_weight", self.head_weight),
+            *(("channel_weights", weight) for weight in self.channel_weights or ()),
+        ):
+            if not 0 <= number < math.inf:
+                raise ValueError(f"{name} is {number}: 0 or more, and finite")
+        if not 0 < self.weight_eps < math.inf:
+            raise ValueError(
+                f"weight_eps is {self.weight_eps}: it keeps the adaptive weight finite and must be above 0"
+            )
 
     def velocity(self, net: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
         """Return the average velocity u(z, t, r), shape of z (B, C, *spatial), for times t, r (B,), r <= t.
@@ -88,9 +102,12 @@ class MeanFlow:
         """
         check_latents("z", z)
         check_times(t, r, len(z), zero_allowed=self.predict == "u")
-        prediction = predict_main(net, z, t, r)
-        check_same_shape("the network's output", prediction, "z", z)
-        return to_velocity(prediction.to(z.dtype), z, t, self.predict)
+        t, r = t.to(z), r.to(z)
+        return self._as_velocity("the network's output", predict_main(net, z, t, r), z, t)
+
+    def sample(self, net: Network, noise: Tensor, steps: int = 1, **options: Any) -> Tensor:
+        """Return `flow.sample` of a network that this objective trained: what it predicts is known here."""
+        return sample(net, noise, steps, predict=self.predict, **options)
 
     def terms(self, net: Network, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Terms:
         """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,), 0 <= r <= t <= 1.
@@ -99,15 +116,15 @@ class MeanFlow:
         Rows with NaN or Inf are zeroed and flagged. Raises ValueError or TypeError on wrong shapes, dtypes or times, a
         batch without one finite row, or a head asked for that the network lacks.
         """
-        check_latents("x", x)
-        check_latents("noise", noise)
-        check_same_shape("noise", noise, "x", x)
+        check_latents("x", x, half_allowed=False)
+        check_latents("noise", noise, half_allowed=False)
+        check_same_kind("noise", noise, "x", x)
         check_times(t, r, len(x), zero_allowed=self.predict == "u")
         x, noise, finite = _without_nonfinite_rows(x, noise)
-        t, r = t.to(x.dtype), r.to(x.dtype)
+        rows = torch.nonzero(r < t).flatten().to(x.device)
+        t, r = t.to(x), r.to(x)  # TimeSampler draws on the CPU
         z, target = point_on_path(x, noise, t), path_velocity(x, noise)
 
-        rows = torch.nonzero(r < t).flatten()
         if self.jvp == "none" or len(rows) == 0:
             prediction, head = split_output(net(z, t, r))
             direction = rate = z[:0]
@@ -127,9 +144,10 @@ class MeanFlow:
         )  # fmt: skip
 
     def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
-        """Return the loss of `terms`: Σ_c λ_c mean|V_c - v_c|^p_c per row, mean over voxels, adaptively weighted, mean over rows.
+        """Return the loss: Σ_c λ_c mean|V_c - v_c|^p_c a row (mean over voxels), adaptively weighted, mean over rows.
 
-        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite get weight 0 and are counted.
+        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite get weight 0 and are
+        counted.
         """
         channels, rows, finite, weight = self._weighed(terms.compound - terms.target, terms.finite, mask)
         total = _mean(weight * rows, finite)
@@ -157,21 +175,17 @@ class MeanFlow:
         if self.tangent == "conditional":
             return target
         if self.tangent == "head":
-            return to_velocity(predict_head(net, z, t, t).to(z.dtype), z, t, self.predict)
-        return to_velocity(predict_main(net, z, t, t).to(z.dtype), z, t, self.predict)
+            return self._as_velocity("the v head's output", predict_head(net, z, t, t), z, t)
+        return self._as_velocity("the network's output", predict_main(net, z, t, t), z, t)
 
     def _boundary_direction(self, u: Tensor, head: Tensor | None, target: Tensor) -> Tensor:
         """Return the same for rows with r = t, where it is at hand."""
         if self.tangent == "conditional":
             return target
-        if self.tangent == "boundary":
-            return u.detach()
-        if head is None:
-            raise ValueError("tangent='head' needs a network with a v head: UNetConfig(head_blocks=1), or tangent='boundary'")
-        return head.detach()
+        return (u if self.tangent == "boundary" else required_head(head)).detach()
 
     def _as_velocity(self, name: str, prediction: Tensor, z: Tensor, t: Tensor) -> Tensor:
-        check_same_shape(name, prediction, "x", z)
+        check_same_shape(name, prediction, "z", z)
         return to_velocity(prediction.to(z.dtype), z, t, self.predict)
 
     def _slope(
@@ -179,7 +193,8 @@ class MeanFlow:
     ) -> tuple[Tensor, Tensor]:
         """Return du/dt and (t - r) du/dt of the given rows, from the rate of change of the prediction.
 
-        For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps the rise from growing as 1/t.
+        For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps the rise from
+        growing as 1/t.
         """
         u, t, r = select(rows, u, t, r)
         t, h = per_sample(t, like=u), per_sample(t - r, like=u)
@@ -188,28 +203,30 @@ class MeanFlow:
         change = direction - u - rate
         return change / t, (h / t) * change
 
-    def _weighed(
-        self, error: Tensor, finite: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return per-channel errors (B, C), their weighted sum (B,), which rows are finite (B,), and adaptive weights (B,)."""
-        error = error.float() if error.dtype in (torch.float16, torch.bfloat16) else error
+    def _weighed(self, error: Tensor, finite: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return channel errors (B, C), their weighted sum (B,), finite rows (B,), adaptive weights (B,)."""
         finite = finite & torch.isfinite(error.detach()).flatten(1).all(1)
         error = torch.where(per_sample(finite, like=error), error, 0.0)
         p = _per_channel("channel_p", self.channel_p, self.p, error)
-        powered = error.square() if p.eq(2).all() else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
+        squares = all(q == 2 for q in self.channel_p or (self.p,))
+        powered = error.square() if squares else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
         channels = _spatial_mean(powered, mask)
-        rows = (channels * _per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(1)  # no matmul: autocast
+        rows = (channels * _per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(
+            1
+        )  # no matmul: autocast
         weight = finite / (rows.detach() + self.weight_eps) ** self.weight_power
         return channels, rows, finite, weight
 
 
 def _without_nonfinite_rows(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x and noise with non-finite rows set to 0, so that no NaN reaches a weight's gradient, and the finite rows (B,)."""
+    """Return x and noise with non-finite rows set to 0 (a NaN would reach every gradient), and finite rows (B,)."""
     finite = (torch.isfinite(x) & torch.isfinite(noise)).flatten(1).all(1)
     if finite.all():
         return x, noise, finite
     if not finite.any():
-        raise ValueError(f"x or noise: all {len(x)} rows hold NaN or Inf; check the latents (at least one finite row is needed)")
+        raise ValueError(
+            f"x or noise: all {len(x)} rows hold NaN or Inf; check the latents (at least one finite row is needed)"
+        )
     keep = per_sample(finite, like=x)
     return torch.where(keep, x, 0.0), torch.where(keep, noise, 0.0), finite
 
@@ -223,15 +240,21 @@ def _per_channel(name: str, values: tuple[float, ...] | None, default: float, li
 
 def _spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     """Return (B, C), the mean over space, weighted by `mask`."""
+    if values.ndim == 2:
+        if mask is not None:
+            raise ValueError("mask weighs voxels, but the data are vectors (B, C) without any")
+        return values
     if mask is None:
-        return values.flatten(2).mean(2) if values.ndim > 2 else values
+        return values.flatten(2).mean(2)
     try:
         mask = mask.to(values).expand_as(values)
     except RuntimeError:
         raise ValueError(f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}") from None
     area = mask.flatten(2).sum(2)
-    if not (area > 0).all():
-        raise ValueError("mask is 0 throughout a row: there is no voxel left to take a mean over")
+    if not ((area > 0).all() and (mask >= 0).all()):
+        raise ValueError(
+            "mask holds negative numbers or is 0 throughout a row: weights of voxels, 0 or more, are needed"
+        )
     return (values * mask).flatten(2).sum(2) / area
 
 

@@ -38,7 +38,7 @@ def to_data(prediction: Tensor, z: Tensor, t: Tensor, predict: Prediction) -> Te
 
 
 def step(z: Tensor, prediction: Tensor, t: Tensor, r: Tensor, predict: Prediction) -> Tensor:
-    """Return z_r from z_t: z - (t - r) u, which for x̂ is (r/t) z + (1 - r/t) x̂, exact at r = 0 without dividing z by t."""
+    """Return z_r from z_t: z - (t - r) u, which in x̂ is (r/t) z + (1 - r/t) x̂; at r = 0 that is x̂ itself."""
     t, r = per_sample(t, like=z), per_sample(r, like=z)
     if predict == "u":
         return z - (t - r) * prediction

@@ -1,6 +1,7 @@
 """From noise to data in one call of the network, or in a few."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -26,7 +27,8 @@ def sample(
     """Return data (B, C, *spatial) for noise of that shape, in `steps` calls of the network from t = 1 to r = 0.
 
     `network(z, t, r)` returns the average velocity (predict="u": a trained u, or `objective.velocity` with its network
-    bound) or the data estimate (predict="x"); of a pair the first is taken. One step of x̂ is the network's own output at
+    bound) or the data estimate (predict="x"); of a pair the first is taken. One step of x̂ is the network's own output
+    at
     (noise, 1, 0). `solver="euler"` asks for the instantaneous velocity, at r = t, as rectified flow needs. `times`
     (steps + 1,), falling from 1 to 0, replaces the even spacing. Raises ValueError or TypeError on bad arguments.
     """
@@ -37,7 +39,7 @@ def sample(
         raise ValueError(f"solver is {solver!r}: 'average' or 'euler'")
     grid = _time_grid(steps, times).to(noise)
     z = noise
-    for t, r in zip(grid[:-1], grid[1:], strict=True):
+    for t, r in pairwise(grid):
         t_rows, r_rows = t.expand(len(z)), r.expand(len(z))
         prediction = predict_main(network, z, t_rows, t_rows if solver == "euler" else r_rows)
         check_same_shape("the network's output", prediction, "noise", noise)
@@ -48,7 +50,8 @@ def sample(
 def composition_residual(velocity: Velocity, z: Tensor, t: Tensor, s: Tensor, r: Tensor) -> Tensor:
     """Return (B,): RMS gap between the step t -> r and the steps t -> s -> r, over the RMS of the former; r <= s <= t.
 
-    An average velocity satisfies (t - r) u(z, t, r) = (t - s) u(z, t, s) + (s - r) u(z_s, s, r); the residual needs no data
+    An average velocity satisfies (t - r) u(z, t, r) = (t - s) u(z, t, s) + (s - r) u(z_s, s, r); the residual needs no
+    data
     and no feature network, so it serves as a health figure of a trained model.
     """
     check_times(t, s, len(z), zero_allowed=True)

@@ -21,13 +21,13 @@ RULES: dict[Any, Rule] = {}
 
 
 class Dual(Tensor):
-    """A tensor that carries its tangent, of equal shape; both are plain tensors. A `tangent` of None is 0."""
+    """A tensor that carries its tangent, of equal shape; both are plain tensors."""
 
     value: Tensor
     tangent: Tensor
 
     @staticmethod
-    def __new__(cls, value: Tensor, tangent: Tensor) -> Dual:
+    def __new__(cls: type[Dual], value: Tensor, tangent: Tensor) -> Dual:
         dual = Tensor._make_subclass(cls, value.detach())
         dual.value, dual.tangent = value, tangent
         return dual
@@ -37,20 +37,36 @@ class Dual(Tensor):
         kwargs = kwargs or {}
         if func in _ASKED_OF_THE_VALUE:
             return func(value_of(args[0]), *args[1:], **kwargs)
+        if not torch.is_grad_enabled() and any(x.value.requires_grad for x in args if isinstance(x, Dual)):
+            raise _no_rule(
+                func, "inside an autograd.Function or a reentrant checkpoint, where its gradient would be lost"
+            )
         rule = RULES.get(func)
         if rule is None:
-            raise NotImplementedError(
-                f"the two-stream pass has no rule for {torch.overrides.resolve_name(func) or func}: "
-                "add one to neuromf/flow/streams.py, or choose jvp='exact', which takes any differentiable function"
-            )
-        return rule(func, *args, **kwargs)
+            raise _no_rule(func)
+        try:
+            result = rule(func, *args, **kwargs)
+        except (AttributeError, TypeError, ValueError) as error:
+            raise _no_rule(func, f"with these arguments ({error})") from error
+        if isinstance(result, Dual) and not result.value.is_floating_point():
+            raise _no_rule(func, f"with a result of dtype {result.value.dtype}")
+        return result
 
 
+_ATTRIBUTES = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "grad_fn")
 _ASKED_OF_THE_VALUE = {
-    Tensor.shape.__get__, Tensor.dtype.__get__, Tensor.device.__get__, Tensor.ndim.__get__, Tensor.layout.__get__,
-    Tensor.is_cuda.__get__, Tensor.requires_grad.__get__, Tensor.grad_fn.__get__, Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__,
-    Tensor.is_floating_point, torch.is_floating_point, Tensor.is_contiguous, Tensor.stride, Tensor.register_hook, Tensor.__repr__,
+    *(getattr(Tensor, name).__get__ for name in _ATTRIBUTES), Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__,
+    Tensor.is_floating_point, torch.is_floating_point, Tensor.is_contiguous, Tensor.stride, Tensor.register_hook,
+    Tensor.__repr__,
 }  # fmt: skip
+
+
+def _no_rule(func: Any, why: str = "") -> NotImplementedError:
+    name = torch.overrides.resolve_name(func) or func
+    return NotImplementedError(
+        f"the two-stream pass has no rule for {name}{' ' * bool(why)}{why}: add one to neuromf/flow/streams.py, "
+        "or choose jvp='exact', which takes any differentiable function"
+    )
 
 
 def value_of(x: Any) -> Any:
@@ -64,7 +80,7 @@ def tangent_of(x: Any) -> Any:
 
 
 def rule(*functions: Any) -> Callable[[Rule], Rule]:
-    """Register `rule(func, *args)` for torch functions; None stands for one that this torch build lacks."""
+    """Register a rule, called as `rule(func, *args, **kwargs)`, for torch functions."""
 
     def register(f: Rule) -> Rule:
         RULES.update(dict.fromkeys(functions, f))
@@ -74,24 +90,22 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
 
 
 @rule(
-    Tensor.reshape, Tensor.view, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous, Tensor.unsqueeze,
-    Tensor.squeeze, Tensor.expand, Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.sum, Tensor.mean, Tensor.neg,
-    Tensor.__neg__, torch.reshape, torch.transpose, torch.permute, torch.flatten, torch.unsqueeze, torch.squeeze,
-    Tensor.clone, F.avg_pool3d, F.interpolate, F.pad,
+    Tensor.reshape, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous, Tensor.unsqueeze,
+    Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.mean, Tensor.neg, F.avg_pool3d, F.interpolate,
 )  # fmt: skip
 def linear_map(func: Any, x: Dual, *args: Any, **kwargs: Any) -> Dual:
     """d(A x) = A dx."""
     return _dual(func(x.value, *args, **kwargs), lambda: func(x.tangent, *args, **kwargs))
 
 
-@rule(torch.cat, torch.stack)
+@rule(torch.cat)
 def joined(func: Any, xs: Any, *args: Any, **kwargs: Any) -> Dual:
     """d[x, y] = [dx, dy]."""
     tangents = lambda: [x.tangent if isinstance(x, Dual) else torch.zeros_like(x) for x in xs]  # noqa: E731
     return _dual(func([value_of(x) for x in xs], *args, **kwargs), lambda: func(tangents(), *args, **kwargs))
 
 
-@rule(Tensor.chunk, torch.chunk, Tensor.split, torch.split)
+@rule(Tensor.chunk)
 def parted(func: Any, x: Dual, *args: Any, **kwargs: Any) -> tuple[Dual, ...]:
     """d of the parts = the parts of dx."""
     with torch.no_grad():
@@ -99,14 +113,14 @@ def parted(func: Any, x: Dual, *args: Any, **kwargs: Any) -> tuple[Dual, ...]:
     return tuple(Dual(v, dv) for v, dv in zip(func(x.value, *args, **kwargs), tangents, strict=True))
 
 
-@rule(Tensor.add, Tensor.__add__, Tensor.__radd__, torch.add, Tensor.sub, Tensor.__sub__, torch.sub, Tensor.__rsub__)
+@rule(Tensor.add, Tensor.sub, Tensor.__rsub__)  # x + y, 1 - x, ... arrive under these names
 def added(func: Any, x: Any, y: Any) -> Dual:
     """d(x ± y) = dx ± dy, broadcast."""
     value = func(value_of(x), value_of(y))
     return _dual(value, lambda: torch.as_tensor(func(_like(x), _like(y))).expand_as(value))
 
 
-@rule(Tensor.mul, Tensor.__mul__, Tensor.__rmul__, torch.mul, Tensor.matmul, Tensor.__matmul__, torch.matmul, torch.bmm)
+@rule(Tensor.mul, Tensor.matmul)
 def product(func: Any, x: Any, y: Any) -> Dual:
     """d(x y) = dx y + x dy."""
     return _dual(func(value_of(x), value_of(y)), lambda: _leibniz(func, x, y))
@@ -120,7 +134,7 @@ def contraction(func: Any, equation: str, *xs: Any) -> Dual:
     return _dual(bilinear(value_of(x), value_of(y)), lambda: _leibniz(bilinear, x, y))
 
 
-@rule(Tensor.div, Tensor.__truediv__, torch.div)
+@rule(Tensor.div)
 def quotient(func: Any, x: Any, y: Any) -> Dual:
     """d(x / y) = (dx - (x / y) dy) / y."""
     value = func(value_of(x), value_of(y))
@@ -136,6 +150,8 @@ def weighted(func: Any, x: Dual, weight: Tensor, bias: Tensor | None = None, *ar
 @rule(F.silu)
 def silu(func: Any, x: Dual, inplace: bool = False) -> Dual:
     """d(x s) = s (1 + x (1 - s)) dx, with s = sigmoid(x)."""
+    if inplace:
+        raise ValueError("inplace=True would change the value of an earlier Dual")
     return _dual(func(x.value), lambda: torch.ops.aten.silu_backward(x.tangent, x.value))
 
 
@@ -158,7 +174,7 @@ def tanh(func: Any, x: Dual) -> Dual:
     return _dual(value, lambda: (1 - value.detach() ** 2) * x.tangent)
 
 
-@rule(torch.softmax, Tensor.softmax, F.softmax)
+@rule(torch.softmax, Tensor.softmax)
 def softmax(func: Any, x: Dual, dim: int, *args: Any, **kwargs: Any) -> Dual:
     """dy = y (dx - Σ y dx), for y = softmax(x)."""
     value = func(x.value, dim, *args, **kwargs)
@@ -169,7 +185,9 @@ def softmax(func: Any, x: Dual, dim: int, *args: Any, **kwargs: Any) -> Dual:
 def attention(func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | None = None, **options: Any) -> Dual:
     """y = A v, A = softmax(s q kᵀ): dy = dA v + A dv; the value by any fused kernel, the tangent written out."""
     if options.get("attn_mask") is not None or options.get("dropout_p", 0.0) or options.get("is_causal"):
-        raise NotImplementedError("the two-stream rule of scaled_dot_product_attention takes no mask, dropout or causality")
+        raise NotImplementedError(
+            "the two-stream rule of scaled_dot_product_attention takes no mask, dropout or causality"
+        )
     s = query.shape[-1] ** -0.5 if scale is None else scale
 
     def tangent() -> Tensor:
@@ -185,8 +203,7 @@ def attention(func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | 
 def group_norm(
     func: Any, x: Dual, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Dual:
-    """y = w n + b, n = (x - m) i, i = 1/σ: dy = w i (dx - mean(dx) - n mean(n dx)), means over each group."""
-
+    """y = w n + b, n = i (x - m), i = 1/σ: dy = w i (dx - mean(dx) - (x - m) i² mean((x - m) dx)), over each group."""
     batch, channels, *space = x.value.shape
     value, mean, inverse = torch.native_group_norm(
         x.value, weight, bias, batch, channels, math.prod(space), groups, eps
@@ -194,9 +211,10 @@ def group_norm(
 
     def tangent() -> Tensor:
         m, i = mean.unsqueeze(-1), inverse.unsqueeze(-1)
-        n, dx = (x.value.reshape(batch, groups, -1) - m) * i, x.tangent.reshape(batch, groups, -1)
-        dn = i * (dx - dx.mean(-1, keepdim=True) - n * (n * dx).mean(-1, keepdim=True))
-        return dn.reshape(x.value.shape) * (1 if weight is None else weight.reshape(-1, *[1] * len(space)))
+        centred, dx = x.value.reshape(batch, groups, -1) - m, x.tangent.reshape(batch, groups, -1)
+        c = i.square() * torch.linalg.vecdot(centred, dx).unsqueeze(-1) / dx.shape[-1]
+        dn = torch.addcmul(dx, centred, -c).sub_(dx.mean(-1, keepdim=True)).mul_(i).reshape(x.value.shape)
+        return dn if weight is None else dn.mul_(weight.reshape(-1, *[1] * len(space)))
 
     return _dual(value, tangent)
 
@@ -209,8 +227,9 @@ def dropout(func: Any, x: Dual, p: float = 0.5, training: bool = True, inplace: 
     return x
 
 
-def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Any:
-    """Return function(*inputs), storing none of its activations for backward; the tangent is not computed a second time.
+def checkpoint(function: Callable[..., Any], *inputs: Tensor) -> Any:
+    """Return function(*inputs), storing none of its activations for backward; the tangent is not computed a second
+    time.
 
     Outside autograd (sampling, a jvp under no_grad) it is the plain call.
     """
@@ -221,7 +240,7 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Any:
     pending = [[x.tangent if isinstance(x, Dual) else None for x in inputs]]
     result: list[Tensor] = []
 
-    def run(*values: Tensor) -> Tensor:
+    def run(*values: Tensor) -> Any:
         if not pending:  # the recomputation in backward
             return function(*values)
         tangents = pending.pop()
@@ -235,12 +254,18 @@ def checkpoint(function: Callable[..., Tensor], *inputs: Tensor) -> Any:
 
 def _dual(value: Tensor, tangent: Callable[[], Tensor]) -> Dual:
     with torch.no_grad():
-        return Dual(value, tangent())
+        return Dual(value, tangent().to(value.dtype))  # autocast may choose differently for the two
 
 
 def _like(x: Any) -> Any:
     """Return the tangent for a sum: of a constant, a 0 that takes part in no broadcasting."""
-    return x.tangent if isinstance(x, Dual) else torch.zeros((), dtype=x.dtype, device=x.device) if isinstance(x, Tensor) else 0.0
+    return (
+        x.tangent
+        if isinstance(x, Dual)
+        else torch.zeros((), dtype=x.dtype, device=x.device)
+        if isinstance(x, Tensor)
+        else 0.0
+    )
 
 
 def _leibniz(bilinear: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,8 @@ from neuromf.flow.checks import between
 class TimeSampler:
     """Logit-normal times with exact shares of r = t rows and of the endpoint over the global batch.
 
-    Rows with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and r the smaller (MeanFlow,
+    Rows with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and r the smaller
+    (MeanFlow,
     arXiv 2505.13447, section 4.3). A draw t below `t_min` cannot happen: the distribution is cut there, because
     x-prediction divides by t.
     """
@@ -28,8 +30,8 @@ class TimeSampler:
     stratified: bool = False  # one draw from each of n equal-probability strata instead of n independent draws
 
     def __post_init__(self) -> None:
-        if not self.std > 0:
-            raise ValueError(f"std is {self.std}: the spread of logit t must be above 0")
+        if not (0 < self.std < math.inf and math.isfinite(self.mean)):
+            raise ValueError(f"mean is {self.mean}, std is {self.std}: of logit t; finite, and std above 0")
         between(0, self.equal_fraction, 1, "equal_fraction")
         between(0, self.endpoint_fraction, 1, "endpoint_fraction")
         between(0, self.max_interval, 1, "max_interval")
@@ -48,18 +50,23 @@ class TimeSampler:
         """
         if n < 1 or not 0 <= part < parts:
             raise ValueError(f"n = {n}, part = {part}, parts = {parts}: need n >= 1 and 0 <= part < parts")
+        if parts > 1 and generator is None:
+            raise ValueError(f"generator is None with parts = {parts}: every part must pass one in the same state")
         total = n * parts
         equal = _round_at_random(self.equal_fraction * total, generator)
         end = _round_at_random(self.endpoint_fraction * (total - equal), generator)
         start = _round_at_random(0.5 * end, generator)
 
-        t, r = self._intervals(total, generator)
-        t[:start], r[:end] = 1.0, 0.0
-        r = torch.maximum(r, t - self.max_interval)
-        if equal:
-            single = self._logit_normal(equal, generator, self.t_min)
-            t[total - equal :] = single
-            r[total - equal :] = single
+        later, earlier = (
+            torch.cat(pair)
+            for pair in zip(
+                self._intervals(end, generator), self._intervals(total - equal - end, generator), strict=True
+            )
+        )
+        later[:start], earlier[:end] = 1.0, 0.0
+        earlier = torch.maximum(earlier, later - self.max_interval)
+        single = self._logit_normal(equal, generator, self.t_min)
+        t, r = torch.cat([later, single]), torch.cat([earlier, single])
         rows = _deal(n, parts, generator)[part]
         return t[rows].float(), r[rows].float()
 
@@ -69,7 +76,7 @@ class TimeSampler:
         return torch.maximum(first, second), torch.minimum(first, second)
 
     def _logit_normal(self, n: int, generator: torch.Generator | None, lowest: float) -> Tensor:
-        """Return n float64 draws of sigmoid(mean + std N(0, 1)), cut below at `lowest`, by the inverse distribution function."""
+        """Return n float64 draws of sigmoid(mean + std N(0, 1)), cut below at `lowest`."""
         u = torch.rand(n, generator=generator, dtype=torch.float64)
         if self.stratified:
             u = (torch.randperm(n, generator=generator) + u) / n
@@ -79,13 +86,13 @@ class TimeSampler:
 
 
 def _round_at_random(share: float, generator: torch.Generator | None) -> int:
-    """Return floor or ceiling of `share`, its fraction being the chance of the ceiling; whole numbers stay as they are."""
+    """Return floor or ceiling of `share`, right on average; whole numbers stay as they are."""
     share = round(share, 9)  # 0.7 * 10 is 7
     return int(share + torch.rand((), generator=generator, dtype=torch.float64).item())
 
 
 def _deal(n: int, parts: int, generator: torch.Generator | None) -> Tensor:
-    """Return row numbers (parts, n): consecutive rows go to different parts, in random order of parts and within each."""
+    """Return row numbers (parts, n): consecutive rows go to different parts, in random order."""
     hands = torch.arange(n * parts).reshape(n, parts).T[torch.randperm(parts, generator=generator)]
     order = torch.stack([torch.randperm(n, generator=generator) for _ in range(parts)])
     return hands.gather(1, order)

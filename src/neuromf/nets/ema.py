@@ -16,9 +16,11 @@ def ema_decay(decay: float, updates: int) -> float:
 
 
 def ema_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], int | Tensor], None]:
-    """Return the in-place update w̄ <- d w̄ + (1 - d) w, in the form that AveragedModel and Lightning's callback take."""
+    """Return the in-place update w̄ <- d w̄ + (1 - d) w, in the form that AveragedModel takes."""
     if not 0 <= decay < 1:
-        raise ValueError(f"decay is {decay}: it must lie in [0, 1); 0.999 suits short runs, 0.9999 runs over 100k updates")
+        raise ValueError(
+            f"decay is {decay}: it must lie in [0, 1); 0.999 suits short runs, 0.9999 runs over 100k updates"
+        )
 
     @torch.no_grad()
     def update(average: Sequence[Tensor], current: Sequence[Tensor], updates: int | Tensor) -> None:

@@ -20,7 +20,7 @@ TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters, latents 4 x 48³), SMALL is the other."""
+    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters), SMALL is the other."""
 
     latent_channels: int = 4
     channels: tuple[int, ...] = (64, 128, 256, 512)  # one number a level; each level halves the size of the one before
@@ -32,8 +32,12 @@ class UNetConfig:
     lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
     highest_frequency: float = 2 * math.pi
     head_blocks: int = 0  # residual blocks of the v head; 0 is no head
-    checkpointing: bool = False  # recompute activations in backward: a fraction of the memory for about a third more time
-    fused_attention: bool = False  # PyTorch's fused attention for the prediction; derivatives always use the explicit form
+    checkpointing: bool = (
+        False  # recompute activations in backward: a fraction of the memory for about a third more time
+    )
+    fused_attention: bool = (
+        False  # PyTorch's fused attention for the prediction; derivatives always use the explicit form
+    )
 
     def __post_init__(self) -> None:
         if self.conditioning not in TIMES:
@@ -44,14 +48,22 @@ class UNetConfig:
                 f"channels, attention and head_channels have {len(self.channels)}, {len(self.attention)} and "
                 f"{len(self.head_channels)} values: one a level is needed in each"
             )
+        if self.norm_groups < 1:
+            raise ValueError(f"norm_groups is {self.norm_groups}: 1 or more")
         if any(c < 1 or c % self.norm_groups or c % 2 for c in self.channels):
-            raise ValueError(f"channels are {self.channels}: each must be even and a multiple of norm_groups = {self.norm_groups}")
+            raise ValueError(
+                f"channels are {self.channels}: each must be even and a multiple of norm_groups = {self.norm_groups}"
+            )
         for c, heads, attends in zip(self.channels, self.head_channels, self.attention, strict=True):
             if attends and (heads < 1 or c % heads):
-                raise ValueError(f"head_channels is {heads} on a level with {c} channels and attention: it must divide them")
+                raise ValueError(
+                    f"head_channels is {heads} on a level with {c} channels and attention: it must divide them"
+                )
         last = self.head_channels[-1]
         if last < 1 or self.channels[-1] % last:
-            raise ValueError(f"head_channels[-1] is {last}: the middle block always attends, so it must divide {self.channels[-1]}")
+            raise ValueError(
+                f"head_channels[-1] is {last}: the middle block always attends, so it must divide {self.channels[-1]}"
+            )
         if not 0 < self.lowest_frequency <= self.highest_frequency:
             raise ValueError(
                 f"lowest_frequency {self.lowest_frequency} and highest_frequency {self.highest_frequency}: "
@@ -73,8 +85,11 @@ SMALL = UNetConfig(channels=(32, 64, 128), attention=(False, False, True), head_
 class DualTimeUNet(nn.Module):
     """`net(z, t, r)`: the prediction (B, C, D, H, W) for latents z of that shape and times t, r (B,) in [0, 1].
 
-    With a v head it returns (prediction, head prediction); `main(z, t, r)` then leaves the head out. The stock network is
-    `body`, with the keys of MONAI's own state dict; `interval_embed` is the branch of the second time. MONAI initialises
+    With a v head it returns (prediction, head prediction); `without_head(z, t, r)` then computes the first alone. The
+    stock network
+    is
+    `body`, with the keys of MONAI's own state dict; `interval_embed` is the branch of the second time. MONAI
+    initialises
     the last convolution of every residual block, and the output's, with zeros: a new network returns zeros.
     """
 
@@ -84,7 +99,9 @@ class DualTimeUNet(nn.Module):
         self.body = _stock(config)
         width = 4 * config.channels[0]
         if len(TIMES[config.conditioning]) > 1:
-            self.interval_embed = nn.Sequential(nn.Linear(config.channels[0], width), nn.SiLU(), nn.Linear(width, width))
+            self.interval_embed = nn.Sequential(
+                nn.Linear(config.channels[0], width), nn.SiLU(), nn.Linear(width, width)
+            )
         self.head = VelocityHead(config) if config.head_blocks else None
         for module in self.modules():
             if type(module) is nn.GroupNorm:
@@ -100,7 +117,7 @@ class DualTimeUNet(nn.Module):
             return prediction
         return prediction, self.head(value_of(features), value_of(embedding))
 
-    def main(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+    def without_head(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
         """Return the prediction without computing the v head."""
         prediction: Tensor = self.body.out(self._features(z, t, r)[0])
         return prediction
@@ -143,7 +160,7 @@ class DualTimeUNet(nn.Module):
         return embedding + self.interval_embed(second[0]) if second else embedding
 
     def _sinusoids(self, time: Tensor) -> Tensor:
-        """Return [cos(f time), sin(f time)], (B, channels[0]), angular frequencies f falling geometrically; float32 or wider."""
+        """Return [cos(f time), sin(f time)] (B, channels[0]), frequencies f falling geometrically; float32 or wider."""
         count = self.config.channels[0] // 2
         high, low = math.log(self.config.highest_frequency), math.log(self.config.lowest_frequency)
         f = torch.exp(torch.linspace(high, low, count, device=time.device, dtype=torch.float32))
@@ -155,24 +172,28 @@ class DualTimeUNet(nn.Module):
         c, divisor = self.config, self.config.divisor
         for name, value in (("z", z), ("t", t), ("r", r)):
             if not value.is_floating_point():
-                raise TypeError(f"{name} has dtype {value.dtype}: floating-point numbers are needed, for example {name}.float()")
+                raise TypeError(
+                    f"{name} has dtype {value.dtype}: floating-point numbers are needed, for example {name}.float()"
+                )
         if z.ndim != 5 or z.shape[1] != c.latent_channels:
             raise ValueError(
-                f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, H, W); latents of another "
-                "number of channels need a network with UNetConfig(latent_channels=...)"
+                f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, H, W); latents of "
+                "another number of channels need a network with UNetConfig(latent_channels=...)"
             )
         if any(n % divisor or n == 0 for n in z.shape[2:]):
             padded = tuple(-(-max(n, 1) // divisor) * divisor for n in z.shape[2:])
             raise ValueError(
-                f"z has spatial size {tuple(z.shape[2:])}: a network of {len(c.channels)} levels takes multiples of {divisor}; "
-                f"pad to {padded} or use fewer levels"
+                f"z has spatial size {tuple(z.shape[2:])}: a network of {len(c.channels)} levels takes multiples of "
+                f"{divisor}; pad to {padded} or use fewer levels"
             )
         if t.shape != (z.shape[0],) or r.shape != t.shape:
-            raise ValueError(f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: one time a row is needed, ({len(z)},)")
+            raise ValueError(
+                f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: one time a row is needed, ({len(z)},)"
+            )
 
 
 class VelocityHead(nn.Module):
-    """Residual blocks on the decoder's features that predict the instantaneous velocity (improved MeanFlow, section 4.2)."""
+    """Residual blocks on the decoder's features that predict the instantaneous velocity (arXiv 2512.02012)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()

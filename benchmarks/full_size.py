@@ -1,0 +1,85 @@
+"""The derivative at full size: the brain UNet at latents (1, 4, 48³), by each way, in one fresh process a way.
+
+`python benchmarks/full_size.py [--out FILE.json]`: seconds, peak memory above the weights, and the relative difference
+of each rate to the exact one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neuromf.flow.jvp import exact_rate, finite_rate, two_stream
+from neuromf.nets import BRAIN, DualTimeUNet
+from step import hardware, network_with_weights, peak_bytes
+
+SHAPE = (1, 4, 48, 48, 48)
+
+
+def forward(network: DualTimeUNet, z: Tensor, t: Tensor, r: Tensor, v: Tensor) -> Tensor:
+    return network.without_head(z, t, r)
+
+
+def streams(network: DualTimeUNet, z: Tensor, t: Tensor, r: Tensor, v: Tensor) -> Tensor:
+    return two_stream(network, z, t, r, torch.arange(len(z)), v)[2]
+
+
+WAYS: dict[str, Callable[..., Tensor]] = {
+    "a plain forward": forward,
+    "exact (forward-mode AD)": exact_rate,
+    "two-stream (with the prediction)": streams,
+    "finite difference": finite_rate,
+}
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--way", help=argparse.SUPPRESS)
+    arguments.add_argument("--rate", type=Path, help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.way:
+        print(json.dumps(one(chosen.way, chosen.rate)))
+        return
+    rows, rates = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in WAYS:
+            rate = Path(folder) / "rate.pt"
+            command = [sys.executable, __file__, "--way", name, "--rate", str(rate)]
+            rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            rates[name] = torch.load(rate, weights_only=True)
+    exact = rates["exact (forward-mode AD)"]
+    for name in list(WAYS)[2:]:
+        rows[name]["difference"] = ((rates[name] - exact).norm() / exact.norm()).item()
+    for name, row in rows.items():
+        print(f"{name:34} {row['seconds']:7.2f} s {row['peak_bytes'] / 1e6:8.0f} MB  {row.get('difference', 0.0):.1e}")
+    if chosen.out:
+        chosen.out.write_text(json.dumps({"shape": SHAPE, "hardware": hardware(), "ways": rows}, indent=1) + "\n")
+
+
+def one(name: str, rate: Path) -> dict[str, float]:
+    """Return seconds and peak memory of one way, and write what it computed to the file `rate`."""
+    network = network_with_weights(BRAIN)
+    generator = torch.Generator().manual_seed(1)
+    z, v = torch.randn(2, *SHAPE, generator=generator).unbind(0)
+    work = (network, z, torch.tensor([0.7]), torch.tensor([0.2]), v)
+    result: list[Tensor] = []
+    with torch.set_grad_enabled(name.startswith("two-stream")):
+        start = time.perf_counter()
+        peak = peak_bytes(lambda: result.append(WAYS[name](*work)))
+        seconds = time.perf_counter() - start
+    torch.save(result[0].detach(), rate)
+    return {"seconds": seconds, "peak_bytes": peak}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+project = "NeuroMF"
+copyright = "2026, the NeuroMF developers"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_enable_extensions = ["dollarmath", "amsmath"]
+html_theme = "furo"
+html_title = "NeuroMF"
+exclude_patterns = ["_build"]
+autodoc_typehints = "description"
+suppress_warnings = ["ref.python"]

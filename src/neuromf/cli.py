@@ -1,0 +1,132 @@
+"""The command line: a table of verbs, each a configuration dataclass and a function.
+
+Heavy imports stay inside the verbs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neuromf import __version__
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One verb: `function(config, out, resume=..., overwrite=...)` reads folders and writes the new folder `out`."""
+
+    help: str
+    module: str  # holds `config` and `function`
+    config: str
+    function: str
+    preset: str | None = None  # taken where no YAML and no preset is named
+    needs: tuple[str, ...] = ()  # modules beside the core that it imports
+
+
+VERBS = {
+    "toy": Verb(
+        "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
+        "neuromf.toy",
+        "ToyConfig",
+        "run",
+        preset="quick",
+    ),
+}
+
+app = typer.Typer(
+    name="neuromf",
+    help="One-step generation of 3D brain MRI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"neuromf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, and which verbs will work."""
+    from neuromf.doctor import report
+
+    typer.echo(report({name: verb.needs for name, verb in VERBS.items()}))
+
+
+def _command(name: str, verb: Verb) -> Callable[..., None]:
+    def command(
+        words: Annotated[
+            list[str] | None, typer.Argument(metavar="[CONFIG.yaml | preset=NAME | out=FOLDER | KEY.SUB=VALUE]...")
+        ] = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")] = False,
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Continue in a folder that an earlier start left.")
+        ] = False,
+        overwrite: Annotated[
+            bool, typer.Option("--overwrite", help="Delete what an earlier start left in the folder.")
+        ] = False,
+    ) -> None:
+        run_verb(name, verb, words or [], dry_run=dry_run, resume=resume, overwrite=overwrite)
+
+    command.__doc__ = verb.help
+    return command
+
+
+def run_verb(
+    name: str, verb: Verb, words: list[str], *, dry_run: bool = False, resume: bool = False, overwrite: bool = False
+) -> None:
+    """Resolve the configuration of a verb and call its function; with `dry_run` print the configuration instead."""
+    from neuromf import config as settings
+
+    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    words = [word for word in words if not word.startswith("out=")]
+    if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
+        words = [f"preset={verb.preset}", *words]
+    if resume and overwrite:
+        raise settings.ConfigError("--resume and --overwrite exclude each other")
+    if outs and not outs[-1]:
+        raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
+    module: Any = importlib.import_module(verb.module)
+    config = settings.load(getattr(module, verb.config), words, name)
+    if dry_run:
+        typer.echo(settings.to_yaml(config), nl=False)
+        return
+    out = Path(outs[-1]).expanduser() if outs else Path("runs") / name
+    getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+
+
+for _name, _verb in VERBS.items():
+    app.command(_name)(_command(_name, _verb))
+
+
+def main() -> None:
+    """Run the command line; a refusal is one line on stderr and exit code 2, with the traceback in the run's log."""
+    try:
+        app()
+    except (ValueError, TypeError, OSError) as error:
+        typer.echo(f"neuromf: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""A verb's configuration: a frozen dataclass beside its code, filled from YAML files and `key.sub=value` words."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf, ValidationError
+from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+
+T = TypeVar("T")
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be used; the message names the key, what came and what is accepted."""
+
+
+def load(schema: type[T], words: Sequence[str], verb: str) -> T:
+    """Return the dataclass `schema` filled from `words`: YAML files, `preset=NAME` and `key.sub=value`, later ones
+    winning.
+
+    A preset is looked up in the package's `presets/VERB/`. Raises ConfigError for an unknown key, a wrong type or
+    choice,
+    a missing file, or a value the dataclass itself refuses.
+    """
+    base = OmegaConf.structured(schema)
+    layers: list[Any] = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            layers.append((word, _read_yaml(Path(word))))
+        elif key == "preset":
+            layers.append((word, _read_yaml(_preset(verb, value))))
+        else:
+            layers.append((word, _assignment(word)))
+    try:
+        for word, layer in layers:
+            _refuse_new_keys(base, word)
+            base = _merge(base, layer, word)
+        return OmegaConf.to_object(base)  # type: ignore[return-value]
+    except ConfigError:
+        raise
+    except OmegaConfBaseException as error:  # for example ??? left unset
+        raise ConfigError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from None
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{_refused_key(base)}{error}") from None
+
+
+def to_yaml(config: Any) -> str:
+    """Return a configuration dataclass as YAML that `load` reads back to an equal object."""
+    return OmegaConf.to_yaml(OmegaConf.structured(config))
+
+
+def presets(verb: str) -> list[str]:
+    """Return the names of the presets shipped for a verb."""
+    folder = resources.files("neuromf") / "presets" / verb
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir()) if folder.is_dir() else []
+
+
+def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
+    try:
+        return OmegaConf.merge(base, layer)  # type: ignore[return-value]
+    except ConfigKeyError as error:
+        key = str(error.full_key)
+        raise ConfigError(f"unknown key {key!r} in {word!r}{_suggestion(key, _keys(base))}") from None
+    except ValidationError as error:
+        what = str(error).splitlines()[0].replace("'$VALUE' of type '$VALUE_TYPE'", "in the list")
+        raise ConfigError(f"{error.full_key or word.partition('=')[0]} in {word!r}: {what}") from None
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{word!r}: {str(error).splitlines()[0]}") from None
+
+
+def _refuse_new_keys(config: DictConfig, word: str) -> None:
+    """Refuse key.sub=value where a key is not there yet: YAML may add to a dictionary, a mistyped word not."""
+    node: Any = config
+    if "=" not in word or word.startswith("preset="):
+        return
+    dotted = word.partition("=")[0].split(".")
+    for depth, key in enumerate(dotted):
+        if not isinstance(node, DictConfig):
+            return
+        if key not in node:
+            full = ".".join(dotted[: depth + 1])
+            raise ConfigError(f"unknown key {full!r} in {word!r}{_suggestion(full, _keys(config))}")
+        node = node[key]
+
+
+def _keys(config: DictConfig, prefix: str = "") -> list[str]:
+    """Return every dotted key."""
+    keys: list[str] = []
+    for key in config:
+        keys.append(f"{prefix}{key!s}")
+        if not OmegaConf.is_missing(config, key) and isinstance(config[key], DictConfig):
+            keys += _keys(config[key], f"{prefix}{key!s}.")
+    return keys
+
+
+def _refused_key(config: DictConfig, prefix: str = "") -> str:
+    """Return 'key.sub: ' of the innermost part that its dataclass refuses, empty at the top."""
+    for key in config:
+        if not isinstance(config[key], DictConfig):
+            continue
+        try:
+            OmegaConf.to_object(config[key])
+        except (ValueError, TypeError):
+            return _refused_key(config[key], f"{prefix}{key!s}.")
+    return f"{prefix.rstrip('.')}: " if prefix else ""
+
+
+def _suggestion(key: str, known: list[str]) -> str:
+    by_leaf = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
+    close = by_leaf or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
+    return f": did you mean {close[0]!r}?" if close else f": known here are {', '.join(siblings or known)}"
+
+
+def _read_yaml(path: Path) -> Any:
+    if not path.is_file():
+        raise ConfigError(f"{str(path)!r} is no file: words are CONFIG.yaml or key=value")
+    try:
+        layer = OmegaConf.load(path)
+    except Exception as error:  # the YAML parser has many
+        raise ConfigError(f"{path}: not readable as YAML ({str(error).splitlines()[0]})") from None
+    if not isinstance(layer, DictConfig):
+        raise ConfigError(f"{path}: a mapping of keys to values is needed at the top")
+    return layer
+
+
+def _preset(verb: str, name: str) -> Path:
+    known = presets(verb)
+    if name not in known:
+        raise ConfigError(f"unknown preset {name!r}: {verb} has {', '.join(known) or 'none'}")
+    return Path(str(resources.files("neuromf") / "presets" / verb / f"{name}.yaml"))
+
+
+def _assignment(word: str) -> Any:
+    try:
+        return OmegaConf.from_dotlist([word])
+    except Exception as error:
+        raise ConfigError(f"{word!r}: not readable as key=value ({str(error).splitlines()[0]})") from None

@@ -1,0 +1,229 @@
+"""The toy study: train the real objective on the torus, arm by arm, and measure one-step samples."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import load_file, save_file
+from scipy import stats
+from torch import Tensor, nn
+
+from neuromf.flow import MeanFlow, Ramp, TimeSampler, composition_residual
+from neuromf.nets import SMALL, DualTimeUNet, UNetConfig, ema_model
+from neuromf.run import atomic, open_run, write_json
+from neuromf.toy import report
+from neuromf.toy.torus import Torus, as_volumes, in_dimensions, in_r4
+
+log = logging.getLogger("neuromf")
+CALLS = (1, 5)  # network calls compared
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One training: where the torus lies, how the objective is set, how long."""
+
+    space: Literal["r4", "dimensions", "volume"] = "r4"
+    dimensions: int = 256  # of the space "dimensions"
+    size: int = 16  # voxels a side of the space "volume"
+    objective: MeanFlow = field(default_factory=MeanFlow)
+    times: TimeSampler = field(default_factory=TimeSampler)
+    width: int = 256  # of the MLP, which r4 and dimensions use
+    net: UNetConfig = SMALL  # volume uses it
+    batch: int = 1024
+    epochs: int = 120
+    steps: int = 25  # an epoch
+    lr: float = 1e-3
+    lr_decay: Ramp = field(default_factory=lambda: Ramp(1.0, 0.02, 0.4, 1.0, "cosine"))  # factor on lr
+    ema: float = 0.99
+    samples: int = 4096
+
+    def torus(self) -> Torus:
+        """Return the torus in this arm's space."""
+        if self.space == "volume":
+            return as_volumes(self.size)
+        return in_r4() if self.space == "r4" else in_dimensions(self.dimensions)
+
+    def network(self) -> nn.Module:
+        """Return a new network for this arm's space."""
+        if self.space == "volume":
+            return DualTimeUNet(self.net)
+        return TimeMlp(4 if self.space == "r4" else self.dimensions, self.width)
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    """The toy study: named arms, trained one after another."""
+
+    arms: dict[str, Arm] = field(default_factory=dict)
+    only: tuple[str, ...] = ()  # names of the arms to run; none is all
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.only if name not in self.arms]
+        if unknown:
+            raise ValueError(f"only names {', '.join(unknown)}: the arms are {', '.join(self.arms) or 'none'}")
+        if not self.arms:
+            raise ValueError("arms is empty: preset=quick and preset=full bring some")
+
+    def chosen(self) -> dict[str, Arm]:
+        """Return the arms to run."""
+        return {name: arm for name, arm in self.arms.items() if not self.only or name in self.only}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one arm gave: figures, raw loss an epoch, and samples' φ-coordinates and angles at 1 and 5 calls."""
+
+    metrics: dict[str, Any]
+    loss: list[float]
+    arrays: dict[str, Tensor]
+
+
+class TimeMlp(nn.Module):
+    """An MLP prediction (B, D) for z (B, D), t and r (B,), conditioned on t and h = t - r."""
+
+    def __init__(self, dimensions: int, width: int) -> None:
+        super().__init__()
+        sizes = [dimensions + 6, width, width, width, width]
+        layers = [layer for a, b in pairwise(sizes) for layer in (nn.Linear(a, b), nn.SiLU())]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, dimensions))
+
+    def forward(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        """Return the prediction, shape of z."""
+        times = [f for time in (t, t - r) for f in (time, torch.cos(math.pi * time), torch.sin(math.pi * time))]
+        prediction: Tensor = self.layers(torch.cat([z, *(f.unsqueeze(1) for f in times)], 1))
+        return prediction
+
+
+def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, dict[str, Any]]:
+    """Train every chosen arm, write metrics.json, figures and index.html into `out`, and return each arm's figures.
+
+    A resumed run keeps the arms that are complete. Raises FileExistsError where `out` is in use, see `run.open_run`.
+    """
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        results: dict[str, Result] = {}
+        with _progress() as progress:
+            for name, arm in config.chosen().items():
+                stored = out / "arms" / name
+                if (stored / "metrics.json").is_file():
+                    results[name] = _read(stored)
+                    log.info("%s: kept from the earlier start", name)
+                    continue
+                results[name], weights = train(arm, config.seed, progress, name)
+                _write(stored, results[name], weights)
+                log.info("%s: %s", name, results[name].metrics)
+        metrics = {name: result.metrics for name, result in results.items()}
+        write_json(out / "metrics.json", metrics)
+        report.write(out, config.chosen(), results)
+        print(report.table(metrics))
+        print(f"report: {out / 'index.html'}")
+    return metrics
+
+
+def train(arm: Arm, seed: int, progress: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
+    """Train one arm from `seed` and return its figures and the EMA weights they were measured on."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    torus, network = arm.torus(), arm.network()
+    average = ema_model(network, arm.ema)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    losses: list[float] = []
+    started = time.perf_counter()
+    task = progress.add_task(name, total=arm.epochs * arm.steps, loss=math.nan)
+    for epoch in range(arm.epochs):
+        raw = torch.zeros(())
+        for step in range(arm.steps):
+            done = (epoch * arm.steps + step) / (arm.epochs * arm.steps)
+            for group in optimiser.param_groups:
+                group["lr"] = arm.lr * arm.lr_decay.at(done)
+            raw += _step(arm, torus, network, optimiser, generator)
+            average.update_parameters(network)
+        losses.append(raw.item() / arm.steps)
+        progress.update(task, advance=arm.steps, loss=losses[-1])
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})")
+    seconds = time.perf_counter() - started
+    metrics, arrays = measure(arm, torus, average.module, seed)
+    metrics["distance_1_online"] = torus.distance(_sample(arm, network, _noise(arm, torus, seed), 1)).mean().item()
+    metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in (1, 10, 100, arm.epochs) if e <= arm.epochs}
+    metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
+    return Result(metrics, losses, arrays), dict(average.module.state_dict())
+
+
+def _step(
+    arm: Arm, torus: Torus, network: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> Tensor:
+    """Take one optimiser step and return the raw loss."""
+    x = torus.draw(arm.batch, generator)
+    noise = torch.randn(x.shape, generator=generator)
+    t, r = arm.times.draw(arm.batch, generator)
+    loss = arm.objective.loss(arm.objective.terms(network, x, noise, t, r))
+    optimiser.zero_grad()
+    loss.total.backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    if norm.isfinite():
+        optimiser.step()
+    return loss.raw
+
+
+@torch.no_grad()
+def measure(arm: Arm, torus: Torus, network: nn.Module, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return figures and arrays of samples drawn at 1 and 5 calls from the same noise."""
+    noise = _noise(arm, torus, seed)
+    points = {calls: _sample(arm, network, noise, calls) for calls in CALLS}
+    metrics: dict[str, Any] = {f"distance_{calls}": torus.distance(x).mean().item() for calls, x in points.items()}
+    for k in (0, 1):  # the exact map keeps angles: what it would get stands beside
+        metrics[f"ks_p_angle_{k + 1}"] = _uniformity(torus.angles(points[1])[:, k])
+        metrics[f"ks_p_noise_{k + 1}"] = _uniformity(torus.angles(noise)[:, k])
+    few = noise[:256]
+    t, s, r = (torch.full((len(few),), value) for value in (1.0, 0.5, 0.0))
+    residual = composition_residual(lambda *a: arm.objective.velocity(network, *a), few, t, s, r)
+    metrics |= {"composition_residual": residual.mean().item(), "samples": len(noise)}
+    arrays = {f"coordinates_{calls}": torus.coordinates(x) for calls, x in points.items()}
+    if arm.space == "volume":
+        arrays |= {"volumes": points[1][:4].clone(), "nearest": torus.embed(torus.angles(points[1][:4]))}
+    return metrics, {name: value.contiguous() for name, value in arrays.items()}
+
+
+def _uniformity(angles: Tensor) -> float:
+    """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution on (-π, π]."""
+    return float(stats.kstest(angles.numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue)
+
+
+def _noise(arm: Arm, torus: Torus, seed: int) -> Tensor:
+    return torch.randn(arm.samples, *torus.shape, generator=torch.Generator().manual_seed(10_000 + seed))
+
+
+def _sample(arm: Arm, network: nn.Module, noise: Tensor, calls: int) -> Tensor:
+    return torch.cat([arm.objective.sample(network, part, calls) for part in noise.split(arm.batch)])
+
+
+def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, tensors in (("model", weights), ("samples", result.arrays)):
+        with atomic(folder / f"{name}.safetensors") as path:
+            save_file(tensors, path)
+    write_json(
+        folder / "metrics.json", {"metrics": result.metrics, "loss": result.loss}
+    )  # last: it marks the arm complete
+
+
+def _read(folder: Path) -> Result:
+    stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return Result(stored["metrics"], stored["loss"], load_file(folder / "samples.safetensors"))
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:12}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"),
+        TextColumn("raw loss {task.fields[loss]:.4f}"), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+from dataclasses import dataclass, field
+
+import pytest
+
+from neuromf import config as settings
+from neuromf.toy import ToyConfig
+
+
+@dataclass(frozen=True)
+class Inner:
+    rate: float = 0.5
+    sizes: tuple[int, ...] = (1, 2)
+
+    def __post_init__(self):
+        if self.rate < 0:
+            raise ValueError(f"rate is {self.rate}: 0 or more")
+
+
+@dataclass(frozen=True)
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+    seed: int = 0
+
+
+def test_later_words_win(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text("inner: {rate: 0.1, sizes: [3]}\nseed: 4\n")
+    config = settings.load(Outer, [str(file), "inner.rate=0.2", "seed=7"], "toy")
+    assert config == Outer(Inner(0.2, (3,)), 7)
+
+
+def test_yaml_round_trip(tmp_path):
+    config = settings.load(ToyConfig, ["preset=quick", "seed=3"], "toy")
+    (tmp_path / "again.yaml").write_text(settings.to_yaml(config))
+    assert settings.load(ToyConfig, [str(tmp_path / "again.yaml")], "toy") == config
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("inner.rat=1", r"unknown key 'inner.rat' in 'inner.rat=1': did you mean 'inner.rate'\?"),
+        ("rate=1", r"did you mean 'inner.rate'\?"),
+        ("colour=1", "known here are inner, seed"),
+        ("seed=1.5", "seed in 'seed=1.5': Value '1.5'"),
+        ("inner.sizes=[a]", "inner.sizes in 'inner.sizes=\[a\]': Value in the list"),
+        ("inner.rate=-1", "inner: rate is -1.0: 0 or more"),
+        ("preset=none", "unknown preset 'none': toy has .*quick"),
+        ("missing.yaml", "'missing.yaml' is no file"),
+        ("inner={rate: ", "not readable as key=value"),
+    ],
+)
+def test_refusals_name_the_full_key(word, message):
+    with pytest.raises(settings.ConfigError, match=message):
+        settings.load(Outer, [word], "toy")
+
+
+@pytest.mark.parametrize("text", ["- 1\n- 2\n", "a: [1\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
+    (tmp_path / "bad.yaml").write_text(text)
+    with pytest.raises(settings.ConfigError, match=r"bad.yaml"):
+        settings.load(Outer, [str(tmp_path / "bad.yaml")], "toy")
+
+
+def test_a_mistyped_word_adds_no_entry_to_a_dictionary():
+    with pytest.raises(settings.ConfigError, match=r"unknown key 'arms.r4x'.*did you mean 'arms.r4-x'\?"):
+        settings.load(ToyConfig, ["preset=quick", "arms.r4x.epochs=5"], "toy")
