@@ -42,7 +42,7 @@ def test_yaml_round_trip(tmp_path):
         ("rate=1", r"did you mean 'inner.rate'\?"),
         ("colour=1", "known here are inner, seed"),
         ("seed=1.5", "seed in 'seed=1.5': Value '1.5'"),
-        ("inner.sizes=[a]", "inner.sizes in 'inner.sizes=\[a\]': Value in the list"),
+        ("inner.sizes=[a]", r"inner.sizes in 'inner.sizes=\[a\]': Value in the list"),
         ("inner.rate=-1", "inner: rate is -1.0: 0 or more"),
         ("preset=none", "unknown preset 'none': toy has .*quick"),
         ("missing.yaml", "'missing.yaml' is no file"),
