@@ -1,9 +1,4 @@
-"""A run: its resolved configuration, and the folder it writes.
-
-A verb's configuration is a frozen dataclass beside its code. `load` builds one from YAML files and `key.sub=value`
-words;
-`open_run` makes the folder that the verb writes into.
-"""
+"""A run's folder: made or refused, with what is needed to repeat the run, and files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,8 +26,7 @@ PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplot
 
 @contextlib.contextmanager
 def open_run(out: Path, config: Any, *, resume: bool = False, overwrite: bool = False) -> Iterator[Path]:
-    """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and run.log, and give it to the
-    body.
+    """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and run.log, for the body to fill.
 
     run.json says `running`, then `finished` or `failed`. Raises FileExistsError where `out` holds files and neither
     `resume` nor `overwrite` is asked for, ConfigError where a resumed run had another configuration; only a folder that
@@ -84,18 +78,13 @@ def provenance() -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: a temporary name beside it, then a rename."""
-    write_bytes(path, text.encode("utf-8"))
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
 
 
 @contextlib.contextmanager

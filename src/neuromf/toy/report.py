@@ -71,7 +71,7 @@ def _distances(results: Mapping[str, Result]) -> Figure:
         bars = axes.bar(
             [p + shift for p in positions], values, 0.38, color=colour, label=f"{calls} call{'s' * (calls > 1)}"
         )
-        axes.bar_label(bars, fmt="%.3f", fontsize=7)
+        axes.bar_label(bars, fmt="%.2g", fontsize=7)
     axes.axhline(0.1, color="0.5", linewidth=0.8, linestyle="--")
     axes.set(yscale="log", ylabel="mean distance to the torus", xticks=list(positions), xticklabels=list(results))
     axes.legend(frameon=False, fontsize=8)
