@@ -1,6 +1,7 @@
 """What one training step costs: time, FLOPs, memory saved for backward, peak memory, for each way to write it.
 
-`python benchmarks/step.py small|brain [--rounds N] [--out FILE.json]`. All ways run in turn within one process, so that
+`python benchmarks/step.py small|brain [--rounds N] [--only WAY ...] [--out FILE.json]`. All ways run in turn within
+one process, so that
 ratios hold on a machine whose speed drifts; times are CPU seconds. Peak memory is read in one
 fresh process a way: the high-water mark of the step above the network's weights and their gradients.
 """
@@ -66,12 +67,14 @@ def main() -> None:
     arguments.add_argument("size", choices=SIZES)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--only", nargs="+", choices=WAYS, metavar="WAY", help="these ways beside flow matching")
     arguments.add_argument("--peak", metavar="WAY", help=argparse.SUPPRESS)  # one way in this process, bytes on stdout
     chosen = arguments.parse_args()
     if chosen.peak:
         print(_peak_bytes(chosen.size, WAYS[chosen.peak]))
         return
-    rows = measure(chosen.size, chosen.rounds)
+    names = [FLOW_MATCHING, *(chosen.only or WAYS)]
+    rows = measure(chosen.size, chosen.rounds, {name: WAYS[name] for name in names})
     result = {"size": _describe(chosen.size), "hardware": hardware(), "rounds": chosen.rounds, "ways": rows}
     print(table(chosen.size, rows))
     if chosen.out:
@@ -79,18 +82,18 @@ def main() -> None:
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def measure(size: str, rounds: int) -> dict[str, dict[str, float]]:
+def measure(size: str, rounds: int, ways: dict[str, Way]) -> dict[str, dict[str, float]]:
     config, batch, side = SIZES[size]
     plain, checkpointed = network_with_weights(config), network_with_weights(replace(config, checkpointing=True))
     steps: dict[str, Callable[[], None]] = {}
-    for name, way in WAYS.items():
+    for name, way in ways.items():
         steps[name] = _step(checkpointed if way.checkpointing else plain, way, batch, side)
     forward = _flops(lambda: plain(*_inputs(config, batch, side)))
-    rows: dict[str, dict[str, float]] = {name: {} for name in WAYS}
+    rows: dict[str, dict[str, float]] = {name: {} for name in ways}
     for name, step in steps.items():
         step()
         rows[name] = {"forwards": _flops(step) / forward, "saved_bytes": _saved_bytes(step, plain, checkpointed)}
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, step in steps.items():
             seconds[name].append(_seconds(step))
