@@ -70,7 +70,7 @@ def test_flow_matching_is_a_value_not_another_trainer():
 
 def test_a_run_writes_its_page_and_a_resumed_one_keeps_finished_arms(tmp_path):
     tiny = UNetConfig(channels=(16, 32), attention=(False, True), head_channels=(0, 16), res_blocks=1, norm_groups=4)
-    volume = replace(SHORT, space="volume", size=4, net=tiny, batch=4, epochs=1, steps=2, samples=4)
+    volume = replace(SHORT, space="volume", size=4, net=tiny, batch=4, epochs=1, steps=2, samples=3)
     config = ToyConfig(arms={"a": replace(SHORT, epochs=1), "v": volume})
     metrics = run(config, tmp_path / "out")
     page = (tmp_path / "out" / "index.html").read_text()

@@ -108,7 +108,7 @@ def _angles(result: Result) -> Figure:
 
 
 def _volumes(result: Result) -> Figure:
-    figure, grid = plt.subplots(2, 8, figsize=(8, 2.3))
+    figure, grid = plt.subplots(2, 2 * len(result.arrays["volumes"]), figsize=(8, 2.3))
     for row, (name, volumes) in zip(grid, (("one call", "volumes"), ("nearest on torus", "nearest")), strict=True):
         for column, axes in enumerate(row):
             plane = result.arrays[volumes][column // 2, 2 * (column % 2), :, :, 0].numpy()
