@@ -89,6 +89,12 @@ def test_a_loss_that_leaves_the_numbers_stops_the_run():
         train(replace(SHORT, lr=1e30), 0, progress, "r4")
 
 
+@pytest.mark.parametrize("options", [{"epochs": 0}, {"batch": 0}, {"samples": -1}, {"lr": float("nan")}], ids=str)
+def test_an_arm_that_could_not_train_is_refused(options):
+    with pytest.raises(ValueError, match=f"{next(iter(options))} is"):
+        Arm(**options)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [({}, "preset=quick"), ({"arms": {"a": SHORT}, "only": ("b",)}, "only names b: the arms are a")],

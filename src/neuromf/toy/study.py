@@ -46,6 +46,13 @@ class Arm:
     ema: float = 0.99
     samples: int = 4096
 
+    def __post_init__(self) -> None:
+        for name in ("batch", "epochs", "steps", "samples", "width"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
+        if not 0 < self.lr < math.inf:
+            raise ValueError(f"lr is {self.lr}: a finite number above 0")
+
     def torus(self) -> Torus:
         """Return the torus in this arm's space."""
         if self.space == "volume":
