@@ -4,6 +4,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from conftest import egg, placed, save_nifti
 from neuromf import __version__
 from neuromf.cli import VERBS, app
 
@@ -58,3 +59,24 @@ def test_a_folder_in_use_is_refused_before_any_work(tmp_path):
     result = neuromf("toy", f"out={tmp_path}")
     assert result.returncode == 2
     assert "is not empty" in result.stderr
+
+
+def test_failed_items_are_exit_code_one(tmp_path):
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    save_nifti(scans / "sub-1_T1w.nii.gz", egg(placed()))
+    (scans / "sub-2_T1w.nii.gz").write_text("no scan")
+    result = neuromf("prepare", f"input={scans}", "workers=1", f"out={tmp_path / 'out'}")
+    assert result.returncode == 1
+    assert "1 volumes of 1 subjects" in result.stdout
+    assert "1 rejected" in result.stdout
+
+
+def test_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEUROMF_HOME", str(tmp_path))
+    shown = CliRunner().invoke(app, ["weights", "list"])
+    assert "maisi-v1   not here" in shown.output
+    assert "non-commercial" in shown.output
+    missing = neuromf("weights", "get", "maisi-v1", "--from", str(tmp_path / "a.pt"))
+    assert missing.returncode == 2
+    assert "no such file of weights" in missing.stderr

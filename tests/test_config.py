@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,18 @@ class Inner:
 class Outer:
     inner: Inner = field(default_factory=Inner)
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class Paths:
+    file: str = ""
+    files: Any = ""
+
+
+@pytest.mark.parametrize("text", ["2024_01", "/data/my #1 study", "/data/a: b", "*.nii.gz", "ü/null", "007"])
+def test_text_is_taken_as_it_stands(text):
+    assert settings.load(Paths, [f"file={text}", f"files={text}"], "toy") == Paths(text, text)
+    assert settings.load(Paths, ["files=[a, b c]"], "toy").files == ["a", "b c"]
 
 
 def test_later_words_win(tmp_path):

@@ -27,9 +27,55 @@ class Verb:
     function: str
     preset: str | None = None  # taken where no YAML and no preset is named
     needs: tuple[str, ...] = ()  # modules beside the core that it imports
+    operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
 
 
 VERBS = {
+    "prepare": Verb(
+        "Scans (NIfTI, MGZ, BIDS) to volumes: RAS, stripped, resampled once, scaled, centred on the brain, split.",
+        "neuromf.data.prepare",
+        "PrepareConfig",
+        "run",
+        preset="small2mm",
+    ),
+    "phantom": Verb(
+        "Brains of real anatomy without data: MNI152, a prepared cohort or label maps, deformed; any number.",
+        "neuromf.data.phantom",
+        "PhantomConfig",
+        "run",
+        preset="small2mm",
+    ),
+    "train-vae": Verb(
+        "Train the small VAE on prepared volumes; one ships with the package.",
+        "neuromf.vae.train",
+        "TrainVAEConfig",
+        "run",
+    ),
+    "validate-vae": Verb(
+        "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
+        "neuromf.vae.validate",
+        "ValidateVAEConfig",
+        "run",
+    ),
+    "encode": Verb(
+        "Prepared volumes to latents on disk, with their statistics.",
+        "neuromf.latents.encode",
+        "EncodeConfig",
+        "run",
+    ),
+    "import-latents": Verb(
+        "Latents that other code saved as .pt files, to latents on disk.",
+        "neuromf.latents.imports",
+        "ImportConfig",
+        "run",
+    ),
+    "inspect": Verb(
+        "Print and draw the statistics of latents on disk: neuromf inspect FOLDER.",
+        "neuromf.latents.inspection",
+        "InspectConfig",
+        "run",
+        operand="latents",
+    ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
         "neuromf.toy",
@@ -73,6 +119,35 @@ def doctor() -> None:
     typer.echo(report({name: verb.needs for name, verb in VERBS.items()}))
 
 
+weights = typer.Typer(help="Fetch the weights of other projects, checked.", no_args_is_help=True)
+app.add_typer(weights, name="weights")
+
+
+@weights.command("list")
+def weights_list() -> None:
+    """Say which weights are known, and which are here."""
+    from neuromf.nets.checkpoints import describe
+
+    typer.echo(describe())
+
+
+@weights.command("get")
+def weights_get(
+    name: Annotated[str, typer.Argument(help="maisi-v1, or maisi-v2 (non-commercial).")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A file fetched before, for machines without a network.")
+    ] = None,
+) -> None:
+    """Fetch weights from their hub, or take them from a file; check them; keep them as safetensors."""
+    from neuromf.nets.checkpoints import REMOTES, get_weights
+
+    path = get_weights(name, source)
+    remote = REMOTES[name]
+    typer.echo(f"{path} ({remote.licence})")
+    if remote.notice:
+        typer.echo(remote.notice)
+
+
 def _command(name: str, verb: Verb) -> Callable[..., None]:
     def command(
         words: Annotated[
@@ -100,6 +175,8 @@ def run_verb(
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
+    if verb.operand:
+        words = [f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w for w in words]
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
     if resume and overwrite:
@@ -112,7 +189,9 @@ def run_verb(
         typer.echo(settings.to_yaml(config), nl=False)
         return
     out = Path(outs[-1]).expanduser() if outs else Path("runs") / name
-    getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+    result = getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+    if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
+        raise typer.Exit(1)
 
 
 for _name, _verb in VERBS.items():

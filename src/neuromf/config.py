@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf, ValidationError
+from omegaconf import AnyNode, DictConfig, OmegaConf, StringNode, ValidationError
 from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ def load(schema: type[T], words: Sequence[str], verb: str) -> T:
         elif key == "preset":
             layers.append((word, _read_yaml(_preset(verb, value))))
         else:
-            layers.append((word, _assignment(word)))
+            layers.append((word, _assignment(word, base)))
     try:
         for word, layer in layers:
             _refuse_new_keys(base, word)
@@ -136,8 +136,21 @@ def _preset(verb: str, name: str) -> Path:
     return Path(str(resources.files("neuromf") / "presets" / verb / f"{name}.yaml"))
 
 
-def _assignment(word: str) -> Any:
+def _assignment(word: str, base: DictConfig) -> Any:
+    """Return key=value as a layer. A value for text is taken as it stands (paths!), unless it is a [list]."""
+    key, _, value = word.partition("=")
+    node: Any = base
+    for part in key.split("."):
+        node = node._get_node(part) if isinstance(node, DictConfig) and part in node else None
+    if isinstance(node, StringNode | AnyNode) and not value.startswith(("[", "{")):
+        return _nested(key, value)
     try:
         return OmegaConf.from_dotlist([word])
     except Exception as error:
         raise ConfigError(f"{word!r}: not readable as key=value ({str(error).splitlines()[0]})") from None
+
+
+def _nested(key: str, value: str) -> Any:
+    layer = OmegaConf.create()
+    OmegaConf.update(layer, key, value)
+    return layer

@@ -14,7 +14,10 @@ import torch
 
 from neuromf import __version__
 
-CORE = ("torch", "monai", "einops", "numpy", "scipy", "omegaconf", "matplotlib", "jinja2", "safetensors", "rich")
+CORE = (
+    *("torch", "monai", "einops", "numpy", "scipy", "omegaconf", "matplotlib", "jinja2", "safetensors", "rich"),
+    *("nibabel", "nilearn", "SimpleITK", "isal", "fsspec", "PIL", "threadpoolctl"),
+)
 EXTRAS = {  # extra -> the modules it brings
     "lora": ("peft",),
     "eval": ("torchmetrics", "sklearn", "statsmodels"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,8 @@ import psutil
 from neuromf.config import ConfigError, to_yaml
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
+FREE = ("workers:",)  # keys that a resumed run may change: how fast, not what
 
 
 @contextlib.contextmanager
@@ -82,6 +85,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
@@ -94,8 +103,19 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def stop_if_disk(outcome: Any) -> None:
+    """Raise `outcome` if it is an error of the disk written to: no item's fault, so the run stops, and can go on
+    later.
+    """
+    if isinstance(outcome, OSError) and outcome.errno in DISK:
+        raise outcome
 
 
 def _prepare_folder(out: Path, text: str, *, resume: bool, overwrite: bool) -> list[dict[str, Any]]:
@@ -140,6 +160,7 @@ def _own_record(out: Path) -> dict[str, Any]:
 def _refuse_other_config(out: Path, text: str) -> None:
     before = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
     changed = [line for line in difflib.ndiff(before.splitlines(), text.splitlines()) if line[0] in "-+"]
+    changed = [line for line in changed if not line[1:].strip().startswith(FREE)]
     if changed:
         shown = "; ".join(" ".join(line.split()) for line in changed[:4])
         raise ConfigError(f"{out} was started with another configuration ({shown}): repeat that one, or --overwrite")

@@ -1,0 +1,88 @@
+"""Peak memory and seconds of decoding at 192³ (latents 4 x 48³), whole and in tiles, a process each.
+
+python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random] [--bounds 2 4 8] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+
+def measure(vae_name: str, size: int, bound: float | None) -> dict[str, Any]:
+    import torch
+
+    from neuromf.nets.tiling import tile_size
+    from neuromf.nets.vae import load_vae
+
+    vae = load_vae(vae_name)
+    z = torch.randn(1, vae.channels, size, size, size, generator=torch.Generator().manual_seed(0))
+    vae.decode(z[..., :8, :8, :8])
+    if bound is not None:
+        vae.decode(z[..., :16, :16, :16], bound)  # imports what tiles need
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    start = time.perf_counter()
+    y = vae.decode(z, bound)
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    torch.save(y, f"/tmp/neuromf-decode-{vae_name}-{size}-{bound}.pt")
+    return {
+        "vae": vae_name,
+        "bound_gb": bound,
+        "tile": tile_size((size,) * 3, vae.factor, vae.decode_bytes, bound),
+        "seconds": round(seconds, 1),
+        "peak_gb": round(after - before, 2),
+        "bytes_a_latent_voxel": round((after - before) * 2**30 / size**3),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=48)
+    parser.add_argument("--vae", nargs="+", default=["small", "maisi-random"])
+    parser.add_argument("--bounds", nargs="*", type=float, default=[2.0, 4.0, 8.0])
+    parser.add_argument("--one", help="measure in this process: VAE:BOUND")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    if options.one:
+        name, _, bound = options.one.partition(":")
+        print(json.dumps(measure(name, options.size, float(bound) if bound else None)))
+        return
+    import torch
+
+    rows = []
+    for name in options.vae:
+        for bound in (None, *options.bounds):
+            command = [sys.executable, __file__, "--size", str(options.size), "--one", f"{name}:{bound or ''}"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                rows.append(
+                    {"vae": name, "bound_gb": bound, "failed": (done.stderr.strip().splitlines() or ["killed"])[-1]}
+                )
+                print(rows[-1], flush=True)
+                continue
+            row = json.loads(done.stdout.strip().splitlines()[-1])
+            whole = Path(f"/tmp/neuromf-decode-{name}-{options.size}-None.pt")
+            if bound is not None and whole.is_file():
+                a, b = torch.load(whole), torch.load(f"/tmp/neuromf-decode-{name}-{options.size}-{bound}.pt")
+                row["largest_difference"] = float((a - b).abs().max())
+                row["mean_difference"] = float((a - b).abs().mean())
+                row["range_of_values"] = float(a.max() - a.min())
+            rows.append(row)
+            print(row, flush=True)
+    if options.out:
+        options.out.write_text(
+            json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()

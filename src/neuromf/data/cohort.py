@@ -1,0 +1,156 @@
+"""A folder of prepared volumes: one NIfTI and one JSON a scan, manifest.csv, split.json, contact sheets."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from neuromf.data.scans import Scan, write_table
+from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
+from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, write_volume
+from neuromf.pictures import Picture, contact_sheets, slices
+from neuromf.run import write_json
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One prepared volume: its name, files, split and record."""
+
+    name: str
+    path: Path
+    split: Split
+    record: dict[str, Any]
+
+    @property
+    def subject(self) -> str:
+        """The person."""
+        return str(self.record["subject"])
+
+    @property
+    def person(self) -> str:
+        """Whose brain it is: of a deformed copy, the person it is a copy of."""
+        return str(self.record.get("parent") or self.record["subject"])
+
+    def read(self) -> Volume:
+        """Return the volume, [0, 1]."""
+        return read_volume(self.path)
+
+
+def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a prepared volume and then its record, which marks it as done; return the record."""
+    path = folder / f"{scan.name}.nii.gz"
+    write_volume(path, volume)
+    whole = {"name": scan.name} | scan.row() | {"sha256": file_sha256(path)} | dict(record)
+    write_json(folder / f"{scan.name}.json", whole)
+    return whole
+
+
+def saved_record(folder: Path, name: str) -> dict[str, Any] | None:
+    """Return the record of a volume that is there whole, None where it has to be made."""
+    try:
+        record: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return record if (folder / f"{name}.nii.gz").is_file() and record.get("name") == name else None
+
+
+def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig) -> dict[str, Split]:
+    """Write manifest.csv, split.json and the contact sheets of the volumes in `records`; return each subject's split.
+
+    A volume with a `parent` (a deformed copy) goes where its parent goes, and everyone stays where an earlier
+    split.json has them: a cohort that grows moves nobody.
+    """
+    records = sorted(records, key=lambda r: str(r["name"]))
+    families = {str(r.get("parent") or r["subject"]): f"{r['dataset']}/{r['group']}" for r in records}
+    earlier = earlier_split(folder)
+    given = {str(r.get("parent") or r["subject"]): earlier[r["subject"]] for r in records if r["subject"] in earlier}
+    given |= {str(r.get("parent") or r["subject"]): r["split"] for r in records if r.get("split")}
+    by_family = split_subjects(families, split, given)
+    splits = {str(r["subject"]): by_family[str(r.get("parent") or r["subject"])] for r in records}
+    columns = ("name", "subject", "session", "dataset", "group", "age", "sex", "path")
+    rows = [
+        {c: str(r[c]) for c in columns}
+        | {
+            "parent": str(r.get("parent", "")),
+            "split": splits[str(r["subject"])],
+            "volume": f"{r['name']}.nii.gz",
+            "sha256": str(r["sha256"]),
+        }
+        for r in records
+    ]
+    write_table(folder / "manifest.csv", rows)
+    write_json(folder / "split.json", {name: sorted(s for s, at in splits.items() if at == name) for name in SPLITS})
+    labels = [f"{r['name']} ({splits[str(r['subject'])]})" for r in records]
+    with ThreadPoolExecutor(4) as pool:
+        contact_sheets(folder, pool.map(lambda r: picture(folder / f"{r['name']}.nii.gz"), records), labels)
+    return splits
+
+
+def earlier_split(folder: Path) -> dict[str, Split]:
+    """Return each subject's split in a folder's split.json, if there is one."""
+    try:
+        record = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {subject: name for name in SPLITS for subject in record.get(name, [])}
+
+
+def read_cohort(folder: Path) -> list[Entry]:
+    """Return what `prepare` or `phantom` wrote into a folder. Raises FileNotFoundError for any other folder."""
+    manifest = folder / "manifest.csv"
+    if not manifest.is_file():
+        raise FileNotFoundError(f"{folder} holds no manifest.csv: give a folder that `neuromf prepare` wrote")
+    entries = []
+    with manifest.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if row.get("split") not in SPLITS or not all(row.get(key) for key in ("name", "subject", "volume")):
+                raise ValueError(
+                    f"{manifest}: no volume and split in the row {row}: prepare the folder again with --resume"
+                )
+            entries.append(Entry(row["name"], folder / row["volume"], row["split"], dict(row)))  # type: ignore[arg-type]
+    if not entries:
+        raise ValueError(f"{manifest} lists no volume: prepare the folder again with --resume")
+    return entries
+
+
+def read_cohorts(volumes: Any) -> list[list[Entry]]:
+    """Return the entries of each folder in `volumes`, a path or a list of paths; a folder may be named twice.
+
+    Raises ValueError where there is none, a name that two folders share, or a person in two splits.
+    """
+    given = volumes if isinstance(volumes, list | tuple) else [volumes]
+    folders = [Path(str(v)).expanduser() for v in given if v]
+    if not folders:
+        raise ValueError("volumes= is empty: a folder that `neuromf prepare` or `phantom` wrote, or a list of them")
+    cohorts = {folder: read_cohort(folder) for folder in dict.fromkeys(folders)}
+    names: dict[str, Path] = {}
+    people: dict[str, Entry] = {}
+    for entry in (e for cohort in cohorts.values() for e in cohort):
+        if entry.name in names:
+            raise ValueError(f"{entry.name} is both {names[entry.name]} and {entry.path}: rename one in its manifest")
+        names[entry.name] = entry.path
+        first = people.setdefault(entry.person, entry)
+        if first.split != entry.split:
+            raise ValueError(
+                f"{entry.person} is in {first.split} ({first.path}) and in {entry.split} ({entry.path}): make the "
+                f"copies "
+                "again, or split the folders as one cohort"
+            )
+    return [cohorts[folder] for folder in folders]
+
+
+def picture(path: Path) -> Picture:
+    """Return three slices of a volume for a contact sheet, at most 128 voxels a side; grey where it cannot be read."""
+    try:
+        volume = read_volume(path)
+    except VolumeError:
+        return np.full((64, 192), 128, np.uint8)
+    step = max(1, -(-max(volume.voxels.shape) // 128))
+    return slices(np.asarray(volume.voxels)[::step, ::step, ::step])

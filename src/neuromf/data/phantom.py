@@ -1,0 +1,203 @@
+"""`neuromf phantom`: brains of real anatomy for machines without data, and deformed copies of one's own.
+
+Three sources: the MNI152 average and its tissue maps, a prepared cohort, FreeSurfer label maps.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from neuromf.data.cohort import Entry, finish_cohort, read_cohort, save_entry, saved_record
+from neuromf.data.deform import Deformation, random_points, read_at
+from neuromf.data.foreground import bounds
+from neuromf.data.labels import labelled_brain
+from neuromf.data.preprocess import scale
+from neuromf.data.resample import Grid
+from neuromf.data.scans import Scan, find_scans
+from neuromf.data.splits import SplitConfig
+from neuromf.data.template import MIDDLE, mni152, mni152_mask
+from neuromf.data.volume import Volume, VolumeError, Voxels, file_sha256, read_volume
+from neuromf.parallel import each, progress
+from neuromf.run import open_run, stop_if_disk
+
+MNI = "mni152"
+SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """How far the look of a phantom goes from its source."""
+
+    contrast: float = 0.10  # standard deviation of the logarithm of each tissue's intensity, and of the exponent
+    bias: float = 0.15  # standard deviation of the logarithm of the bias field
+    bias_smooth_mm: float = 45.0
+    noise: float = 0.01  # standard deviation of Gaussian noise in the brain
+
+
+@dataclass(frozen=True)
+class PhantomConfig:
+    """How many phantoms, of what, how different."""
+
+    source: str = MNI  # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
+    n: int = 32
+    spacing: float = 2.0  # mm; copies of a prepared cohort keep its own
+    shape: tuple[int, int, int] = (80, 96, 80)
+    deformation: Deformation = field(default_factory=Deformation)
+    appearance: Appearance = field(default_factory=Appearance)
+    seed: int = 0
+    split: SplitConfig = field(default_factory=SplitConfig)
+    workers: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n < 1:
+            raise ValueError(f"n is {self.n}: 1 or more")
+        if not 0 < self.spacing <= 10 or min(self.shape) < 8:
+            raise ValueError(f"spacing {self.spacing} mm, shape {self.shape}: above 0 and up to 10, 8 voxels or more")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one phantom is made of: the person it copies (empty for MNI152), and a function that draws it."""
+
+    parent: str
+    split: str
+    dataset: str
+    sha256: str  # of the file it copies
+    draw: Callable[[np.random.Generator, PhantomConfig], Volume]
+
+
+def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Write n phantoms into `out` as `prepare` writes volumes; return the number that failed."""
+    sources = find_sources(config.source)
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        records, failed = [], []
+        with progress("phantoms") as bar:
+            task = bar.add_task("phantom", total=config.n)
+            work = functools.partial(save_phantom, sources=sources, config=config, out=out)
+            for index, outcome in each(work, range(config.n), config.workers):
+                bar.advance(task)
+                stop_if_disk(outcome)
+                if isinstance(outcome, Exception):
+                    failed.append((index, outcome))
+                else:
+                    records.append(outcome)
+        if not records:
+            raise VolumeError(f"no phantom could be made; the first: {failed[0][1]}")
+        finish_cohort(out, records, config.split)
+        print(f"{len(records)} phantoms in {out}; look at {out / 'contact.png'}")
+        for index, error in failed:
+            print(f"phantom {index} failed: {error}")
+    return len(failed)
+
+
+def find_sources(source: str) -> list[Source]:
+    """Return what phantoms are made of in turn: of a prepared cohort the training subjects alone.
+
+    Raises FileNotFoundError where there is nothing.
+    """
+    if source == MNI:
+        return [Source("", "", MNI, "", from_template)]
+    folder = Path(source).expanduser()
+    if (folder / "manifest.csv").is_file():
+        entries = [e for e in read_cohort(folder) if e.split == "train"]
+        if not entries:
+            raise FileNotFoundError(f"{folder} has no training subject to copy: see its split.json")
+        return [
+            Source(e.person, "train", e.record["dataset"], e.record["sha256"], functools.partial(_copy, entry=e))
+            for e in entries
+        ]
+    return [
+        Source(s.subject, "", s.dataset, file_sha256(Path(s.path)), functools.partial(_from_labels, path=Path(s.path)))
+        for s in find_scans([source])
+    ]
+
+
+def save_phantom(index: int, sources: list[Source], config: PhantomConfig, out: Path) -> dict[str, Any]:
+    """Draw and write one phantom and return its record; one that is there is kept."""
+    source = sources[index % len(sources)]
+    subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
+    scan = Scan(source.parent or MNI, subject, dataset=source.dataset)
+    known = saved_record(out, scan.name)
+    if known and known.get("source_sha256") == source.sha256:
+        return known
+    volume = draw(source, index, config)
+    record = {
+        "parent": source.parent,
+        "source_sha256": source.sha256,
+        "split": source.split,
+        "seed": [config.seed, index],
+        "affine": volume.affine.tolist(),
+        "source_affine": volume.affine.tolist(),
+        "source_shape": list(volume.voxels.shape),
+        "shape": list(volume.voxels.shape),
+        "notes": [],
+    }
+    return save_entry(out, scan, volume, record)
+
+
+def draw(source: Source, index: int, config: PhantomConfig) -> Volume:
+    """Return phantom number `index` of a source: the same for the same seed, whatever else is drawn."""
+    rng = np.random.default_rng([config.seed, index])
+    shape = source.draw(rng, config)
+    voxels = shape.voxels * bias_field(shape, config.appearance, rng)
+    brain = voxels > 0
+    voxels = np.where(
+        brain, voxels + np.float32(config.appearance.noise) * rng.standard_normal(voxels.shape, np.float32), 0
+    )
+    return scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)[0]
+
+
+def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
+    """Return the MNI152 average, deformed, each tissue with another intensity."""
+    grid = Grid(config.shape, _centred(config))
+    middle = np.asarray(MIDDLE, dtype=np.float32)[:, None, None, None]
+    points = middle + (random_points(grid, config.deformation, rng) - middle) / np.float32(SIZE)
+    t1, gm, wm = (read_at(mni152(tissue), points, config.spacing) for tissue in ("t1", "gm", "wm"))
+    inside = read_at(Volume(mni152_mask().astype(np.float32), mni152().affine), points, config.spacing)
+    grey, white, fluid = np.exp(rng.normal(0, config.appearance.contrast, 3)).astype(np.float32)
+    gain = grey * gm + white * wm + fluid * np.clip(1 - gm - wm, 0, 1)
+    return Volume(np.where(inside > 0.5, t1 * gain, np.float32(0)), grid.affine)
+
+
+def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator) -> Voxels:
+    """Return a smooth field around 1 that multiplies a volume, as a receive coil does."""
+    coarse = 12.0
+    shape = [max(int(np.ceil(n * s / coarse)), 2) for n, s in zip(volume.voxels.shape, volume.spacing, strict=True)]
+    noise = ndimage.gaussian_filter(rng.standard_normal(shape), appearance.bias_smooth_mm / coarse, mode="nearest")
+    log = (noise - noise.mean()) * (appearance.bias / max(float(noise.std()), 1e-12))
+    factors = [n / m for n, m in zip(volume.voxels.shape, shape, strict=True)]
+    return np.exp(ndimage.zoom(log.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True))
+
+
+def _copy(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -> Volume:
+    """Return a deformed copy of a prepared volume, on its own grid, with another contrast (an exponent)."""
+    volume = entry.read()
+    shape = volume.voxels.shape
+    points = random_points(Grid((shape[0], shape[1], shape[2]), volume.affine), config.deformation, rng)
+    voxels = np.clip(read_at(volume, points, max(volume.spacing), order=3), 0, 1)
+    inside = read_at(Volume((volume.voxels > 0).astype(np.float32), volume.affine), points, max(volume.spacing)) > 0.5
+    exponent = np.float32(np.exp(rng.normal(0, config.appearance.contrast)))
+    return Volume(np.where(inside, voxels**exponent, np.float32(0)), volume.affine)
+
+
+def _from_labels(rng: np.random.Generator, config: PhantomConfig, path: Path) -> Volume:
+    """Return a T1-weighted brain drawn from a FreeSurfer label map, deformed."""
+    brain = labelled_brain(read_volume(path), config.appearance.contrast, rng)
+    middle = bounds(brain.voxels > 0).mean(axis=0)
+    affine = _centred(config, (brain.affine @ np.append(middle, 1.0))[:3])
+    points = random_points(Grid(config.shape, affine), config.deformation, rng)
+    return Volume(read_at(brain, points, config.spacing), affine)
+
+
+def _centred(config: PhantomConfig, centre: Any = MIDDLE) -> Any:
+    """Return the affine of the configured grid with `centre` (RAS+ mm) in its middle."""
+    affine = np.diag([config.spacing, config.spacing, config.spacing, 1.0])
+    affine[:3, 3] = np.asarray(centre) - config.spacing * (np.asarray(config.shape) - 1) / 2
+    return affine

@@ -1,0 +1,136 @@
+"""`neuromf prepare`: a cohort of scans to prepared volumes, in processes, resumable, bad scans listed with the
+reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from neuromf.data.cohort import finish_cohort, save_entry, saved_record
+from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
+from neuromf.data.splits import SplitConfig
+from neuromf.data.volume import VolumeError, file_sha256, read_volume
+from neuromf.parallel import each, progress
+from neuromf.run import open_run, stop_if_disk, write_json
+
+log = logging.getLogger("neuromf")
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """Where the scans are, what they go through, how they are split."""
+
+    input: Any = ""  # a file, folder, glob, CSV/TSV manifest or BIDS tree, or a list of them
+    contrast: str = "T1w"  # of a BIDS tree
+    dataset: str = ""  # the name of the cohort, where the input does not say
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    assume_orientation: str = ""  # axis codes such as LAS, for headers without qform and sform
+    split: SplitConfig = field(default_factory=SplitConfig)
+    workers: int = 0  # processes; 0 is one a core
+
+    def __post_init__(self) -> None:
+        codes = self.assume_orientation.upper()
+        if codes and sorted({"L": "R", "P": "A", "I": "S"}.get(c, c) for c in codes) != ["A", "R", "S"]:
+            raise ValueError(f"assume_orientation is {self.assume_orientation!r}: three axis codes such as RAS or LPI")
+        if self.workers < 0:
+            raise ValueError(f"workers is {self.workers}: 0 (one a core) or more")
+
+    def sources(self) -> list[str]:
+        """Return the inputs. Raises ValueError where there is none."""
+        given = self.input if isinstance(self.input, list | tuple) else [self.input]
+        sources = [str(s) for s in given if s not in ("", None)]
+        if not sources:
+            raise ValueError("input= is empty: a file, folder, glob, CSV/TSV manifest or BIDS tree, or a list of them")
+        return sources
+
+
+def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Prepare every scan into `out` and return the number that was rejected, see rejected.csv."""
+    scans = find_scans(config.sources(), config.contrast)
+    config.preprocessing.strip.check()
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        scans, rejected = without_duplicates(scans)
+        records: list[dict[str, Any]] = []
+        with progress("scans") as bar:
+            task = bar.add_task("prepare", total=len(scans))
+            work = functools.partial(prepare_scan, config=config, out=out)
+            for scan, outcome in each(work, scans, config.workers):
+                bar.advance(task)
+                stop_if_disk(outcome)
+                if isinstance(outcome, Exception):
+                    rejected.append((scan, reason(outcome)))
+                    log.warning("%s rejected: %s", scan.path, reason(outcome))
+                    continue
+                records.append(outcome)
+                for note in outcome["notes"]:
+                    log.warning("%s: %s", scan.path, note)
+        write_table(
+            out / "rejected.csv",
+            [{"path": s.path, "subject": s.subject, "reason": why} for s, why in rejected],
+            REJECTED,
+        )
+        if not records:
+            raise VolumeError(f"none of {len(rejected)} scans could be prepared; the first: {rejected[0][1]}")
+        splits = finish_cohort(out, records, config.split)
+        report(out, records, rejected, list(splits.values()))
+    return len(rejected)
+
+
+def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]:
+    """Prepare one scan and return its record; one that is there already, of the same source file, is kept."""
+    path = Path(scan.path)
+    if not path.exists():
+        raise VolumeError(
+            f"{path}: no such file" if not path.is_symlink() else f"{path}: the link leads nowhere, or in a circle"
+        )
+    named = replace(scan, dataset=scan.dataset or config.dataset)
+    files = [
+        path,
+        *([path.with_suffix(".img")] if path.suffix == ".hdr" else []),
+        *([Path(scan.mask)] if scan.mask else []),
+    ]
+    sources = [file_sha256(file) for file in files if file.is_file()]
+    known = saved_record(out, scan.name)
+    if known and known.get("source_sha256") == sources:
+        write_json(out / f"{scan.name}.json", known | named.row())  # the table may say more of the subject by now
+        return known | named.row()
+    volume, record = preprocess(read_volume(path, config.assume_orientation), config.preprocessing, scan.mask)
+    return save_entry(out, named, volume, {"source_sha256": sources} | record)
+
+
+def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, str]]]:
+    """Return the first scan of each subject and session, and the others with the reason why they are left out."""
+    kept: dict[str, Scan] = {}
+    left_out = []
+    for scan in scans:
+        key = scan.name.casefold()  # file systems differ in what they tell apart
+        if key in kept:
+            why = f"same subject and session as {kept[key].path}: name sessions in a manifest"
+            left_out.append((scan, why))
+        else:
+            kept[key] = scan
+    return list(kept.values()), left_out
+
+
+def reason(error: Exception) -> str:
+    """Return what to write of a scan's failure: one line, with the kind where the error is not ours."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, VolumeError) else f"{type(error).__name__}: {text}"
+
+
+def report(out: Path, records: list[dict[str, Any]], rejected: list[tuple[Scan, str]], splits: list[str]) -> None:
+    """Print what was done."""
+    noted = sum(bool(r["notes"]) for r in records)
+    shares = ", ".join(f"{splits.count(name)} {name}" for name in ("train", "val", "test"))
+    print(f"{len(records)} volumes of {len(splits)} subjects ({shares}) in {out}; look at {out / 'contact.png'}")
+    if noted:
+        print(f"{noted} with a note: see run.log, or `notes` in their .json")
+    if rejected:
+        print(
+            f"{len(rejected)} rejected: see {out / 'rejected.csv'}; the first: {rejected[0][0].path}: {rejected[0][1]}"
+        )

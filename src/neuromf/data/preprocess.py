@@ -1,0 +1,125 @@
+"""One scan to one prepared volume, step by step, each step in the record; and back onto the scan's own grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neuromf.data.foreground import Mask, bounds
+from neuromf.data.resample import Grid, isotropic_grid, resample
+from neuromf.data.strip import StripConfig, find_brain
+from neuromf.data.volume import Affine, Volume, VolumeError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What every scan goes through: orientation, strip, bias field, one resampling, scaling."""
+
+    spacing: float = 1.0  # mm, of cubic voxels
+    shape: tuple[int, int, int] = (192, 192, 192)  # voxels, right-left, posterior-anterior, inferior-superior
+    strip: StripConfig = field(default_factory=StripConfig)
+    n4: bool = False  # correct the bias field (N4, Tustison 2010)
+    percentiles: tuple[float, float] = (0.0, 99.5)  # the low one of the scan, the high one of the brain: 0 and 1
+    smooth: bool = True  # a Gaussian before voxels grow, against aliasing
+    smallest_ml: float = 100.0  # a smaller foreground is no brain; 0 takes everything
+
+    def __post_init__(self) -> None:
+        low, high = self.percentiles
+        if not 0 < self.spacing <= 10:
+            raise ValueError(f"spacing is {self.spacing}: mm, above 0 and up to 10")
+        if len(self.shape) != 3 or min(self.shape) < 8:
+            raise ValueError(f"shape is {self.shape}: three numbers of voxels, 8 or more")
+        if not 0 <= low < high <= 100:
+            raise ValueError(f"percentiles are {self.percentiles}: 0 <= low < high <= 100")
+
+
+def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tuple[Volume, dict[str, Any]]:
+    """Return the prepared volume, [0, 1] on a cubic grid around the brain, and a record of every step.
+
+    Raises VolumeError where no brain is found.
+    """
+    canonical = volume.canonical()
+    kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
+    ml = float(brain.sum()) * canonical.voxel_ml
+    if ml < steps.smallest_ml:
+        raise VolumeError(f"the foreground measures {ml:.1f} ml, no brain: preprocessing.smallest_ml=0 takes it")
+    corrected = correct_bias(canonical, brain) if steps.n4 else canonical
+    dark, low = without_background(corrected, kept, steps.percentiles[0])
+    grid = isotropic_grid(canonical, steps.spacing, steps.shape, bounds(brain).mean(axis=0))
+    cut = share_outside(brain, canonical.affine, grid)
+    resampled = resample(dark, grid, smooth=steps.smooth)
+    prepared, high = scale(resampled, steps.percentiles[1])
+    notes = list(volume.notes)
+    if cut > 0:
+        notes.append(f"{100 * cut:.2f} % of the brain lies outside the {'x'.join(map(str, steps.shape))} voxels")
+    return Volume(prepared.voxels, grid.affine, tuple(notes)), {
+        "source_shape": list(volume.voxels.shape),
+        "source_affine": volume.affine.tolist(),
+        "source_spacing_mm": [round(s, 4) for s in volume.spacing],
+        "affine": grid.affine.tolist(),
+        "shape": list(grid.shape),
+        "spacing_mm": steps.spacing,
+        "strip": strip_record,
+        "n4": steps.n4,
+        "brain_ml": round(ml, 1),
+        "brain_cut_percent": round(100 * cut, 3),
+        "intensity": {"percentiles": list(steps.percentiles), "low": low, "high": high + low},
+        "notes": notes,
+    }
+
+
+def put_back(prepared: Volume, shape: tuple[int, int, int], affine: Affine) -> Volume:
+    """Return a prepared (or generated) volume on a scan's own grid: `source_shape` and `source_affine` of its
+    record.
+    """
+    return resample(prepared, Grid(shape, affine), smooth=False)
+
+
+def correct_bias(volume: Volume, brain: Mask) -> Volume:
+    """Return the volume divided by its bias field (N4, Tustison 2010), estimated at about 4 mm inside the brain."""
+    import SimpleITK as sitk  # noqa: N813
+
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.voxels.transpose(2, 1, 0) - volume.voxels.min()))
+    image.SetSpacing(volume.spacing)
+    mask = sitk.GetImageFromArray(np.ascontiguousarray(brain.transpose(2, 1, 0)).astype(np.uint8))
+    mask.CopyInformation(image)
+    factors = [max(1, int(4 / s)) for s in volume.spacing]
+    n4 = sitk.N4BiasFieldCorrectionImageFilter()
+    n4.SetMaximumNumberOfIterations([50, 50, 50])
+    n4.Execute(sitk.Shrink(image, factors), sitk.Shrink(mask, factors))
+    field_ = sitk.GetArrayFromImage(sitk.Exp(n4.GetLogBiasFieldAsImage(image))).transpose(2, 1, 0)
+    low = volume.voxels.min()
+    return Volume(((volume.voxels - low) / field_ + low).astype(np.float32), volume.affine, volume.notes)
+
+
+def without_background(volume: Volume, kept: Mask | None, percentile: float) -> tuple[Volume, float]:
+    """Return the volume less its low percentile, 0 outside the mask and nowhere negative; and that percentile."""
+    low = float(np.percentile(volume.voxels, percentile)) if percentile else float(volume.voxels.min())
+    voxels = np.clip(volume.voxels - np.float32(low), 0, None)
+    if kept is not None:
+        voxels = np.where(kept, voxels, np.float32(0))
+    return Volume(voxels, volume.affine, volume.notes), low
+
+
+def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
+    """Return the volume over the high percentile of its voxels above 0, clipped to [0, 1]; and that percentile."""
+    above: NDArray[np.float32] = volume.voxels[volume.voxels > 0]
+    if above.size == 0:
+        raise VolumeError(
+            "nothing is left above the low percentile: is the mask on the scan, or the background brighter?"
+        )
+    high = float(np.percentile(above, percentile))
+    return Volume(np.clip(volume.voxels / np.float32(high), 0, 1), volume.affine, volume.notes), high
+
+
+def share_outside(brain: Mask, affine: Affine, grid: Grid) -> float:
+    """Return the share of a mask's voxels whose centres lie outside a grid."""
+    points = np.argwhere(brain).astype(np.float32)
+    to_grid = (np.linalg.inv(grid.affine) @ affine).astype(np.float32)
+    indices = points @ to_grid[:3, :3].T + to_grid[:3, 3]
+    inside = ((indices > -0.5) & (indices < np.asarray(grid.shape, dtype=np.float32) - 0.5)).all(axis=1)
+    return float(1 - inside.mean())

@@ -1,0 +1,102 @@
+"""One resampling instead of several: smoothing, interpolation, crop and pad as one small matrix an axis."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, special
+
+from neuromf.data.volume import Affine, Volume, Voxels
+
+ALIGNED = 1e-4  # an affine between two grids with smaller off-diagonal parts acts on each axis alone
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where voxels lie: shape (D, H, W) and the affine (4, 4) from indices to RAS+ millimetres."""
+
+    shape: tuple[int, int, int]
+    affine: Affine
+
+
+def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
+    """Return `volume` on another grid by trilinear interpolation, 0 outside.
+
+    Where voxels grow, a Gaussian first brings the resolution down, so that nothing aliases; `smooth=False` leaves
+    it out.
+    """
+    step = np.linalg.inv(volume.affine) @ grid.affine  # grid indices -> volume indices
+    size = np.asarray(volume.spacing)
+    new_size = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    scale = np.abs(step[:3, :3])
+    if (scale - np.diag(np.diag(scale))).max() <= ALIGNED * scale.max():
+        sigmas = resolution_sigmas(size, new_size) if smooth else np.zeros(3)
+        matrices = [
+            axis_matrix(volume.voxels.shape[a], grid.shape[a], step[a, 3], step[a, a], sigmas[a]) for a in range(3)
+        ]
+        return Volume(_apply(volume.voxels, matrices), grid.affine, volume.notes)
+    voxels = volume.voxels
+    if smooth:
+        along = np.linalg.norm(step[:3, :3] / new_size, axis=1) * size  # 1 where the grids are turned, not scaled
+        voxels = ndimage.gaussian_filter(
+            voxels, resolution_sigmas(size, new_size.max() * np.clip(along, 0, 1)), mode="constant"
+        )
+    turned = ndimage.affine_transform(voxels, step[:3, :3], step[:3, 3], grid.shape, order=1, mode="constant")
+    return Volume(turned.astype(np.float32, copy=False), grid.affine, volume.notes)
+
+
+def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDArray[np.float32]:
+    """Return the (m, n) matrix that smooths n samples by `sigma` samples and reads them at start + step * i, linearly.
+
+    Samples beyond both ends count as 0.
+    """
+    position = start + step * np.arange(m)
+    weight = np.clip(1 - np.abs(position[:, None] - np.arange(n)[None, :]), 0, None)
+    if sigma > 0:
+        radius = np.arange(n)[:, None] - np.arange(n)[None, :]
+        weight = weight @ gaussian(radius, sigma)
+    return weight.astype(np.float32)
+
+
+def gaussian(radius: NDArray[np.int_], sigma: float) -> NDArray[np.float64]:
+    """Return the weights of a Gaussian integrated over each sample, for distances in samples."""
+    width = sigma * math.sqrt(2)
+    cut = np.abs(radius) <= max(round(4 * sigma), 1)
+    return np.where(cut, 0.5 * (special.erf((radius + 0.5) / width) - special.erf((radius - 0.5) / width)), 0.0)
+
+
+def isotropic_grid(volume: Volume, spacing: float, shape: tuple[int, int, int], centre: NDArray[np.float64]) -> Grid:
+    """Return a grid of `spacing` mm and `shape` along the volume's own axes, with `centre` (voxel indices) in its
+    middle.
+
+    It lies on the lattice of the volume's first voxel, so equal scans get equal lattices. Sheared axes are made
+    orthogonal (the nearest rotation), so that voxels are cubes.
+    """
+    u, _, vt = np.linalg.svd(volume.affine[:3, :3] / np.asarray(volume.spacing))
+    affine = np.eye(4)
+    affine[:3, :3] = (u @ vt) * spacing
+    affine[:3, 3] = volume.affine[:3, 3]
+    middle = np.linalg.inv(affine) @ volume.affine @ np.append(centre, 1.0)
+    first = np.rint(middle[:3] - (np.asarray(shape) - 1) / 2)
+    affine[:3, 3] = (affine @ np.append(first, 1.0))[:3]
+    return Grid(shape, affine)
+
+
+def resolution_sigmas(size: NDArray[np.float64], new_size: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Gaussian, in voxels of the source, that turns a resolution of `size` mm FWHM into `new_size`."""
+    return np.sqrt(np.clip(new_size**2 - size**2, 0, None) / (8 * math.log(2))) / size
+
+
+def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
+    """Return the voxels with each axis taken through its matrix; only samples that some row reads are touched."""
+    used = [np.flatnonzero(m.any(axis=0)) for m in matrices]
+    if any(len(u) == 0 for u in used):
+        return np.zeros([len(m) for m in matrices], np.float32)
+    window = [slice(u[0], u[-1] + 1) for u in used]
+    out = voxels[window[0], window[1], window[2]]
+    for matrix, part in zip(matrices, window, strict=True):
+        out = np.tensordot(out, matrix[:, part], axes=(0, 1))  # the new axis comes last: three turns restore the order
+    return np.ascontiguousarray(out, dtype=np.float32)

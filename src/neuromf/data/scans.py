@@ -1,0 +1,227 @@
+"""Which scans there are: one file, a folder, a glob, a CSV or TSV manifest, or a BIDS tree."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+from neuromf.data.volume import ENDINGS, stem
+from neuromf.run import atomic
+
+NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
+CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
+REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of one subject, and what is known of them; empty where unknown."""
+
+    path: str
+    subject: str
+    session: str = ""
+    mask: str = ""  # a brain mask for it
+    dataset: str = ""
+    group: str = ""  # diagnosis, for example
+    age: str = ""
+    sex: str = ""
+
+    @property
+    def name(self) -> str:
+        """A file name for the scan: subject and session."""
+        return re.sub(r"[^\w.-]+", "-", f"{self.subject}_ses-{self.session}" if self.session else self.subject)
+
+    def row(self) -> dict[str, str]:
+        """Return the scan as a row of a table."""
+        return asdict(self)
+
+
+COLUMNS = tuple(f.name for f in fields(Scan))
+
+
+def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
+    """Return the scans that each source names, in a fixed order; `contrast` chooses the files of a BIDS tree.
+
+    A folder's files that are named after another contrast are left out. A subject's name that two datasets share is
+    preceded by the dataset's. Raises FileNotFoundError where a source holds none, ValueError where a manifest lacks its
+    path column.
+    """
+    return _told_apart([scan for source in sources for scan in _scans(source, contrast)])
+
+
+def read_manifest(path: Path) -> list[Scan]:
+    """Return the scans of a CSV or TSV table with a `path` column (relative to the table) and any of Scan's others."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: is not UTF-8: save the table as UTF-8") from None
+    with io.StringIO(text, newline="") as stream:
+        reader = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        columns = [c.strip().lower() for c in reader.fieldnames or []]
+        reader.fieldnames = columns
+        if "path" not in columns:
+            raise ValueError(
+                f"{path}: the columns are {', '.join(columns) or 'none'}; `path` is needed, and "
+                f"{', '.join(COLUMNS[1:])} are read"
+            )
+        rows = [{k: (v or "").strip() for k, v in row.items() if k in COLUMNS} for row in reader]
+    return [_from_row(path.parent, row) for row in rows if row.get("path")]
+
+
+def write_table(path: Path, rows: list[dict[str, str]], columns: Iterable[str] = ()) -> None:
+    """Write rows of equal keys as CSV, whole or not at all; `columns` are named where there is no row."""
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]) if rows else list(columns))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _scans(source: str, contrast: str) -> list[Scan]:
+    path = Path(source).expanduser()
+    if path.is_file() and path.suffix.lower() in {".csv", ".tsv"}:
+        found = read_manifest(path)
+    elif path.is_dir() and (_is_bids(path)):
+        found = list(_bids(path, contrast))
+    elif path.is_dir():
+        found = _from_folder(path, contrast)
+    elif path.exists() or path.is_symlink():
+        found = [_from_name(path)]
+    elif glob.has_magic(source):
+        found = [
+            _from_name(Path(p)) for p in sorted(glob.glob(os.path.expanduser(source), recursive=True)) if _is_volume(p)
+        ]
+    else:
+        raise FileNotFoundError(f"{source}: no such file, folder or manifest")
+    if not found:
+        raise FileNotFoundError(
+            f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree sub-*/**/anat/*_{contrast})"
+        )
+    return found
+
+
+def _is_bids(path: Path) -> bool:
+    return (
+        (path / "dataset_description.json").is_file()
+        or any(path.glob("sub-*/anat"))
+        or any(path.glob("sub-*/ses-*/anat"))
+    )
+
+
+def _bids(root: Path, contrast: str) -> Iterator[Scan]:
+    """Yield every anatomical scan of a contrast, with what participants.tsv says of its subject."""
+    description = root / "dataset_description.json"
+    dataset = root.name
+    if description.is_file():
+        dataset = str(json.loads(description.read_text(encoding="utf-8")).get("Name") or dataset)
+    people: dict[str, dict[str, str]] = {}
+    if (root / "participants.tsv").is_file():
+        with (root / "participants.tsv").open(newline="", encoding="utf-8-sig") as stream:
+            people = {
+                row["participant_id"]: row
+                for row in csv.DictReader(stream, delimiter="\t")
+                if row.get("participant_id")
+            }
+    for path in sorted(p for p in root.glob(f"sub-*/**/anat/*_{contrast}.*") if _is_volume(p.name)):
+        match = NAMED.match(path.name)
+        subject = next(part for part in path.relative_to(root).parts if part.startswith("sub-"))
+        person = {k: v for k, v in people.get(subject, {}).items() if v and v != "n/a"}
+        yield Scan(
+            str(path),
+            subject,
+            (match and match["session"]) or "",
+            dataset=dataset,
+            group=person.get("group") or person.get("diagnosis") or "",
+            age=person.get("age", ""),
+            sex=person.get("sex") or person.get("gender") or "",
+        )
+
+
+def _volumes(folder: Path) -> list[Path]:
+    """Return every volume below a folder, through symbolic links too, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    found = []
+    for here, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        if {"run.json", "config.yaml"} <= set(files):  # a folder that we wrote: its volumes are no scans
+            folders.clear()
+            continue
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        found += [Path(here) / f for f in files if _is_volume(f) and not f.startswith(".")]
+    return sorted(found)
+
+
+def _is_volume(name: str) -> bool:
+    return name.lower().endswith(ENDINGS)
+
+
+def _from_name(path: Path) -> Scan:
+    """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or all but the contrast."""
+    name = stem(path)
+    match = NAMED.match(name)
+    if match:
+        return Scan(str(path), match["subject"], match["session"] or "")
+    return Scan(str(path), CONTRASTS.sub("", name) or name)
+
+
+def _from_folder(folder: Path, contrast: str) -> list[Scan]:
+    """Return the scans below a folder: those of the contrast, or whose names tell none."""
+    paths = _volumes(folder)
+    wanted = [p for p in paths if _contrast(p) in {"", _plain(contrast)}]
+    if paths and not wanted:
+        raise FileNotFoundError(
+            f"{folder}: no {contrast} among {len(paths)} volumes: contrast={_contrast(paths[0])}, perhaps"
+        )
+    scans = [_from_name(p) for p in wanted]
+    alike: dict[str, list[int]] = {}
+    for index, scan in enumerate(scans):
+        alike.setdefault(scan.name, []).append(index)
+    for name, indices in alike.items():
+        if len(indices) > 1 and not NAMED.match(name):  # subject/T1.nii.gz: the folder names the subject
+            parts = [wanted[i].relative_to(folder).with_name(name).parts for i in indices]
+            for i, part in zip(indices, parts, strict=True):
+                own = [p for at, p in enumerate(part) if any(at >= len(o) or o[at] != p for o in parts)]
+                scans[i] = replace(scans[i], subject="_".join(own) or name)
+    return scans
+
+
+def _contrast(path: Path) -> str:
+    """Return the contrast that a file's name ends in, in lower case without its w, empty where it tells none."""
+    match = CONTRASTS.search(stem(path))
+    return _plain(match[1]) if match else ""
+
+
+def _plain(contrast: str) -> str:
+    name = contrast.lower().removesuffix("w")
+    return {"mprage": "t1", "brain": ""}.get(name, name)
+
+
+def _told_apart(scans: list[Scan]) -> list[Scan]:
+    """Return the scans, a subject that several datasets have named after its dataset too."""
+    datasets: dict[str, set[str]] = {}
+    for scan in scans:
+        datasets.setdefault(scan.subject, set()).add(scan.dataset)
+    return [
+        replace(s, subject=f"{s.dataset}_{s.subject}") if s.dataset and len(datasets[s.subject]) > 1 else s
+        for s in scans
+    ]
+
+
+def _from_row(folder: Path, row: dict[str, str]) -> Scan:
+    path = folder / Path(row["path"]).expanduser()  # an absolute path stays as it is
+    named = _from_name(path)
+    mask = row.get("mask", "")
+    if mask:
+        mask = str(folder / Path(mask).expanduser())
+    known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
+    return Scan(**{"subject": named.subject, "session": named.session, **known, "path": str(path), "mask": mask})

@@ -1,0 +1,124 @@
+"""Brain masks: none, a given one, the template's, or an external program's, behind one adapter."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from neuromf.data.foreground import BRAIN_ML, Mask, foreground
+from neuromf.data.resample import Grid, resample
+from neuromf.data.template import template_mask
+from neuromf.data.volume import Volume, VolumeError, read_volume
+
+Method = Literal["auto", "none", "mask", "template", "synthstrip", "hd-bet"]
+PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {
+    # method -> program, its arguments for a scan and a stem of results, the mask that it writes
+    "synthstrip": ("mri_synthstrip", lambda scan, to: ["-i", scan, "-m", f"{to}_mask.nii.gz"], "_mask.nii.gz"),
+    "hd-bet": ("hd-bet", lambda scan, to: ["-i", scan, "-o", f"{to}.nii.gz", "--save_bet_mask"], "_bet.nii.gz"),
+}
+
+
+@dataclass(frozen=True)
+class StripConfig:
+    """How the brain is found. `auto` keeps a scan that is stripped already and takes `template` for a whole head."""
+
+    method: Method = "auto"
+    program: str = ""  # where the external program lies, if not on the PATH
+    arguments: tuple[str, ...] = ()  # more of its arguments, --gpu for example
+    timeout: float = 1800  # seconds a scan
+
+    def check(self) -> None:
+        """Raise VolumeError where the method needs a program that is not there."""
+        if self.method in PROGRAMS:
+            self.found()
+
+    def found(self) -> str:
+        """Return the path of the external program."""
+        name = self.program or PROGRAMS[self.method][0]
+        program = shutil.which(name)
+        if program is None:
+            raise VolumeError(
+                f"preprocessing.strip.method={self.method}: {name} is not to be found: install it, set "
+                "preprocessing.strip.program=/path/to/it, or take preprocessing.strip.method=template"
+            )
+        return program
+
+
+class Brain(NamedTuple):
+    """What is kept of a scan (None: all of it), where its brain is, and a record of how that was found."""
+
+    kept: Mask | None
+    brain: Mask
+    record: dict[str, Any]
+
+
+def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
+    """Return the brain of a canonical volume. Of a stripped scan everything but its constant background is kept.
+
+    `given` is the file of a precomputed mask. Raises VolumeError where the method finds no brain, and names the option.
+    """
+    method: str = config.method
+    if method == "mask" and not given:
+        raise VolumeError(
+            "preprocessing.strip.method=mask, but the scan has no mask: give a `mask` column in a manifest"
+        )
+    if method == "auto" and given:
+        method = "mask"
+    if method in {"auto", "none"}:
+        front = foreground(volume)
+        if method == "none" or front.stripped:
+            kept = front.present if front.stripped else None
+            return Brain(kept, front.mask, {"method": "none", "stripped_already": front.stripped})
+        method = "template"
+    if method == "mask":
+        mask, record = _given_mask(volume, Path(given)), {"file": given}
+    elif method == "template":
+        mask, record = template_mask(volume)
+    else:
+        mask, record = _external_mask(volume, method, config)
+    ml = float(mask.sum()) * volume.voxel_ml
+    if not BRAIN_ML[0] / 4 < ml:
+        raise VolumeError(
+            f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml: try another method, or give a mask"
+        )
+    return Brain(mask, mask, {"method": method, "brain_ml": round(ml, 1)} | record)
+
+
+def _given_mask(volume: Volume, path: Path) -> Mask:
+    """Return a mask from a file on any grid, in the volume's voxels."""
+    mask = read_volume(path)
+    binary = Volume((mask.voxels > 0).astype(np.float32), mask.affine)
+    return resample(binary.canonical(), Grid(_shape(volume), volume.affine), smooth=False).voxels > 0.5
+
+
+def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Mask, dict[str, Any]]:
+    """Return the mask that a program outside writes; it is called with an argument list, never through a shell."""
+    name, arguments, written = PROGRAMS[method]
+    program = config.found()
+    with tempfile.TemporaryDirectory(prefix="neuromf-strip-") as folder:
+        scan, to = f"{folder}/scan.nii.gz", f"{folder}/brain"
+        nib.save(nib.Nifti1Image(volume.voxels, volume.affine), scan)
+        command = [program, *arguments(scan, to), *config.arguments]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=config.timeout, check=False)
+        except subprocess.TimeoutExpired:
+            raise VolumeError(f"{name} took longer than preprocessing.strip.timeout={config.timeout:g} s") from None
+        if done.returncode or not Path(to + written).is_file():
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise VolumeError(
+                f"{name} ended with status {done.returncode} and no mask: {' / '.join(said[-3:]) or 'it said nothing'}"
+            )
+        return _given_mask(volume, Path(to + written)), {"program": program, "stderr": done.stderr.strip()[-500:]}
+
+
+def _shape(volume: Volume) -> tuple[int, int, int]:
+    d, h, w = volume.voxels.shape
+    return d, h, w

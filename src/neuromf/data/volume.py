@@ -1,0 +1,236 @@
+"""A volume and its place in the scanner: NIfTI and FreeSurfer files in, NIfTI out, every odd file refused in words."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import warnings
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from isal import igzip, isal_zlib
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from neuromf.run import write_bytes
+
+ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
+STEPS = 65535  # levels of a stored volume in [0, 1]: rounding moves a voxel by at most 7.7e-6
+VOXEL_MM = (0.05, 20.0)  # sizes beyond are another unit, or no header
+
+UNREADABLE: tuple[Any, ...] = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, MemoryError),
+    *(zlib.error, isal_zlib.error, ImageFileError, HeaderDataError),
+)
+
+Voxels = NDArray[np.float32]
+Affine = NDArray[np.float64]
+
+
+class VolumeError(ValueError):
+    """A file that cannot be used as a volume; the message says what came, what was expected and what to do."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Voxels (D, H, W) float32, and the affine (4, 4) that takes voxel indices to millimetres in RAS+ space."""
+
+    voxels: Voxels
+    affine: Affine
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what reading found odd
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along each axis, mm."""
+        a, b, c = (float(s) for s in np.linalg.norm(self.affine[:3, :3], axis=0))
+        return a, b, c
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of one voxel, ml."""
+        return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
+
+    def canonical(self) -> Volume:
+        """Return the same volume with its axes permuted and flipped to the nearest RAS+; no voxel changes its value."""
+        order = nib.orientations.io_orientation(self.affine)
+        voxels = nib.orientations.apply_orientation(self.voxels, order)
+        affine = self.affine @ nib.orientations.inv_ornt_aff(order, self.voxels.shape)
+        return Volume(voxels, affine, self.notes)
+
+
+def stem(path: Path) -> str:
+    """Return a file's name without the ending of a volume."""
+    for ending in ENDINGS:
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_volume(path: Path, assume_orientation: str = "") -> Volume:
+    """Return the volume in a .nii, .nii.gz, .mgz file or a .hdr/.img pair, in the file's own axis order.
+
+    NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`, axis codes such as LAS,
+    is used where the header gives no orientation. Raises VolumeError for everything that is not one finite 3D image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nibabel's on odd headers: what matters is refused or noted below
+            image = _open(path)
+            notes: list[str] = []
+            shape = _spatial_shape(path, image)
+            affine = _affine(path, image, shape, assume_orientation, notes)
+            voxels = _values(path, image).reshape(shape)
+    except VolumeError:
+        raise
+    except UNREADABLE as error:
+        raise VolumeError(f"{path}: not readable as a volume ({_first_line(error)})") from None
+    return Volume(_finite(path, voxels, notes), affine, tuple(notes))
+
+
+def write_volume(path: Path, volume: Volume) -> None:
+    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all: 65536 levels, scl_slope 1/65535."""
+    levels = np.rint(np.clip(volume.voxels, 0, 1) * np.float32(STEPS)).astype(np.uint16)
+    image = nib.Nifti1Image(levels, volume.affine)
+    image.header.set_slope_inter(1 / STEPS, 0)
+    _write(path, image)
+
+
+def _write(path: Path, image: nib.Nifti1Image) -> None:
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, code=1)
+    image.set_qform(image.affine, code=1)
+    write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+
+
+def _open(path: Path) -> Any:
+    """Return the nibabel image; a compressed or single file is read once, into memory, and checked for its length."""
+    name = path.name.lower()
+    if not name.endswith(ENDINGS):
+        raise VolumeError(f"{path}: a volume's name ends in {', '.join(ENDINGS)}")
+    if name.endswith(".hdr"):
+        if not path.with_suffix(".img").exists() and not path.with_suffix(".IMG").exists():
+            raise VolumeError(f"{path}: the header's image file {path.with_suffix('.img').name} is missing")
+        return nib.load(path)
+    raw = path.read_bytes()
+    if name.endswith((".nii.gz", ".mgz")):
+        if raw[:2] != b"\x1f\x8b":
+            raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
+        raw = igzip.decompress(raw)
+    kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, raw)
+    image = kind.from_bytes(raw)
+    if not name.endswith((".mgz", ".mgh")):
+        size = math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
+        needed = int(image.dataobj.offset) + size
+        if needed > len(raw):
+            raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds {len(raw)}: fetch it again")
+    return image
+
+
+def _nifti_kind(path: Path, raw: bytes) -> Any:
+    for kind in (nib.Nifti1Image, nib.Nifti2Image):
+        size = kind.header_class.sizeof_hdr
+        head = raw[: kind.header_class.template_dtype.itemsize]
+        if len(head) == size and kind.header_class.may_contain_header(head):
+            return kind
+    raise VolumeError(f"{path}: holds no NIfTI header (its first bytes are {raw[:12]!r})")
+
+
+def _spatial_shape(path: Path, image: Any) -> tuple[int, int, int]:
+    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything but one 3D image."""
+    dtype = image.get_data_dtype()
+    if dtype.fields is not None:
+        raise VolumeError(f"{path}: holds colours ({', '.join(dtype.names)} a voxel); one grey value is needed")
+    if dtype.kind == "c":
+        raise VolumeError(f"{path}: holds complex numbers; save their magnitude first")
+    shape = tuple(int(n) for n in image.shape)
+    if any(n < 1 for n in shape) or not shape:
+        raise VolumeError(f"{path}: has no voxels (shape {shape})")
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) > 3:
+        raise VolumeError(f"{path}: is {len(shape)}D, shape {shape}: save one of its volumes as a 3D file")
+    if len(shape) < 3 or min(shape) < 2:
+        raise VolumeError(f"{path}: is a single slice, shape {shape}: a volume is needed")
+    return shape  # type: ignore[return-value]
+
+
+def _affine(path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]) -> Affine:
+    """Return the affine, sform before qform. Raises VolumeError where there is none, or it places nothing."""
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if isinstance(image, nib.Nifti1Pair):
+        qform, sform = image.get_qform(coded=True)[0], image.get_sform(coded=True)[0]
+        if qform is None and sform is None:
+            affine = _assumed(path, image, shape, assume)
+            notes.append(f"neither qform nor sform: taken as {assume}")
+        elif qform is not None and sform is not None:
+            corners = np.array([[x, y, z, 1.0] for x in (0, shape[0]) for y in (0, shape[1]) for z in (0, shape[2])])
+            gap = float(np.linalg.norm((corners @ (qform - sform).T)[:, :3], axis=1).max())
+            if gap > 1:
+                notes.append(f"qform and sform differ by up to {gap:.1f} mm: the sform is used")
+    elif not isinstance(image, nib.MGHImage):
+        affine = _assumed(path, image, shape, assume)  # Analyze 7.5
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise VolumeError(f"{path}: its affine places no volume ({affine[:3].round(3).tolist()}): repair it")
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    if sizes.min() < VOXEL_MM[0] or sizes.max() > VOXEL_MM[1]:
+        raise VolumeError(
+            f"{path}: voxels of {' x '.join(f'{s:.3g}' for s in sizes)} mm: {VOXEL_MM[0]} to {VOXEL_MM[1]} mm is "
+            "expected; is the header in another unit?"
+        )
+    return affine
+
+
+def _assumed(path: Path, image: Any, shape: tuple[int, ...], codes: str) -> Affine:
+    """Return the centred affine of an image without orientation whose axes point to `codes`."""
+    if not codes:
+        raise VolumeError(
+            f"{path}: has neither qform nor sform, so left and right are unknown: set assume_orientation=LAS (or what "
+            "is right), or repair the header"
+        )
+    order = nib.orientations.axcodes2ornt(tuple(codes.upper()))
+    sizes = np.append(np.asarray(image.header.get_zooms()[:3], dtype=np.float64), 1.0)
+    turn = np.zeros((4, 4))
+    turn[3, 3] = 1
+    for axis, (world, sign) in enumerate(order):
+        turn[int(world), axis] = sign
+    affine = turn @ np.diag(sizes)
+    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape[:3]) - 1) / 2)
+    return affine
+
+
+def _values(path: Path, image: Any) -> Voxels:
+    voxels = np.asanyarray(image.dataobj)
+    if voxels.dtype == object:
+        raise VolumeError(f"{path}: holds no numbers")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return voxels.astype(np.float32)
+
+
+def _finite(path: Path, voxels: Voxels, notes: list[str]) -> Voxels:
+    """Return the voxels with NaN and Inf set to the smallest finite value. Raises VolumeError where nothing is left."""
+    finite = np.isfinite(voxels)
+    if not finite.all():
+        count = int(voxels.size - finite.sum())
+        if count == voxels.size:
+            raise VolumeError(f"{path}: every voxel is NaN or infinite")
+        notes.append(f"{count} voxels were NaN or infinite: set to the smallest value")
+        voxels = np.where(finite, voxels, voxels[finite].min())
+    if voxels.min() == voxels.max():
+        raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
+    return voxels
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

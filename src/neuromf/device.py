@@ -1,0 +1,37 @@
+"""Where to compute, and what to say when memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is the GPU, if there is one. Raises ValueError where it is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works anywhere, `neuromf "
+            f"doctor` tells more"
+        )
+    return device
+
+
+@contextmanager
+def say_memory(what: str, advice: str) -> Iterator[None]:
+    """Turn a failure of allocation in the body into a ValueError that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ValueError(f"{what} needs more memory than there is: try {advice}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+            raise
+        raise ValueError(f"{what} needs more memory than there is: try {advice}") from error

@@ -1,0 +1,93 @@
+"""The dataset that training reads: normalised latents, augmented by chance if asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from neuromf.latents.shard import StoreError
+from neuromf.latents.statistics import LatentStats
+from neuromf.latents.store import LatentStore
+
+
+@dataclass(frozen=True)
+class LatentAugmentation:
+    """Changes of normalised latents by chance; all off as it stands."""
+
+    flip: bool = (
+        False  # left and right, every other time (a VAE need not commute with a flip: look at its reconstructions)
+    )
+    noise: float = 0.0  # Gaussian, in standard deviations of the channel; 0.05 is usual
+    scale: float = 0.0  # largest change of size, uniform in 1 ± scale; 0.05 is usual
+
+    def __post_init__(self) -> None:
+        if self.noise < 0 or not 0 <= self.scale < 1:
+            raise ValueError(f"noise {self.noise}, scale {self.scale}: not negative, scale below 1")
+
+    @property
+    def active(self) -> bool:
+        """Whether anything is switched on."""
+        return self.flip or self.noise > 0 or self.scale > 0
+
+    def __call__(self, z: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a changed copy of a normalised latent (C, D, H, W), D from right to left; z itself where all is
+        off.
+        """
+        if self.flip and torch.rand((), generator=generator) < 0.5:
+            z = z.flip(1)
+        if self.scale:
+            z = z * (1 + self.scale * (2 * torch.rand((), generator=generator) - 1))
+        if self.noise:
+            z = z + self.noise * torch.randn(z.shape, generator=generator)
+        return z
+
+
+class Item(NamedTuple):
+    """One latent of a dataset; `place` is its index in the store, which knows the rest."""
+
+    latent: Tensor  # (C, D, H, W) float32, normalised
+    place: int
+    name: str
+
+
+class LatentDataset(Dataset[Item]):
+    """The normalised latents of a split, in the order of the index.
+
+    What augmentation draws depends on seed, epoch and index alone, not on workers or order. Raises StoreError for an
+    empty split, statistics of another shape, or a latent with NaN.
+    """
+
+    def __init__(
+        self,
+        store: LatentStore,
+        split: str = "train",
+        stats: LatentStats | None = None,
+        augmentation: LatentAugmentation = LatentAugmentation(),
+        seed: int = 0,
+    ) -> None:
+        self.store, self.augmentation, self.seed, self.epoch = store, augmentation, seed, 0
+        self.stats = stats or LatentStats.load(store.location)
+        self.indices = store.split(split)
+        if not self.indices:
+            raise StoreError(f"{store.location} has no latent in the split {split!r}")
+        if tuple(self.stats.shape) != store.shape:
+            raise StoreError(f"statistics are of latents {self.stats.shape}, the store holds {store.shape}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> Item:
+        """Return the latent at a position."""
+        index = self.indices[position]
+        latent = self.stats.normalise(self.store[index])
+        if not torch.isfinite(latent).all():
+            raise StoreError(f"latent {self.store.entries[index].name} holds NaN or Inf: encode it again")
+        if self.augmentation.active:
+            seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1, np.uint64)
+            latent = self.augmentation(latent, torch.Generator().manual_seed(int(seed[0])))
+        return Item(latent, index, self.store.entries[index].name)

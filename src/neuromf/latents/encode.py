@@ -1,0 +1,234 @@
+"""`neuromf encode`: prepared volumes to a latent store, shard by shard, resumable."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from neuromf.data.cohort import Entry, read_cohorts
+from neuromf.data.scans import REJECTED, write_table
+from neuromf.data.volume import VolumeError
+from neuromf.device import pick_device, say_memory
+from neuromf.latents.shard import StoreError
+from neuromf.latents.statistics import STATS, LatentStats, latent_statistics
+from neuromf.latents.store import (
+    INDEX,
+    LatentEntry,
+    LatentStore,
+    VAEIdentity,
+    finished_shards,
+    write_index,
+    write_shard,
+)
+from neuromf.nets.vae import FrozenVAE, Precision, load_vae
+from neuromf.parallel import each, progress
+from neuromf.run import open_run, stop_if_disk
+
+log = logging.getLogger("neuromf")
+
+
+@dataclass(frozen=True)
+class EncodeConfig:
+    """Which volumes, with which VAE, stored how."""
+
+    volumes: Any = ""  # folders that prepare or phantom wrote, of one preset
+    vae: str = "small"  # small, maisi, maisi-v2, a folder that train-vae wrote, a MAISI checkpoint
+    sigma: bool = False  # store the posterior's standard deviation beside its mean
+    shard: int = 64  # latents a shard; a killed run loses at most one shard a worker
+    precision: Precision = "float32"
+    device: str = "auto"  # auto, cpu, cuda, cuda:1; with workers on several GPUs, cuda is dealt round
+    workers: int = 1  # processes; on a CPU one process uses every core
+
+    def __post_init__(self) -> None:
+        if self.shard < 1 or self.workers < 1:
+            raise ValueError(f"shard {self.shard}, workers {self.workers}: 1 or more")
+
+
+class Job(NamedTuple):
+    """The volumes of one shard, and the device to encode them on."""
+
+    name: str
+    entries: tuple[Entry, ...]
+    device: str
+
+
+class Encoded(NamedTuple):
+    """What became of a shard."""
+
+    entries: list[LatentEntry]
+    shape: tuple[int, ...]
+    failed: list[tuple[Entry, str]]
+
+
+def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Encode every volume into the store `out` with index.json and stats.json; return the number that failed."""
+    volumes = [entry for cohort in read_cohorts(config.volumes) for entry in cohort]
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        vae = load_vae(config.vae, "cpu")
+        identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
+        for stale in (*out.glob(".shard-*"), out / INDEX, out / STATS):
+            stale.unlink(missing_ok=True)  # a store without an index is not finished
+        done, jobs = plan(out, volumes, identity, config)
+        failed: list[tuple[Entry, str]] = []
+        shape: tuple[int, ...] = ()
+        for entry in done:
+            shape = one_shape(shape, stored_shape(out, entry), entry.name)
+        with progress("scans") as bar:
+            task = bar.add_task("encode", total=len(volumes), completed=len(done))
+            work = functools.partial(encode_shard, config=config, identity=identity, out=out)
+            for job, outcome in each(work, jobs, config.workers):
+                bar.advance(task, len(job.entries))
+                if isinstance(outcome, Exception):
+                    raise outcome
+                done += outcome.entries
+                failed += outcome.failed
+                if outcome.shape:
+                    shape = one_shape(shape, outcome.shape, job.entries[0].name)
+        write_table(
+            out / "rejected.csv",
+            [{"path": str(e.path), "subject": e.subject, "reason": why} for e, why in failed],
+            REJECTED,
+        )
+        if not done:
+            raise VolumeError(f"none of {len(failed)} volumes could be encoded; the first: {failed[0][1]}")
+        write_index(out, identity, shape, done, config.sigma)
+        finish(out, len(failed))
+    return len(failed)
+
+
+def finish(out: Path, failed: int) -> None:
+    """Write the statistics of a store and print what it holds."""
+    store = LatentStore(out)
+    counts = {name: len(store.split(name)) for name in ("train", "val", "test")}
+    shares = ", ".join(f"{count} {name}" for name, count in counts.items())
+    print(f"{len(store)} latents {store.shape} of {store.vae.name} in {out} ({shares})")
+    if counts["train"]:
+        stats = latent_statistics(store)
+        stats.save(out)
+        print(channel_table(stats))
+    else:
+        print("no training subject: stats.json is not written")
+    if failed:
+        print(f"{failed} failed: see {out / 'rejected.csv'}")
+
+
+def plan(
+    out: Path, volumes: Sequence[Entry], vae: VAEIdentity, config: EncodeConfig
+) -> tuple[list[LatentEntry], list[Job]]:
+    """Return the latents that are there already and the shards still to make.
+
+    A latent counts where its volume's SHA-256 and the VAE are the same; its split is the volume's, even if that
+    changed.
+    """
+    finished = finished_shards(out, vae)
+    there = {e.name: e for entries in finished.values() for e in entries}
+    done, left = [], []
+    for volume in volumes:
+        entry = there.get(volume.name)
+        if entry is not None and entry.volume_sha256 == volume.record["sha256"]:
+            done.append(latent_entry(volume, entry.shard))
+        else:
+            left.append(volume)
+    taken = [int(path.stem.split("-")[1]) for path in out.glob("shard-*.safetensors")]
+    first = max(taken, default=-1) + 1
+    device = pick_device(config.device)
+    several = device.type == "cuda" and device.index is None and config.workers > 1
+    names = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if several else [str(device)]
+    parts = [tuple(left[i : i + config.shard]) for i in range(0, len(left), config.shard)]
+    return done, [Job(f"shard-{first + i:05d}", part, names[i % len(names)]) for i, part in enumerate(parts)]
+
+
+def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Path) -> Encoded:
+    """Encode the volumes of one shard and write it; volumes that fail are left out with the reason."""
+    vae = _vae(config.vae, job.device, config.precision, identity.sha256)
+    latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
+    failed: list[tuple[Entry, str]] = []
+    for volume in job.entries:
+        try:
+            mean, sigma = encode_volume(vae, volume)
+        except (VolumeError, OSError) as error:
+            stop_if_disk(error)
+            failed.append((volume, str(error)))
+            log.warning("%s failed: %s", volume.path, error)
+            continue
+        latents.append((latent_entry(volume, job.name), mean, sigma if config.sigma else None))
+    shape: tuple[int, ...] = ()
+    for entry, mean, _ in latents:
+        shape = one_shape(shape, tuple(mean.shape), entry.name)
+    return Encoded(write_shard(out, job.name, identity, latents) if latents else [], shape, failed)
+
+
+def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
+    """Return the posterior's mean and standard deviation (C, D, H, W) of a prepared volume.
+
+    Raises VolumeError where they are not finite, or memory does not suffice.
+    """
+    x = torch.from_numpy(volume.read().voxels)[None, None]
+    with say_memory(
+        f"encoding {volume.name} {tuple(x.shape[2:])}", "precision=bfloat16, a smaller preset, or vae=small"
+    ):
+        mean, sigma = vae.posterior(x)
+    if not (torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
+        raise VolumeError(f"{volume.path}: its latent holds NaN or Inf")
+    return mean[0].cpu(), sigma[0].cpu()
+
+
+def latent_entry(volume: Entry, shard: str) -> LatentEntry:
+    """Return the index entry of a prepared volume."""
+    record = dict(volume.record)
+    sidecar = volume.path.with_name(f"{volume.name}.json")
+    if sidecar.is_file():
+        record = json.loads(sidecar.read_text(encoding="utf-8")) | record
+    affines: dict[str, Any] = {k: tuple(tuple(row) for row in record.get(k, ())) for k in ("affine", "source_affine")}
+    texts: dict[str, Any] = {
+        k: str(record.get(k) or "") for k in ("session", "dataset", "group", "age", "sex", "parent")
+    }
+    return LatentEntry(
+        volume.name,
+        volume.subject,
+        volume.split,
+        shard,
+        volume_sha256=str(record["sha256"]),
+        source_shape=tuple(record.get("source_shape", ())),
+        **texts,
+        **affines,
+    )
+
+
+def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
+    """Return the shape of all latents. Raises StoreError where one has another."""
+    if known and shape != known:
+        raise StoreError(f"the latent of {name} has shape {shape}, others {known}: prepare all volumes with one preset")
+    return shape
+
+
+def stored_shape(out: Path, entry: LatentEntry) -> tuple[int, ...]:
+    """Return the shape of a latent that is there."""
+    from neuromf.latents.shard import Shard
+
+    return tuple(Shard(str(out / f"{entry.shard}.safetensors")).header()[entry.name]["shape"])
+
+
+def channel_table(stats: LatentStats) -> str:
+    """Return the statistics of each channel as lines."""
+    rows = [f"{'channel':>8} {'mean':>9} {'std':>9} {'skewness':>9} {'kurtosis':>9}"]
+    for c, values in enumerate(zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)):
+        rows.append(f"{c:>8} " + " ".join(f"{v:9.4f}" for v in values))
+    return "\n".join(rows)
+
+
+@functools.lru_cache(maxsize=2)
+def _vae(name: str, device: str, precision: Precision, sha256: str) -> FrozenVAE:
+    """Return the VAE whose fingerprint the index will name."""
+    vae = load_vae(name, device, precision)
+    if vae.sha256 != sha256:
+        raise StoreError(f"vae={name} changed while encoding: is it still being trained? encode again with --resume")
+    return vae

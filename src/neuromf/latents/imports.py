@@ -1,0 +1,93 @@
+"""`neuromf import-latents`: latents that other code saved as .pt files, into a store."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from neuromf.data.splits import SplitConfig, split_subjects
+from neuromf.latents.encode import finish
+from neuromf.latents.shard import StoreError
+from neuromf.latents.store import LatentEntry, VAEIdentity, write_index, write_shard
+from neuromf.nets.weights import plain, read_pickle
+from neuromf.run import open_run
+
+TEXTS = ("session", "dataset", "group", "age", "sex")
+
+
+@dataclass(frozen=True)
+class ImportConfig:
+    """Where the .pt files are, and what is known of the VAE that made them."""
+
+    files: str = ""  # a folder of .pt files, each a dictionary with `z` (C, D, H, W) and `metadata`
+    vae: str = ""  # the name of the VAE, for example maisi-v1
+    vae_sha256: str = ""  # its fingerprint, if known
+    factor: int = 4
+    split: SplitConfig = field(default_factory=SplitConfig)
+    shard: int = 64
+
+    def __post_init__(self) -> None:
+        if self.shard < 1 or self.factor < 1:
+            raise ValueError(f"shard {self.shard}, factor {self.factor}: 1 or more")
+
+
+def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Copy the latents into a store; `subject` in a file's metadata names the person, else the file's name does."""
+    if not config.vae:
+        raise ValueError(
+            "vae= is empty: name the VAE that made the latents, so that they are decoded with the same one"
+        )
+    files = sorted(Path(config.files).expanduser().glob("*.pt")) if config.files else []
+    if not files:
+        raise FileNotFoundError(f"files={config.files}: a folder with .pt files is needed")
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        shapes: dict[Path, tuple[int, ...]] = {}
+        people: dict[Path, str] = {}
+        strata: dict[str, str] = {}
+        for path in files:  # one at a time: together they may be larger than the memory
+            z, metadata = read_pt(path)
+            shapes[path] = tuple(z.shape)
+            people[path] = str(metadata.get("subject") or metadata.get("subject_id") or path.stem)
+            strata[people[path]] = f"{metadata.get('dataset', '')}/{metadata.get('group', '')}"
+        shape = shapes[files[0]]
+        strange = [f"{path.name} {other}" for path, other in shapes.items() if other != shape]
+        if strange:
+            raise StoreError(f"latents of several shapes: {files[0].name} {shape}, {', '.join(strange[:3])}")
+        splits = split_subjects(strata, config.split)
+        vae = VAEIdentity(config.vae, config.vae_sha256, shape[0], config.factor)
+        entries = []
+        for start in range(0, len(files), config.shard):
+            name = f"shard-{start // config.shard:05d}"
+            part: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
+            for path in files[start : start + config.shard]:
+                z, metadata = read_pt(path)
+                part.append((_entry(path, people[path], splits[people[path]], name, metadata), z, None))
+            entries += write_shard(out, name, vae, part)
+        write_index(out, vae, shape, entries, sigma=False)
+        finish(out, 0)
+    return 0
+
+
+def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
+    """Return the latent (C, D, H, W) and the metadata in a .pt file, read without running code from it."""
+    content = read_pickle(path)
+    z = content.get("z") if isinstance(content, dict) else None
+    if not isinstance(z, Tensor):
+        raise StoreError(f"{path}: a dictionary with a tensor `z` is needed")
+    z = plain(z).float()
+    z = z[0] if z.ndim == 5 and len(z) == 1 else z
+    if z.ndim != 4 or not torch.isfinite(z).all():
+        raise StoreError(f"{path}: z of shape {tuple(z.shape)}: (C, D, H, W), all finite, is needed")
+    metadata = content.get("metadata")
+    return z, metadata if isinstance(metadata, dict) else {}
+
+
+def _entry(path: Path, subject: str, split: str, shard: str, metadata: dict[str, Any]) -> LatentEntry:
+    texts: dict[str, Any] = {k: str(metadata.get(k) or "") for k in TEXTS}
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return LatentEntry(path.stem, subject, split, shard, volume_sha256=sha256, **texts)

@@ -1,0 +1,1 @@
+"""Measures on volumes, each a function on tensors."""

@@ -1,0 +1,125 @@
+"""Weights of others: fetched from their hub or taken from a file, checked, and kept as safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from neuromf.nets.weights import WeightsError, load_strict, read_state
+from neuromf.run import write_bytes, write_json
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where weights come from. An empty sha256 is filled in by the first fetch and held to from then on."""
+
+    repository: str
+    file: str
+    licence: str
+    notice: str = ""
+    revision: str = "main"
+    sha256: str = ""
+
+
+REMOTES = {
+    "maisi-v1": Remote(
+        "nvidia/NV-Generate-CT", "models/autoencoder_v1.pt", "NVIDIA Open Model License (commercial use allowed)"
+    ),
+    "maisi-v2": Remote(
+        "nvidia/NV-Generate-MR",
+        "models/autoencoder_v2.pt",
+        "NVIDIA non-commercial license",
+        notice="maisi-v2 is for non-commercial use only, and so is whatever is derived from it: latents, networks "
+        "trained on them, generated volumes.",
+    ),
+}
+
+
+def home() -> Path:
+    """Return the folder of fetched weights: $NEUROMF_HOME, or ~/.cache/neuromf."""
+    return Path(os.environ.get("NEUROMF_HOME", "~/.cache/neuromf")).expanduser() / "weights"
+
+
+def cached_weights(name: str) -> Path:
+    """Return the file of weights fetched before. Raises FileNotFoundError with the command that fetches them."""
+    path = home() / f"{_known(name)}.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the weights {name} are not here: `neuromf weights get {name}`, or on a machine without a network "
+            f"`neuromf weights get {name} --from {Path(REMOTES[name].file).name}`"
+        )
+    return path
+
+
+def get_weights(name: str, source: Path | None = None) -> Path:
+    """Fetch weights (interrupted downloads resume) or take them from a file, check them and keep them as safetensors.
+
+    Raises WeightsError where the file's SHA-256 is another than before, or its content does not fit the architecture.
+    """
+    from neuromf.nets.maisi import MaisiNetwork
+
+    remote = REMOTES[_known(name)]
+    file = source if source is not None else _download(remote)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file of weights")
+    with file.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    path, record = home() / f"{name}.safetensors", home() / f"{name}.json"
+    expected = remote.sha256 or (json.loads(record.read_text(encoding="utf-8"))["sha256"] if record.is_file() else "")
+    if expected and expected != sha256:
+        raise WeightsError(
+            f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete {record} if both are right"
+        )
+    with torch.device("meta"):
+        network = MaisiNetwork().vae
+    state = read_state(file)
+    load_strict(network.to_empty(device="cpu"), state, str(file))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, save({k: v.contiguous() for k, v in state.items()}))
+    write_json(
+        record,
+        {
+            "name": name,
+            "sha256": sha256,
+            "repository": remote.repository,
+            "file": remote.file,
+            "licence": remote.licence,
+        },
+    )
+    return path
+
+
+def describe() -> str:
+    """Return one line for each known set of weights: whether it is here, its source and licence."""
+    lines = []
+    for name, remote in REMOTES.items():
+        here = "here" if (home() / f"{name}.safetensors").is_file() else "not here"
+        lines.append(f"{name:10} {here:9} {remote.repository}/{remote.file}; {remote.licence}")
+    return "\n".join(lines)
+
+
+def _known(name: str) -> str:
+    if name not in REMOTES:
+        raise ValueError(f"unknown weights {name!r}: {', '.join(REMOTES)}")
+    return name
+
+
+def _download(remote: Remote) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise WeightsError("huggingface_hub is missing: pip install 'neuromf[hub]', or give --from FILE") from None
+    try:
+        return Path(hf_hub_download(remote.repository, remote.file, revision=remote.revision))
+    except Exception as error:  # its many, and those of the network below it
+        raise WeightsError(
+            f"{remote.repository}/{remote.file} could not be fetched ({type(error).__name__}): on another machine "
+            f"download "
+            f"https://huggingface.co/{remote.repository}/resolve/{remote.revision}/{remote.file}, then give --from FILE"
+        ) from None

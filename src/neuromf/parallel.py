@@ -1,0 +1,139 @@
+"""The same work over many items, in processes of one thread each: results as they come, failures as values."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+from threadpoolctl import threadpool_limits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def each(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int = 0
+) -> Iterator[tuple[Item, Result | Exception]]:
+    """Yield (item, result or the exception it raised) as items are done, in `workers` processes; 0 is one a core.
+
+    With one worker the work is done here, in order. An item whose process dies comes with a RuntimeError, the rest
+    goes on.
+    """
+    workers = min(workers or os.cpu_count() or 1, len(items))
+    if workers <= 1:
+        for item in items:
+            yield item, _try(function, item)
+        return
+    left = deque(items)
+    while left:
+        broken = yield from _pool(function, left, workers)
+        for item in broken:  # one of these killed its process, and took the others along: each gets a process alone
+            with _executor(1) as alone:
+                yield item, _outcome(alone.submit(function, item))
+
+
+class Rate(ProgressColumn):
+    """Items a second."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        """Return the rate so far."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.2f} {self.unit}/s" if speed else f"- {self.unit}/s")
+
+
+def progress(unit: str) -> Progress:
+    """Return a progress bar on stderr with items a second and the time left; lines of a log where there is no
+    terminal.
+    """
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(unit),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _pool(
+    function: Callable[[Item], Result], left: deque[Item], workers: int
+) -> Generator[tuple[Item, Result | Exception], None, list[Item]]:
+    """Work on `left` until it is empty or a process dies; return the items that were under way then."""
+    running: dict[Future[Result], Item] = {}
+    with _executor(workers) as pool:
+        while left or running:
+            while left and len(running) < 2 * workers:
+                running[pool.submit(function, left[0])] = left[0]
+                left.popleft()
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            outcomes = {future: _outcome(future) for future in done}
+            if any(isinstance(outcome, DiedError) for outcome in outcomes.values()):
+                for future, outcome in outcomes.items():
+                    if not isinstance(outcome, DiedError):
+                        yield running.pop(future), outcome
+                return list(running.values())
+            for future, outcome in outcomes.items():
+                yield running.pop(future), outcome
+    return []
+
+
+class DiedError(OSError):
+    """The process that worked on an item ended without a word; memory is the usual reason."""
+
+
+def _outcome(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        return DiedError("its process was killed: out of memory, perhaps; fewer workers= may help")
+    except Exception as error:
+        return error
+
+
+def _try(function: Callable[[Item], Result], item: Item) -> Result | Exception:
+    try:
+        with threadpool_limits(1, "blas"):  # as in a process of its own: sums keep their order
+            return function(item)
+    except Exception as error:
+        return error
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of new processes whose numerical libraries use one thread each."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,1 @@
+"""A VAE of one's own: training the small one, and validating any."""

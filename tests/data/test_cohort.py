@@ -1,0 +1,88 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from conftest import placed, tiny_cohort
+from neuromf.data.cohort import finish_cohort, read_cohort, read_cohorts, save_entry, saved_record
+from neuromf.data.scans import Scan
+from neuromf.data.splits import SplitConfig
+from neuromf.data.volume import Volume
+
+
+def test_what_is_written_is_read(cohort):
+    entries = read_cohort(cohort)
+    assert [e.name for e in entries] == [f"s{i}" for i in range(8)]
+    split = json.loads((cohort / "split.json").read_text())
+    assert sorted(len(v) for v in split.values()) == [2, 2, 4]
+    for entry in entries:
+        assert entry.subject in split[entry.split]
+        assert entry.read().voxels.shape == (24, 28, 24)
+        assert entry.record["dataset"] == "tiny"
+    with (cohort / "manifest.csv").open() as stream:
+        assert {"name", "subject", "split", "sha256", "path"} <= set(next(csv.DictReader(stream)))
+    assert (cohort / "contact.png").stat().st_size > 1000
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no manifest.csv: give a folder that `neuromf prepare` wrote"):
+        read_cohort(tmp_path)
+    (tmp_path / "manifest.csv").write_text("name,volume\na,a.nii.gz\n")
+    with pytest.raises(ValueError, match="prepare the folder again"):
+        read_cohort(tmp_path)
+
+
+def test_a_copy_goes_where_its_parent_goes(tmp_path):
+    """Deformed copies of a person count as that person: else the test set would be in the training set."""
+    volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
+    records = []
+    for index in range(40):
+        parent = f"p{index % 10}"
+        records.append(
+            save_entry(tmp_path, Scan("x", f"{parent}-copy{index}"), volume, {"parent": parent, "notes": []})
+        )
+    finish_cohort(tmp_path, records, SplitConfig(0.2, 0.2))
+    where = {}
+    for entry in read_cohort(tmp_path):
+        where.setdefault(entry.record["parent"], set()).add(entry.split)
+    assert all(len(splits) == 1 for splits in where.values())
+    assert {s for splits in where.values() for s in splits} == {"train", "val", "test"}
+
+
+def test_sessions_of_a_person_stay_together(tmp_path):
+    volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
+    records = [save_entry(tmp_path, Scan("x", f"p{i % 6}", str(i)), volume, {"notes": []}) for i in range(24)]
+    splits = finish_cohort(tmp_path, records, SplitConfig(0.3, 0.2))
+    assert len(splits) == 6
+
+
+def test_half_an_entry_is_made_again(tmp_path):
+    folder = tiny_cohort(tmp_path, n=2)
+    assert saved_record(folder, "s0")["name"] == "s0"
+    (folder / "s0.nii.gz").unlink()
+    assert saved_record(folder, "s0") is None
+    (folder / "s1.json").write_text('{"name": "s')
+    assert saved_record(folder, "s1") is None
+
+
+def test_a_grown_cohort_keeps_its_split(tmp_path):
+    folder = tiny_cohort(tmp_path, n=6)
+    before = {e.subject: e.split for e in read_cohort(folder)}
+    tiny_cohort(folder, n=12)
+    after = {e.subject: e.split for e in read_cohort(folder)}
+    assert {s: after[s] for s in before} == before
+    assert len(after) == 12
+
+
+def test_people_in_two_splits_are_refused(tmp_path):
+    one, two = tiny_cohort(tmp_path / "one", n=2, val=0, test=0), tmp_path / "two"
+    two.mkdir()
+    volume = read_cohort(one)[0].read()
+    copy = save_entry(two, Scan("x", "s0-copy"), volume, {"parent": "s0", "split": "val", "notes": []})
+    finish_cohort(two, [copy], SplitConfig())
+    with pytest.raises(ValueError, match="s0 is in train .* and in val"):
+        read_cohorts([str(one), str(two)])
+    assert len(read_cohorts([str(one), str(one)])) == 2
+    with pytest.raises(ValueError, match="volumes= is empty"):
+        read_cohorts("")

@@ -1,0 +1,91 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import REAL, needs_real_data, tiny_cohort
+from neuromf.data.cohort import read_cohort
+from neuromf.data.deform import Deformation
+from neuromf.data.phantom import Appearance, PhantomConfig, bias_field, draw, find_sources, run
+
+SMALL = PhantomConfig(n=3, spacing=4.0, shape=(40, 48, 40), workers=1)
+
+
+def test_phantoms_are_brains(tmp_path):
+    assert run(SMALL, tmp_path / "out") == 0
+    entries = read_cohort(tmp_path / "out")
+    assert [e.subject for e in entries] == [f"phantom{i:05d}" for i in range(3)]
+    volumes = [e.read() for e in entries]
+    for volume in volumes:
+        assert volume.voxels.max() == 1
+        brain = volume.voxels > 0
+        assert 1000 < brain.sum() * volume.voxel_ml < 2000
+        assert brain[1:-1, 1:-1, 1:-1].sum() > 0.995 * brain.sum()  # next to nothing touches the border
+    assert np.abs(volumes[0].voxels - volumes[1].voxels).mean() > 0.01
+
+
+def test_a_phantom_depends_on_its_seed_and_number_alone():
+    (source,) = find_sources("mni152")
+    alone = draw(source, 5, SMALL)
+    np.testing.assert_array_equal(alone.voxels, draw(source, 5, replace(SMALL, n=100)).voxels)
+    assert np.abs(alone.voxels - draw(source, 5, replace(SMALL, seed=1)).voxels).mean() > 0.01
+
+
+def test_without_any_change_a_copy_is_its_source(tmp_path):
+    folder = tiny_cohort(tmp_path / "c")
+    still = replace(
+        SMALL, deformation=Deformation(warp_mm=0, scale=0, rotation=0), appearance=Appearance(0, 0, noise=0)
+    )
+    for source, entry in zip(
+        find_sources(str(folder)), (e for e in read_cohort(folder) if e.split == "train"), strict=True
+    ):
+        assert source.parent == entry.subject
+        copy = draw(source, 0, still)
+        voxels = entry.read().voxels
+        inner = voxels > 0
+        ratio = copy.voxels[inner] / voxels[inner]
+        assert np.median(np.abs(ratio / np.median(ratio) - 1)) < 1e-3
+        np.testing.assert_array_equal(copy.affine, entry.read().affine)
+
+
+def test_only_training_subjects_are_copied(tmp_path):
+    folder = tiny_cohort(tmp_path / "c")
+    run(replace(SMALL, source=str(folder), n=9), tmp_path / "out")
+    split = json.loads((folder / "split.json").read_text())
+    copies = read_cohort(tmp_path / "out")
+    assert {e.record["parent"] for e in copies} <= set(split["train"])
+    assert {e.split for e in copies} == {"train"}
+    assert len({e.subject for e in copies}) == 9
+
+
+def test_resume_makes_what_is_missing(tmp_path):
+    run(SMALL, tmp_path / "out")
+    before = {e.name: e.record["sha256"] for e in read_cohort(tmp_path / "out")}
+    (tmp_path / "out" / "phantom00001.json").unlink()
+    run(SMALL, tmp_path / "out", resume=True)
+    assert {e.name: e.record["sha256"] for e in read_cohort(tmp_path / "out")} == before
+
+
+def test_bias_fields_are_smooth_and_around_one(tmp_path):
+    volume = draw(find_sources("mni152")[0], 0, SMALL)
+    field = bias_field(volume, Appearance(bias=0.2), np.random.default_rng(0))
+    assert np.log(field).std() == pytest.approx(0.2, rel=0.25)
+    assert np.log(field).mean() == pytest.approx(0, abs=0.05)
+    assert np.abs(np.diff(np.log(field), axis=0)).max() < 0.1
+
+
+@needs_real_data
+def test_label_maps_become_brains(tmp_path):
+    config = replace(SMALL, source=str(REAL / "labels" / "synthseg_training_seg_0[12].nii.gz"), n=2)
+    assert run(config, tmp_path / "out") == 0
+    for entry in read_cohort(tmp_path / "out"):
+        volume = entry.read()
+        assert 700 < (volume.voxels > 0).sum() * volume.voxel_ml < 2200
+
+
+def test_bad_sources(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        find_sources(str(tmp_path / "none"))
+    with pytest.raises(ValueError, match="n is 0"):
+        PhantomConfig(n=0)

@@ -1,0 +1,142 @@
+import json
+import os
+
+import pytest
+
+from neuromf.data.scans import Scan, find_scans, read_manifest, write_table
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+    return path
+
+
+def test_names_give_subject_and_session(tmp_path):
+    expected = {
+        "sub-01_ses-2_T1w.nii.gz": ("sub-01", "2"),
+        "ds1_sub-07_T1w_2mm.nii.gz": ("ds1_sub-07", ""),
+        "IXI002-Guys-0828-T1.nii.gz": ("IXI002-Guys-0828", ""),
+        "früher 3.nii": ("früher 3", ""),
+        "a.mgz": ("a", ""),
+        "T1w.nii": ("T1w", ""),
+    }
+    for name in expected:
+        touch(tmp_path / name)
+    assert {os.path.basename(s.path): (s.subject, s.session) for s in find_scans([str(tmp_path)])} == expected
+    assert Scan("x", "früher 3", "a/b").name == "früher-3_ses-a-b"
+
+
+def test_folder_file_glob_and_lists(tmp_path):
+    for name in ("b.nii", "a.nii.gz", "deep/c.mgz", "notes.txt", ".hidden.nii", ".git/d.nii"):
+        touch(tmp_path / name)
+    names = lambda scans: [os.path.basename(s.path) for s in scans]
+    assert names(find_scans([str(tmp_path)])) == ["a.nii.gz", "b.nii", "c.mgz"]
+    assert names(find_scans([str(tmp_path / "b.nii")])) == ["b.nii"]
+    assert names(find_scans([str(tmp_path / "*.nii*")])) == ["a.nii.gz", "b.nii"]
+    assert names(find_scans([str(tmp_path / "**" / "*.mgz"), str(tmp_path / "b.nii")])) == ["c.mgz", "b.nii"]
+
+
+def test_symbolic_links_are_followed_once(tmp_path):
+    touch(tmp_path / "real" / "a.nii")
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "in" / "linked").symlink_to(tmp_path / "real")
+    (tmp_path / "in" / "sub" / "loop").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "self.nii").symlink_to(tmp_path / "in" / "self.nii")
+    found = find_scans([str(tmp_path / "in")])
+    assert sorted(os.path.basename(s.path) for s in found) == ["a.nii", "self.nii"]
+
+
+def test_manifest(tmp_path):
+    table = tmp_path / "m.tsv"
+    table.write_text(
+        "\ufeffPath\tsubject\tMask\tage\tcolour\nscans/a.nii\tp1\tmasks/a.nii\t33\tred\n/abs/b.nii\t\t\t\t\n"
+    )
+    first, second = read_manifest(table)
+    assert first == Scan(str(tmp_path / "scans/a.nii"), "p1", mask=str(tmp_path / "masks/a.nii"), age="33")
+    assert (second.path, second.subject) == ("/abs/b.nii", "b")
+
+
+def test_manifest_without_paths(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("file,subject\na.nii,p1\n")
+    with pytest.raises(ValueError, match="the columns are file, subject; `path` is needed"):
+        find_scans([str(table)])
+
+
+def test_bids(tmp_path):
+    for name in (
+        "sub-01/anat/sub-01_T1w.nii.gz",
+        "sub-01/anat/sub-01_T2w.nii.gz",
+        "sub-02/ses-b/anat/sub-02_ses-b_run-1_T1w.nii",
+        "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz",
+    ):
+        touch(tmp_path / name)
+    (tmp_path / "dataset_description.json").write_text(json.dumps({"Name": "Study"}))
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tage\tsex\tgroup\nsub-01\t20\tF\tpatient\nsub-02\tn/a\tM\tcontrol\n"
+    )
+    one, two = find_scans([str(tmp_path)])
+    assert (one.subject, one.dataset, one.group, one.age, one.sex) == ("sub-01", "Study", "patient", "20", "F")
+    assert (two.subject, two.session, two.age) == ("sub-02", "b", "")
+    assert len(find_scans([str(tmp_path)], contrast="T2w")) == 1
+
+
+def test_nothing_there(tmp_path):
+    for source in (tmp_path, tmp_path / "no", tmp_path / "*.nii"):
+        with pytest.raises(FileNotFoundError, match="no scan found|no such file"):
+            find_scans([str(source)])
+
+
+def test_tables_keep_their_columns(tmp_path):
+    write_table(tmp_path / "a.csv", [], ("path", "reason"))
+    assert (tmp_path / "a.csv").read_text().strip() == "path,reason"
+    write_table(tmp_path / "a.csv", [{"path": 'x,"y"', "reason": "é"}])
+    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1] == '"x,""y""",é'
+
+
+def test_other_contrasts_of_a_folder_are_left_out(tmp_path):
+    for name in (
+        "sub-01_FLAIR.nii.gz",
+        "sub-01_T1w.nii.gz",
+        "sub-02_T1w.nii.gz",
+        "sub-03.nii.gz",
+        "ds_sub-04_T1w_2mm.nii",
+    ):
+        touch(tmp_path / name)
+    assert [s.subject for s in find_scans([str(tmp_path)])] == ["ds_sub-04", "sub-01", "sub-02", "sub-03"]
+    assert [os.path.basename(s.path) for s in find_scans([str(tmp_path)], "FLAIR")] == [
+        "sub-01_FLAIR.nii.gz",
+        "sub-03.nii.gz",
+    ]
+    with pytest.raises(FileNotFoundError, match="no T1w among 1 volumes: contrast=t2, perhaps"):
+        touch(tmp_path / "only" / "a_T2w.nii")
+        find_scans([str(tmp_path / "only")])
+
+
+def test_the_folder_names_the_subject_where_files_do_not(tmp_path):
+    for name in ("anna/mri/orig.mgz", "bert/mri/orig.mgz", "bert/T1.nii"):
+        touch(tmp_path / name)
+    assert [s.subject for s in find_scans([str(tmp_path)])] == ["anna", "T1", "bert"]
+
+
+def test_one_name_in_two_datasets_is_two_people(tmp_path):
+    for dataset in ("A", "B"):
+        touch(tmp_path / dataset / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+        (tmp_path / dataset / "dataset_description.json").write_text(json.dumps({"Name": dataset}))
+    touch(tmp_path / "B" / "sub-02" / "anat" / "sub-02_T1w.nii.gz")
+    found = find_scans([str(tmp_path / "A"), str(tmp_path / "B")])
+    assert [s.subject for s in found] == ["A_sub-01", "B_sub-01", "sub-02"]
+
+
+def test_what_we_wrote_is_no_input(tmp_path):
+    touch(tmp_path / "a.nii")
+    for name in ("run.json", "config.yaml", "b.nii.gz"):
+        touch(tmp_path / "out" / name)
+    assert [s.subject for s in find_scans([str(tmp_path)])] == ["a"]
+
+
+def test_a_table_in_another_encoding(tmp_path):
+    (tmp_path / "m.csv").write_bytes("path,subject\na.nii,M\xfcller\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="m.csv: is not UTF-8"):
+        find_scans([str(tmp_path / "m.csv")])

@@ -1,0 +1,61 @@
+import os
+
+import pytest
+import torch
+from monai.data.meta_tensor import MetaTensor
+
+from neuromf.latents import LatentStats, LatentStore, StoreError
+from neuromf.latents.imports import ImportConfig, read_pt, run
+from neuromf.nets.weights import WeightsError
+
+
+def test_files_become_a_store(tmp_path):
+    latents = torch.randn(10, 4, 5, 6, 5)
+    for i, z in enumerate(latents):
+        torch.save(
+            {"z": MetaTensor(z[None]), "metadata": {"subject_id": f"p{i // 2}", "dataset": "d", "age": 40}},
+            tmp_path / f"scan{i}.pt",
+        )
+    assert run(ImportConfig(files=str(tmp_path), vae="maisi-v1", shard=4), tmp_path / "out") == 0
+    store = LatentStore(tmp_path / "out")
+    assert len(store) == 10
+    assert store.vae.name == "maisi-v1"
+    for i, entry in enumerate(store.entries):
+        assert torch.equal(store[i], latents[int(entry.name[4:])])
+        assert (entry.subject, entry.age) == (f"p{int(entry.name[4:]) // 2}", "40")
+    split = {}
+    for entry in store.entries:
+        split.setdefault(entry.subject, set()).add(entry.split)
+    assert all(len(s) == 1 for s in split.values())
+    assert LatentStats.load(tmp_path / "out").latents == len(store.split("train"))
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ({"x": 1}, StoreError, "a dictionary with a tensor `z` is needed"),
+        ({"z": torch.zeros(4, 4)}, StoreError, r"\(C, D, H, W\), all finite"),
+        ({"z": torch.full((1, 2, 2, 2), float("nan"))}, StoreError, "all finite"),
+        ({"z": torch.zeros(4, 2, 2, 2), "metadata": Bomb()}, WeightsError, "could run code"),
+    ],
+)
+def test_other_files(tmp_path, content, error, message):
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(error, match=message):
+        read_pt(tmp_path / "a.pt")
+
+
+def test_refusals(tmp_path):
+    with pytest.raises(ValueError, match="name the VAE"):
+        run(ImportConfig(files=str(tmp_path)), tmp_path / "out")
+    with pytest.raises(FileNotFoundError, match="a folder with .pt files"):
+        run(ImportConfig(files=str(tmp_path), vae="x"), tmp_path / "out")
+    torch.save({"z": torch.zeros(4, 2, 2, 2)}, tmp_path / "a.pt")
+    torch.save({"z": torch.zeros(4, 2, 2, 3)}, tmp_path / "b.pt")
+    with pytest.raises(StoreError, match="latents of several shapes: a.pt"):
+        run(ImportConfig(files=str(tmp_path), vae="x"), tmp_path / "out")

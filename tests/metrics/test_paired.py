@@ -1,0 +1,75 @@
+import math
+
+import pytest
+import torch
+from monai.metrics.regression import compute_ssim_and_cs
+
+from neuromf.metrics.paired import gmsd, gradient_magnitude, psnr, ssim, ssim_map
+
+
+def volumes(seed=0, shape=(20, 22, 24)):
+    generator = torch.Generator().manual_seed(seed)
+    a = torch.rand(shape, generator=generator)
+    return a, (a + 0.1 * torch.randn(shape, generator=generator)).clamp(0, 1)
+
+
+def test_ssim_equals_monais_inside_the_border():
+    a, b = volumes()
+    theirs, _ = compute_ssim_and_cs(
+        a[None, None],
+        b[None, None],
+        3,
+        data_range=1.0,
+        kernel_size=(11,) * 3,
+        kernel_sigma=(1.5,) * 3,
+        kernel_type="gaussian",
+    )
+    ours = ssim_map(a, b)[5:-5, 5:-5, 5:-5]
+    torch.testing.assert_close(ours, theirs[0, 0], atol=1e-5, rtol=1e-4)
+
+
+def test_equal_volumes():
+    a, _ = volumes()
+    assert ssim(a, a) == pytest.approx(1, abs=1e-6)
+    assert psnr(a, a) == math.inf
+    assert gmsd(a, a) == pytest.approx(0, abs=1e-6)
+
+
+def test_symmetry_and_order():
+    a, b = volumes()
+    c = (a + 3 * (b - a)).clamp(0, 1)
+    for measure in (ssim, psnr, gmsd):
+        assert measure(a, b) == pytest.approx(measure(b, a), rel=1e-5)
+    assert ssim(a, b) > ssim(a, c)
+    assert psnr(a, b) > psnr(a, c)
+    assert gmsd(a, b) < gmsd(a, c)
+
+
+def test_psnr_of_a_known_error():
+    a = torch.zeros(8, 8, 8)
+    assert psnr(a, a + 0.1) == pytest.approx(20, abs=1e-4)
+    mask = torch.zeros(8, 8, 8, dtype=torch.bool)
+    mask[:4] = True
+    b = a.clone()
+    b[4:] = 1
+    b[:4] = 0.01
+    assert psnr(a, b, mask) == pytest.approx(40, abs=1e-3)
+
+
+def test_gradient_of_a_ramp():
+    ramp = torch.arange(16.0)[:, None, None].expand(16, 16, 16) / 16
+    torch.testing.assert_close(gradient_magnitude(ramp)[1:-1], torch.full((14, 16, 16), 1 / 16))
+
+
+def test_gmsd_sees_blur_and_not_a_shift_of_brightness():
+    a, _ = volumes()
+    blurred = torch.nn.functional.avg_pool3d(a[None, None], 3, 1, 1)[0, 0]
+    assert gmsd(a, a + 0.05) < 1e-3
+    assert gmsd(a, blurred) > 0.05
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(ValueError, match="equal shape"):
+        ssim_map(torch.zeros(12, 12, 12), torch.zeros(12, 12, 13))
+    with pytest.raises(ValueError, match="11 voxels"):
+        ssim_map(torch.zeros(8, 12, 12), torch.zeros(8, 12, 12))

@@ -1,0 +1,77 @@
+import pytest
+import torch
+
+from conftest import TINY_VAE, tiny_vae_network
+from neuromf.nets.small_vae import SmallVAE
+from neuromf.nets.vae import Autoencoder, FrozenVAE, load_vae, save_small
+from neuromf.nets.weights import WeightsError
+
+
+def tiny(**options):
+    return FrozenVAE(tiny_vae_network(), "tiny", **options)
+
+
+def test_frozen_and_without_graph():
+    vae = tiny()
+    assert isinstance(vae, Autoencoder)
+    assert not any(p.requires_grad for p in vae.network.parameters())
+    assert not vae.network.training
+    x = torch.rand(1, 1, 8, 8, 8, requires_grad=True)
+    z = vae.encode(x)
+    assert z.grad_fn is None
+    assert vae.decode(z.requires_grad_()).grad_fn is None
+
+
+def test_encode_is_the_mean_and_draws_nothing():
+    vae = tiny()
+    x = torch.rand(2, 1, 8, 12, 8)
+    assert torch.equal(vae.encode(x), vae.encode(x))
+    mean, sigma = vae.network.encode(x)
+    torch.testing.assert_close(vae.encode(x), mean)
+    torch.testing.assert_close(vae.posterior(x)[1], sigma)
+
+
+def test_bf16_is_close_and_comes_back_as_float32():
+    full, half = tiny(), tiny(precision="bfloat16")
+    x = torch.rand(1, 1, 16, 16, 16)
+    z, z16 = full.encode(x), half.encode(x)
+    assert z16.dtype == torch.float32
+    assert 0 < (z16 - z).norm() / z.norm() < 0.03
+    assert 0 < (half.decode(z) - full.decode(z)).norm() / full.decode(z).norm() < 0.03
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 8, 8, 6), (1, 2, 8, 8, 8), (1, 8, 8, 8), (1, 1, 0, 8, 8)])
+def test_volumes_that_do_not_fit(shape):
+    with pytest.raises(ValueError, match=r"divisible by 4 is needed"):
+        tiny().encode(torch.zeros(shape))
+
+
+def test_latents_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"takes \(B, 4, D, H, W\): were they encoded with another VAE"):
+        tiny().decode(torch.zeros(1, 3, 4, 4, 4))
+
+
+def test_saved_and_loaded(tmp_path):
+    network = tiny_vae_network()
+    save_small(tmp_path, network, TINY_VAE, "mine", half=False)
+    vae = load_vae(str(tmp_path))
+    x = torch.rand(1, 1, 8, 8, 8)
+    assert vae.name == "mine"
+    torch.testing.assert_close(vae.encode(x), network.encode(x)[0], rtol=1e-4, atol=1e-5)
+    assert vae.sha256 == tiny().sha256
+    assert vae.sha256 != FrozenVAE(tiny_vae_network(1), "other").sha256
+
+
+def test_a_folder_with_other_weights(tmp_path):
+    save_small(tmp_path, SmallVAE(), TINY_VAE, "mine")
+    with pytest.raises(WeightsError, match="of another shape: encoder.1.weight"):
+        load_vae(str(tmp_path))
+    with pytest.raises(ValueError, match="vae=nothing: small, maisi"):
+        load_vae("nothing")
+
+
+def test_the_shipped_vae_works_offline():
+    vae = load_vae("small")
+    x = torch.zeros(1, 1, 16, 16, 16)
+    y = vae.decode(vae.encode(x))
+    assert y.abs().max() < 0.1  # background stays background

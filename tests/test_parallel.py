@@ -1,0 +1,64 @@
+import os
+import signal
+
+import pytest
+
+from neuromf.parallel import THREADS, DiedError, each, progress
+
+
+def square(x):
+    if x == 3:
+        raise ValueError("three")
+    return x * x
+
+
+def threads(x):
+    return [os.environ[name] for name in THREADS]
+
+
+def die_at_two(x):
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_item_has_its_result_or_its_exception(workers):
+    results = dict(each(square, range(6), workers))
+    assert isinstance(results.pop(3), ValueError)
+    assert results == {0: 0, 1: 1, 2: 4, 4: 16, 5: 25}
+
+
+def test_processes_have_one_thread_and_the_environment_is_left_alone():
+    before = dict(os.environ)
+    assert all(r == ["1"] * len(THREADS) for _, r in each(threads, range(2), 2))
+    assert dict(os.environ) == before
+
+
+def test_a_killed_process_costs_one_item():
+    results = dict(each(die_at_two, range(5), 2))
+    assert isinstance(results.pop(2), DiedError)
+    assert results == {0: 0, 1: 1, 3: 3, 4: 4}
+
+
+def test_no_items():
+    assert list(each(square, [], 4)) == []
+
+
+def test_progress_counts():
+    with progress("scans") as bar:
+        task = bar.add_task("x", total=2)
+        bar.advance(task)
+        assert bar.tasks[0].completed == 1
+
+
+def process(x):
+    if x == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()
+
+
+def test_after_a_death_the_rest_shares_processes_again():
+    results = dict(each(process, range(40), 2))
+    assert isinstance(results.pop(2), DiedError)
+    assert len(set(results.values())) <= 2 + 4 + 2  # before, the items under way alone, after
