@@ -17,7 +17,7 @@ from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import REJECTED, write_table
 from neuromf.data.volume import VolumeError
 from neuromf.device import pick_device, say_memory
-from neuromf.latents.shard import StoreError
+from neuromf.latents.shard import Shard, StoreError
 from neuromf.latents.statistics import STATS, LatentStats, latent_statistics
 from neuromf.latents.store import (
     INDEX,
@@ -78,9 +78,7 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
             stale.unlink(missing_ok=True)  # a store without an index is not finished
         done, jobs = plan(out, volumes, identity, config)
         failed: list[tuple[Entry, str]] = []
-        shape: tuple[int, ...] = ()
-        for entry in done:
-            shape = one_shape(shape, stored_shape(out, entry), entry.name)
+        shape = stored_shape(out, done)
         with progress("scans") as bar:
             task = bar.add_task("encode", total=len(volumes), completed=len(done))
             work = functools.partial(encode_shard, config=config, identity=identity, out=out)
@@ -210,11 +208,13 @@ def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tupl
     return shape
 
 
-def stored_shape(out: Path, entry: LatentEntry) -> tuple[int, ...]:
-    """Return the shape of a latent that is there."""
-    from neuromf.latents.shard import Shard
-
-    return tuple(Shard(str(out / f"{entry.shard}.safetensors")).header()[entry.name]["shape"])
+def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
+    """Return the shape of latents that are there, empty of none. Raises StoreError where they differ."""
+    headers = {name: Shard(str(out / f"{name}.safetensors")).header() for name in {e.shard for e in entries}}
+    shape: tuple[int, ...] = ()
+    for entry in entries:
+        shape = one_shape(shape, tuple(headers[entry.shard][entry.name]["shape"]), entry.name)
+    return shape
 
 
 def channel_table(stats: LatentStats) -> str:
