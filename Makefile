@@ -5,11 +5,18 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo torus test check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
-	$(BIN)/neuromf toy preset=quick out=runs/demo --overwrite
+	$(BIN)/neuromf phantom n=16 out=runs/demo/volumes --overwrite
+	$(BIN)/neuromf validate-vae volumes=runs/demo/volumes out=runs/demo/vae --overwrite
+	$(BIN)/neuromf encode volumes=runs/demo/volumes out=runs/demo/latents --overwrite
+	$(BIN)/neuromf inspect runs/demo/latents out=runs/demo/inspect --overwrite
+	@echo "Open runs/demo/vae/index.html. With your own scans: neuromf prepare input=FOLDER out=volumes, then the same."
+
+torus: $(VENV)/.package
+	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto
@@ -25,6 +32,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/step.py small --out benchmarks/results/step-small.json
 	$(BIN)/python benchmarks/step.py brain --out benchmarks/results/step-brain.json
+	$(BIN)/python benchmarks/store.py --out benchmarks/results/store.json
+	$(BIN)/python benchmarks/encode.py --out benchmarks/results/encode.json
+	$(BIN)/python benchmarks/decode_memory.py --out benchmarks/results/decode.json
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

@@ -204,7 +204,7 @@ def tiny_cohort(folder: Path, n: int = 8, shape=(24, 28, 24), val: float = 0.25,
                 folder,
                 Scan(f"/source/{index}.nii", f"s{index}", dataset="tiny"),
                 volume,
-                {"notes": [], "affine": volume.affine.tolist()},
+                {"notes": [], "affine": volume.affine.tolist(), "shape": list(shape)},
             )
         )
     finish_cohort(folder, records, SplitConfig(val, test))

@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import os
@@ -107,3 +108,24 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
         raise RuntimeError("killed")
     assert (tmp_path / "a.txt").read_text() == "first"
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_start_that_failed_at_once_is_no_obstacle(tmp_path):
+    with pytest.raises(ValueError, match="no luck"), run.open_run(tmp_path / "a", Outer()):
+        raise ValueError("no luck")
+    with run.open_run(tmp_path / "a", Outer(seed=2)) as out:
+        (out / "result").touch()
+    with pytest.raises(FileExistsError, match="is not empty"), run.open_run(tmp_path / "a", Outer(seed=2)):
+        pass
+
+
+def test_interruption_is_a_state(tmp_path):
+    with pytest.raises(KeyboardInterrupt), run.open_run(tmp_path / "a", Outer()):
+        raise KeyboardInterrupt
+    assert read(tmp_path / "a" / "run.json")["state"] == "interrupted"
+    assert "Traceback" not in (tmp_path / "a" / "run.log").read_text()
+
+
+def test_a_full_disk_says_where(tmp_path):
+    with pytest.raises(OSError, match=r"a\.json"), run.atomic(tmp_path / "a.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")

@@ -27,6 +27,7 @@ class Verb:
     function: str
     preset: str | None = None  # taken where no YAML and no preset is named
     needs: tuple[str, ...] = ()  # modules beside the core that it imports
+    example: str = ""
     operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
 
 
@@ -37,6 +38,7 @@ VERBS = {
         "PrepareConfig",
         "run",
         preset="small2mm",
+        example="input=scans/ preset=small2mm",
     ),
     "phantom": Verb(
         "Brains of real anatomy without data: MNI152, a prepared cohort or label maps, deformed; any number.",
@@ -44,30 +46,35 @@ VERBS = {
         "PhantomConfig",
         "run",
         preset="small2mm",
+        example="source=volumes n=500",
     ),
     "train-vae": Verb(
         "Train the small VAE on prepared volumes; one ships with the package.",
         "neuromf.vae.train",
         "TrainVAEConfig",
         "run",
+        example="volumes=[volumes,copies] updates=4000",
     ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
         "neuromf.vae.validate",
         "ValidateVAEConfig",
         "run",
+        example="volumes=volumes vae=small",
     ),
     "encode": Verb(
         "Prepared volumes to latents on disk, with their statistics.",
         "neuromf.latents.encode",
         "EncodeConfig",
         "run",
+        example="volumes=[volumes,copies] vae=small",
     ),
     "import-latents": Verb(
         "Latents that other code saved as .pt files, to latents on disk.",
         "neuromf.latents.imports",
         "ImportConfig",
         "run",
+        example="files=folder/ vae=maisi-v1",
     ),
     "inspect": Verb(
         "Print and draw the statistics of latents on disk: neuromf inspect FOLDER.",
@@ -75,6 +82,7 @@ VERBS = {
         "InspectConfig",
         "run",
         operand="latents",
+        example="latents/",
     ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
@@ -82,6 +90,7 @@ VERBS = {
         "ToyConfig",
         "run",
         preset="quick",
+        example="preset=quick",
     ),
 }
 
@@ -158,13 +167,24 @@ def _command(name: str, verb: Verb) -> Callable[..., None]:
             bool, typer.Option("--resume", help="Continue in a folder that an earlier start left.")
         ] = False,
         overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Delete what an earlier start left in the folder.")
+            bool, typer.Option("--overwrite", help="Delete the folder of an earlier start, and everything in it.")
         ] = False,
     ) -> None:
         run_verb(name, verb, words or [], dry_run=dry_run, resume=resume, overwrite=overwrite)
 
     command.__doc__ = verb.help
     return command
+
+
+def _epilog(name: str, verb: Verb) -> str:
+    """Return an example, where the keys are told, and the presets."""
+    folder = Path(__file__).parent / "presets" / name
+    names = sorted(p.stem for p in folder.glob("*.yaml"))
+    lines = [f"Example: neuromf {name} {verb.example} out=FOLDER (out is runs/{name} if not given)."]
+    lines.append(f"All keys with their values: neuromf {name} --dry-run.")
+    if names:
+        lines.append(f"Presets: {', '.join(names)}.")
+    return "\n\n".join(lines)
 
 
 def run_verb(
@@ -189,13 +209,17 @@ def run_verb(
         typer.echo(settings.to_yaml(config), nl=False)
         return
     out = Path(outs[-1]).expanduser() if outs else Path("runs") / name
-    result = getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+    try:
+        result = getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        typer.echo(f"neuromf: stopped; --resume goes on in {out}", err=True)
+        raise typer.Exit(130) from None
     if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
         raise typer.Exit(1)
 
 
 for _name, _verb in VERBS.items():
-    app.command(_name)(_command(_name, _verb))
+    app.command(_name, epilog=_epilog(_name, _verb))(_command(_name, _verb))
 
 
 def main() -> None:

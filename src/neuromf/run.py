@@ -24,7 +24,8 @@ from neuromf.config import ConfigError, to_yaml
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
-FREE = ("workers:",)  # keys that a resumed run may change: how fast, not what
+FREE = ("workers:", "n:")  # keys that a resumed run may change: how fast and how many, not what
+START = {"config.yaml", "run.json", "run.log"}  # what a run writes before it has done anything
 
 
 @contextlib.contextmanager
@@ -52,6 +53,10 @@ def open_run(out: Path, config: Any, *, resume: bool = False, overwrite: bool = 
     try:
         yield out
         state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        log.warning("interrupted")
+        raise
     except BaseException as error:
         log.error("stopped by %s: %s", type(error).__name__, error, exc_info=True)
         raise
@@ -124,12 +129,12 @@ def _prepare_folder(out: Path, text: str, *, resume: bool, overwrite: bool) -> l
         raise FileExistsError(f"{out} is a file: choose another folder with out=FOLDER")
     earlier: list[dict[str, Any]] = []
     if out.is_dir() and any(out.iterdir()):
-        if not (resume or overwrite):
+        if not (resume or overwrite or {p.name for p in out.iterdir()} <= START):
             raise FileExistsError(
                 f"{out} is not empty: --resume continues, --overwrite starts again, or choose another out=FOLDER"
             )
         record = _own_record(out)
-        if overwrite:
+        if overwrite or (not resume and {p.name for p in out.iterdir()} <= START):
             doomed = out.with_name(f".{out.name}.{os.getpid()}.deleted")
             out.rename(doomed)  # gone at once, even if deleting is interrupted
             shutil.rmtree(doomed)

@@ -139,7 +139,7 @@ def test_one_subject_twice(scans, tmp_path):
     for name in ("a", "b"):
         (twin / name).mkdir()
         save_nifti(twin / name / "sub-1_T1w.nii", egg(AFFINES["straight"]))
-    assert run(config(twin), tmp_path / "out") == 1
+    assert run(config(twin), tmp_path / "out") == 0  # listed, but no failure: a BIDS tree may have two runs
     assert "same subject and session as" in rejected(tmp_path / "out")["sub-1_T1w.nii"]
 
 
@@ -209,3 +209,25 @@ def test_real_scans_stay_in_place(tmp_path):
                 inside = back > 0.2
                 fits[axis, shift] = np.corrcoef(back[inside], smooth[inside])[0, 1]
             assert fits[axis, 0.0] > max(fits[axis, -1.0], fits[axis, 1.0])
+
+
+def test_a_damaged_volume_is_made_again(scans, tmp_path):
+    out = tmp_path / "out"
+    run(config(scans), out)
+    entry = read_cohort(out)[0]
+    good = entry.path.read_bytes()
+    entry.path.write_bytes(b"junk")
+    run(config(scans), out, resume=True)
+    assert entry.path.read_bytes() == good
+
+
+def test_what_is_said_at_the_end(scans, tmp_path, capsys):
+    table = tmp_path / "m.csv"
+    scan = next(scans.glob("sub-0*"))
+    table.write_text(f"path,subject,mask\n{scan},p1,\n{scan},p2,\n{scan},p3,/no/mask.nii\n")
+    assert run(config(table), tmp_path / "out") == 1
+    said = capsys.readouterr().out
+    assert "brains: 2 stripped already" in said
+    assert "one file under several names: p1, p2: one person?" in said
+    assert "too few subjects for a share of val and test" in said
+    assert "/no/mask.nii: no such mask file" in said

@@ -83,9 +83,9 @@ def test_a_negative_background_is_background():
 
 
 def test_what_is_cut_is_said():
-    small = Preprocessing(spacing=2.0, shape=(80, 96, 50))  # 100 mm high, the brain measures 120
+    small = Preprocessing(spacing=2.0, shape=(80, 96, 52))  # 104 mm high, the brain measures 120
     prepared, record = preprocess(egg(placed()), small)
-    assert record["brain_cut_percent"] == pytest.approx(100 * (1 - 1.5 * (50 / 60) + 0.5 * (50 / 60) ** 3), abs=0.7)
+    assert record["brain_cut_percent"] == pytest.approx(100 * (1 - 1.5 * (52 / 60) + 0.5 * (52 / 60) ** 3), abs=0.7)
     assert any("% of the brain lies outside" in note for note in prepared.notes)
 
 
@@ -136,7 +136,15 @@ def test_scaling_refuses_an_empty_volume():
         scale(Volume(np.zeros((4, 4, 4), np.float32), placed()), 99.5)
 
 
-@pytest.mark.parametrize("bad", [{"spacing": 0}, {"shape": (4, 80, 80)}, {"percentiles": (50, 50)}])
+def test_a_mask_is_no_scan():
+    source = egg(placed())
+    with pytest.raises(VolumeError, match="only 2 different values: is it a mask"):
+        preprocess(Volume((source.voxels > 0).astype(np.float32), source.affine), STEPS)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"spacing": 0}, {"shape": (4, 80, 80)}, {"shape": (80, 81, 80)}, {"percentiles": (50, 50)}]
+)
 def test_settings_are_checked(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Preprocessing(**bad)

@@ -140,8 +140,9 @@ def test_volumes_of_two_sizes(vae_folder, tmp_path):
         if path.name.startswith("s0."):
             path.rename(two / path.name.replace("s0", "t0"))
     (two / "manifest.csv").write_text((two / "manifest.csv").read_text().replace("s0", "t0"))
-    with pytest.raises(StoreError, match=r"the latent of t0 has shape \(4, 6, 6, 6\), others \(4, 6, 7, 6\)"):
+    with pytest.raises(StoreError, match=r"t0.nii.gz has the grid .*prepare all with one preset"):
         run(EncodeConfig(volumes=[str(one), str(two)], vae=str(vae_folder)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()  # said before anything is encoded
     with pytest.raises(ValueError, match=r"s0 is both .* rename one"):
         run(
             EncodeConfig(volumes=[str(one), str(tiny_cohort(tmp_path / "three", n=1))], vae=str(vae_folder)),
@@ -173,3 +174,8 @@ def test_settings_are_checked(tmp_path):
         EncodeConfig(workers=0)
     with pytest.raises(FileNotFoundError, match=r"holds no manifest.csv"):
         run(EncodeConfig(volumes=str(tmp_path)), tmp_path / "out")
+
+
+def test_a_folder_named_twice_counts_once(config, tmp_path):
+    run(replace(config, volumes=[config.volumes, config.volumes]), tmp_path / "out")
+    assert len(LatentStore(tmp_path / "out")) == 8

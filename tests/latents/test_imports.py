@@ -53,9 +53,20 @@ def test_other_files(tmp_path, content, error, message):
 def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="name the VAE"):
         run(ImportConfig(files=str(tmp_path)), tmp_path / "out")
-    with pytest.raises(FileNotFoundError, match="a folder with .pt files"):
+    with pytest.raises(FileNotFoundError, match="a folder or glob of .pt files"):
         run(ImportConfig(files=str(tmp_path), vae="x"), tmp_path / "out")
-    torch.save({"z": torch.zeros(4, 2, 2, 2)}, tmp_path / "a.pt")
+
+
+def test_bad_files_are_listed_and_splits_kept(tmp_path):
+    for i in range(6):
+        torch.save(
+            {"z": torch.randn(4, 2, 2, 2), "metadata": {"split": "test" if i == 5 else "train"}}, tmp_path / f"a{i}.pt"
+        )
     torch.save({"z": torch.zeros(4, 2, 2, 3)}, tmp_path / "b.pt")
-    with pytest.raises(StoreError, match="latents of several shapes: a.pt"):
-        run(ImportConfig(files=str(tmp_path), vae="x"), tmp_path / "out")
+    (tmp_path / "c.pt").write_bytes(b"no")
+    assert run(ImportConfig(files=str(tmp_path / "*.pt"), vae="x"), tmp_path / "out") == 2
+    listed = (tmp_path / "out" / "rejected.csv").read_text()
+    assert "shape (4, 2, 2, 3), others have (4, 2, 2, 2)" in listed
+    assert "c.pt" in listed
+    store = LatentStore(tmp_path / "out")
+    assert [e.split for e in store.entries] == ["train"] * 5 + ["test"]

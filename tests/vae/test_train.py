@@ -95,6 +95,8 @@ def test_settings_are_checked(change, message):
 
 
 def test_bad_input(config, tmp_path):
+    with pytest.raises(ValueError, match="patch is 32, the volumes measure 24 voxels along an axis: at most patch=24"):
+        run(replace(config, patch=32), tmp_path / "out")
     with pytest.raises(ValueError, match="volumes= is empty"):
         run(replace(config, volumes=""), tmp_path / "out")
     with pytest.raises(ValueError, match="torch sees 0 GPUs"):

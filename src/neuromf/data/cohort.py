@@ -38,6 +38,15 @@ class Entry:
         """Whose brain it is: of a deformed copy, the person it is a copy of."""
         return str(self.record.get("parent") or self.record["subject"])
 
+    def sidecar(self) -> dict[str, Any]:
+        """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
+        path = self.path.with_name(f"{self.name}.json")
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} is not readable ({error}): prepare the folder again with --resume") from None
+        return record
+
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""
         return read_volume(self.path)
@@ -58,7 +67,8 @@ def saved_record(folder: Path, name: str) -> dict[str, Any] | None:
         record: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return record if (folder / f"{name}.nii.gz").is_file() and record.get("name") == name else None
+    path = folder / f"{name}.nii.gz"
+    return record if path.is_file() and record.get("sha256") == file_sha256(path) else None
 
 
 def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig) -> dict[str, Split]:

@@ -28,6 +28,7 @@ from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk
 
 MNI = "mni152"
+ABOUT = ("dataset", "group", "age", "sex")
 SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
 
 
@@ -68,7 +69,7 @@ class Source:
 
     parent: str
     split: str
-    dataset: str
+    about: dict[str, str]  # dataset, group, age, sex
     sha256: str  # of the file it copies
     draw: Callable[[np.random.Generator, PhantomConfig], Volume]
 
@@ -103,18 +104,30 @@ def find_sources(source: str) -> list[Source]:
     Raises FileNotFoundError where there is nothing.
     """
     if source == MNI:
-        return [Source("", "", MNI, "", from_template)]
+        return [Source("", "", {"dataset": MNI}, "", from_template)]
     folder = Path(source).expanduser()
     if (folder / "manifest.csv").is_file():
         entries = [e for e in read_cohort(folder) if e.split == "train"]
         if not entries:
             raise FileNotFoundError(f"{folder} has no training subject to copy: see its split.json")
         return [
-            Source(e.person, "train", e.record["dataset"], e.record["sha256"], functools.partial(_copy, entry=e))
+            Source(
+                e.person,
+                "train",
+                {k: e.record[k] for k in ABOUT},
+                e.record["sha256"],
+                functools.partial(_copy, entry=e),
+            )
             for e in entries
         ]
     return [
-        Source(s.subject, "", s.dataset, file_sha256(Path(s.path)), functools.partial(_from_labels, path=Path(s.path)))
+        Source(
+            s.subject,
+            "",
+            {k: s.row()[k] for k in ABOUT},
+            file_sha256(Path(s.path)),
+            functools.partial(_from_labels, path=Path(s.path)),
+        )
         for s in find_scans([source])
     ]
 
@@ -123,7 +136,7 @@ def save_phantom(index: int, sources: list[Source], config: PhantomConfig, out: 
     """Draw and write one phantom and return its record; one that is there is kept."""
     source = sources[index % len(sources)]
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
-    scan = Scan(source.parent or MNI, subject, dataset=source.dataset)
+    scan = Scan(source.parent or MNI, subject, **source.about)
     known = saved_record(out, scan.name)
     if known and known.get("source_sha256") == source.sha256:
         return known

@@ -13,7 +13,7 @@ from typing import Any
 from neuromf.data.cohort import finish_cohort, save_entry, saved_record
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
-from neuromf.data.splits import SplitConfig
+from neuromf.data.splits import SPLITS, Split, SplitConfig
 from neuromf.data.volume import VolumeError, file_sha256, read_volume
 from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk, write_json
@@ -50,11 +50,15 @@ class PrepareConfig:
 
 
 def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Prepare every scan into `out` and return the number that was rejected, see rejected.csv."""
+    """Prepare every scan into `out` and return the number that could not be used, see rejected.csv.
+
+    Second scans of a subject and session are listed there too, but are no failure.
+    """
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
     with open_run(out, config, resume=resume, overwrite=overwrite):
-        scans, rejected = without_duplicates(scans)
+        scans, duplicates = without_duplicates(scans)
+        rejected: list[tuple[Scan, str]] = []
         records: list[dict[str, Any]] = []
         with progress("scans") as bar:
             task = bar.add_task("prepare", total=len(scans))
@@ -71,13 +75,13 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
                     log.warning("%s: %s", scan.path, note)
         write_table(
             out / "rejected.csv",
-            [{"path": s.path, "subject": s.subject, "reason": why} for s, why in rejected],
+            [{"path": s.path, "subject": s.subject, "reason": why} for s, why in duplicates + rejected],
             REJECTED,
         )
         if not records:
             raise VolumeError(f"none of {len(rejected)} scans could be prepared; the first: {rejected[0][1]}")
         splits = finish_cohort(out, records, config.split)
-        report(out, records, rejected, list(splits.values()))
+        report(out, records, duplicates, rejected, splits, config.split)
     return len(rejected)
 
 
@@ -89,6 +93,8 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
             f"{path}: no such file" if not path.is_symlink() else f"{path}: the link leads nowhere, or in a circle"
         )
     named = replace(scan, dataset=scan.dataset or config.dataset)
+    if scan.mask and not Path(scan.mask).is_file():
+        raise VolumeError(f"{scan.mask}: no such mask file")
     files = [
         path,
         *([path.with_suffix(".img")] if path.suffix == ".hdr" else []),
@@ -110,7 +116,7 @@ def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, 
     for scan in scans:
         key = scan.name.casefold()  # file systems differ in what they tell apart
         if key in kept:
-            why = f"same subject and session as {kept[key].path}: name sessions in a manifest"
+            why = f"same subject and session as {kept[key].path}: give a CSV table with a `session` column"
             left_out.append((scan, why))
         else:
             kept[key] = scan
@@ -123,14 +129,33 @@ def reason(error: Exception) -> str:
     return text if isinstance(error, VolumeError) else f"{type(error).__name__}: {text}"
 
 
-def report(out: Path, records: list[dict[str, Any]], rejected: list[tuple[Scan, str]], splits: list[str]) -> None:
+def report(
+    out: Path,
+    records: list[dict[str, Any]],
+    duplicates: list[tuple[Scan, str]],
+    rejected: list[tuple[Scan, str]],
+    splits: dict[str, Split],
+    shares: SplitConfig,
+) -> None:
     """Print what was done."""
+    counts: dict[str, int] = {name: list(splits.values()).count(name) for name in SPLITS}
+    dealt = ", ".join(f"{n} {name}" for name, n in counts.items())
+    print(f"{len(records)} volumes of {len(splits)} subjects ({dealt}) in {out}; look at {out / 'contact.png'}")
+    methods = [r["strip"]["method"] if not r["strip"].get("stripped_already") else "stripped already" for r in records]
+    print("brains: " + ", ".join(f"{methods.count(m)} {m}" for m in dict.fromkeys(methods)))
+    empty = [name for name, share in (("val", shares.val), ("test", shares.test)) if share and not counts[name]]
+    if empty:
+        print(f"too few subjects for a share of {' and '.join(empty)}: split.{empty[0]}=0.5, for example")
     noted = sum(bool(r["notes"]) for r in records)
-    shares = ", ".join(f"{splits.count(name)} {name}" for name in ("train", "val", "test"))
-    print(f"{len(records)} volumes of {len(splits)} subjects ({shares}) in {out}; look at {out / 'contact.png'}")
     if noted:
         print(f"{noted} with a note: see run.log, or `notes` in their .json")
+    files: dict[str, list[str]] = {}
+    for record in records:
+        files.setdefault(str(record["source_sha256"][0]), []).append(str(record["name"]))
+    twins = [names for names in files.values() if len(names) > 1]
+    if twins:
+        print(f"one file under several names: {', '.join(sorted(twins[0]))}{' ...' if len(twins) > 1 else ''}: one person?")
+    if duplicates:
+        print(f"{len(duplicates)} left out as second scans of a subject and session: see {out / 'rejected.csv'}")
     if rejected:
-        print(
-            f"{len(rejected)} rejected: see {out / 'rejected.csv'}; the first: {rejected[0][0].path}: {rejected[0][1]}"
-        )
+        print(f"{len(rejected)} rejected: see {out / 'rejected.csv'}; the first: {rejected[0][1]}")

@@ -13,6 +13,8 @@ from neuromf.data.resample import Grid, isotropic_grid, resample
 from neuromf.data.strip import StripConfig, find_brain
 from neuromf.data.volume import Affine, Volume, VolumeError
 
+FEW_VALUES = 12  # an image has more
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -30,8 +32,8 @@ class Preprocessing:
         low, high = self.percentiles
         if not 0 < self.spacing <= 10:
             raise ValueError(f"spacing is {self.spacing}: mm, above 0 and up to 10")
-        if len(self.shape) != 3 or min(self.shape) < 8:
-            raise ValueError(f"shape is {self.shape}: three numbers of voxels, 8 or more")
+        if len(self.shape) != 3 or min(self.shape) < 8 or any(n % 4 for n in self.shape):
+            raise ValueError(f"shape is {self.shape}: three multiples of 4 (the factor of the VAEs), 8 or more")
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles are {self.percentiles}: 0 <= low < high <= 100")
 
@@ -42,6 +44,9 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
     Raises VolumeError where no brain is found.
     """
     canonical = volume.canonical()
+    values = np.unique(canonical.voxels[::2, ::2, ::2]).size
+    if values < FEW_VALUES:
+        raise VolumeError(f"it has only {values} different values: is it a mask or a label map?")
     kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
     ml = float(brain.sum()) * canonical.voxel_ml
     if ml < steps.smallest_ml:

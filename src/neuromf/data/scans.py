@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,10 @@ from pathlib import Path
 from neuromf.data.volume import ENDINGS, stem
 from neuromf.run import atomic
 
+log = logging.getLogger("neuromf")
 NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
+LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
 
 
@@ -49,9 +52,9 @@ COLUMNS = tuple(f.name for f in fields(Scan))
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
     """Return the scans that each source names, in a fixed order; `contrast` chooses the files of a BIDS tree.
 
-    A folder's files that are named after another contrast are left out. A subject's name that two datasets share is
-    preceded by the dataset's. Raises FileNotFoundError where a source holds none, ValueError where a manifest lacks its
-    path column.
+    A folder's files that are named after another contrast, or are masks by name, are left out. A subject's name
+    that two datasets share is preceded by the dataset's. Raises FileNotFoundError where a source holds none,
+    ValueError where a manifest lacks its path column.
     """
     return _told_apart([scan for source in sources for scan in _scans(source, contrast)])
 
@@ -99,6 +102,8 @@ def _scans(source: str, contrast: str) -> list[Scan]:
         ]
     else:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
+    if not found and (path / "run.json").is_file():
+        raise FileNotFoundError(f"{source}: was written by neuromf; give the scans that it was made from")
     if not found:
         raise FileNotFoundError(
             f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree sub-*/**/anat/*_{contrast})"
@@ -128,12 +133,15 @@ def _bids(root: Path, contrast: str) -> Iterator[Scan]:
                 for row in csv.DictReader(stream, delimiter="\t")
                 if row.get("participant_id")
             }
-    for path in sorted(p for p in root.glob(f"sub-*/**/anat/*_{contrast}.*") if _is_volume(p.name)):
+    ending = f"_{contrast}".casefold()
+    for path in sorted(root.glob("sub-*/**/anat/*")):
+        if not _is_volume(path.name) or not stem(path).casefold().endswith(ending):
+            continue
         match = NAMED.match(path.name)
         subject = next(part for part in path.relative_to(root).parts if part.startswith("sub-"))
         person = {k: v for k, v in people.get(subject, {}).items() if v and v != "n/a"}
         yield Scan(
-            str(path),
+            os.path.abspath(path),
             subject,
             (match and match["session"]) or "",
             dataset=dataset,
@@ -169,19 +177,24 @@ def _from_name(path: Path) -> Scan:
     """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or all but the contrast."""
     name = stem(path)
     match = NAMED.match(name)
+    path = Path(os.path.abspath(path))
     if match:
         return Scan(str(path), match["subject"], match["session"] or "")
     return Scan(str(path), CONTRASTS.sub("", name) or name)
 
 
 def _from_folder(folder: Path, contrast: str) -> list[Scan]:
-    """Return the scans below a folder: those of the contrast, or whose names tell none."""
+    """Return the scans below a folder: those named after the contrast, or after none; no masks."""
     paths = _volumes(folder)
-    wanted = [p for p in paths if _contrast(p) in {"", _plain(contrast)}]
+    wanted = [p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))]
     if paths and not wanted:
-        raise FileNotFoundError(
-            f"{folder}: no {contrast} among {len(paths)} volumes: contrast={_contrast(paths[0])}, perhaps"
-        )
+        found = ", ".join(sorted({_contrast(p) or "mask" for p in paths}))
+        raise FileNotFoundError(f"{folder}: no {contrast} among {len(paths)} volumes ({found}): contrast=..., perhaps")
+    left_out = [p for p in paths if p not in set(wanted)]
+    if left_out:
+        log.warning("%s: %d volumes of another contrast, or masks, are left out", folder, len(left_out))
+        for path in left_out:
+            log.info("left out: %s", path)
     scans = [_from_name(p) for p in wanted]
     alike: dict[str, list[int]] = {}
     for index, scan in enumerate(scans):
@@ -218,10 +231,10 @@ def _told_apart(scans: list[Scan]) -> list[Scan]:
 
 
 def _from_row(folder: Path, row: dict[str, str]) -> Scan:
-    path = folder / Path(row["path"]).expanduser()  # an absolute path stays as it is
+    path = Path(os.path.abspath(folder / Path(row["path"]).expanduser()))  # an absolute path stays as it is
     named = _from_name(path)
     mask = row.get("mask", "")
     if mask:
-        mask = str(folder / Path(mask).expanduser())
+        mask = os.path.abspath(folder / Path(mask).expanduser())
     known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
     return Scan(**{"subject": named.subject, "session": named.session, **known, "path": str(path), "mask": mask})

@@ -35,6 +35,12 @@ class StripConfig:
     arguments: tuple[str, ...] = ()  # more of its arguments, --gpu for example
     timeout: float = 1800  # seconds a scan
 
+    def __post_init__(self) -> None:
+        if (self.program or self.arguments) and self.method not in PROGRAMS:
+            raise ValueError(f"program and arguments are for method={' or '.join(PROGRAMS)}, method is {self.method}")
+        if self.timeout <= 0:
+            raise ValueError(f"timeout is {self.timeout}: seconds, above 0")
+
     def check(self) -> None:
         """Raise VolumeError where the method needs a program that is not there."""
         if self.method in PROGRAMS:
@@ -101,7 +107,7 @@ def _given_mask(volume: Volume, path: Path) -> Mask:
 
 def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Mask, dict[str, Any]]:
     """Return the mask that a program outside writes; it is called with an argument list, never through a shell."""
-    name, arguments, written = PROGRAMS[method]
+    _, arguments, written = PROGRAMS[method]
     program = config.found()
     with tempfile.TemporaryDirectory(prefix="neuromf-strip-") as folder:
         scan, to = f"{folder}/scan.nii.gz", f"{folder}/brain"
@@ -110,12 +116,10 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=config.timeout, check=False)
         except subprocess.TimeoutExpired:
-            raise VolumeError(f"{name} took longer than preprocessing.strip.timeout={config.timeout:g} s") from None
+            raise VolumeError(f"{program} took longer than preprocessing.strip.timeout={config.timeout:g} s") from None
         if done.returncode or not Path(to + written).is_file():
-            said = (done.stderr or done.stdout).strip().splitlines()
-            raise VolumeError(
-                f"{name} ended with status {done.returncode} and no mask: {' / '.join(said[-3:]) or 'it said nothing'}"
-            )
+            said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or "it said nothing"
+            raise VolumeError(f"{program} ended with status {done.returncode} and no mask: {said}")
         return _given_mask(volume, Path(to + written)), {"program": program, "stderr": done.stderr.strip()[-500:]}
 
 

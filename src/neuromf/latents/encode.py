@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,7 +70,8 @@ class Encoded(NamedTuple):
 
 def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
     """Encode every volume into the store `out` with index.json and stats.json; return the number that failed."""
-    volumes = [entry for cohort in read_cohorts(config.volumes) for entry in cohort]
+    volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
+    check_grids(volumes)
     with open_run(out, config, resume=resume, overwrite=overwrite):
         vae = load_vae(config.vae, "cpu")
         identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
@@ -181,10 +182,7 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
 
 def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     """Return the index entry of a prepared volume."""
-    record = dict(volume.record)
-    sidecar = volume.path.with_name(f"{volume.name}.json")
-    if sidecar.is_file():
-        record = json.loads(sidecar.read_text(encoding="utf-8")) | record
+    record = volume.sidecar() | volume.record
     affines: dict[str, Any] = {k: tuple(tuple(row) for row in record.get(k, ())) for k in ("affine", "source_affine")}
     texts: dict[str, Any] = {
         k: str(record.get(k) or "") for k in ("session", "dataset", "group", "age", "sex", "parent")
@@ -199,6 +197,22 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
         **texts,
         **affines,
     )
+
+
+def check_grids(volumes: Sequence[Entry]) -> None:
+    """Raise StoreError where volumes were prepared with another shape or voxel size than the first."""
+    first: tuple[Any, ...] = ()
+    for volume in volumes:
+        record = volume.sidecar()
+        affine = np.array(record["affine"])
+        size = np.linalg.norm(affine[:3, :3], axis=0).round(2).tolist()
+        grid = (*record.get("shape", ()), *size)
+        first = first or grid
+        if grid != first:
+            raise StoreError(
+                f"{volume.path} has the grid {grid} (voxels, mm), {volumes[0].path} {first}: prepare all with one "
+                f"preset"
+            )
 
 
 def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromf.data.splits import SplitConfig, split_subjects
+from neuromf.data.scans import REJECTED, write_table
+from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
 from neuromf.latents.encode import finish
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentEntry, VAEIdentity, write_index, write_shard
@@ -37,28 +39,44 @@ class ImportConfig:
 
 
 def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Copy the latents into a store; `subject` in a file's metadata names the person, else the file's name does."""
+    """Copy the latents into a store and return the number of files that could not be used, see rejected.csv.
+
+    `subject` and `split` in a file's metadata are kept; without them the file's name is the subject, and it is dealt.
+    """
     if not config.vae:
         raise ValueError(
             "vae= is empty: name the VAE that made the latents, so that they are decoded with the same one"
         )
-    files = sorted(Path(config.files).expanduser().glob("*.pt")) if config.files else []
+    folder = Path(config.files).expanduser()
+    files = (
+        sorted(folder.glob("*.pt") if folder.is_dir() else map(Path, glob.glob(str(folder)))) if config.files else []
+    )
     if not files:
-        raise FileNotFoundError(f"files={config.files}: a folder with .pt files is needed")
+        raise FileNotFoundError(f"files={config.files}: a folder or glob of .pt files is needed")
     with open_run(out, config, resume=resume, overwrite=overwrite):
+        rejected: list[dict[str, str]] = []
+        given: dict[str, Split] = {}
         shapes: dict[Path, tuple[int, ...]] = {}
         people: dict[Path, str] = {}
         strata: dict[str, str] = {}
         for path in files:  # one at a time: together they may be larger than the memory
-            z, metadata = read_pt(path)
+            try:
+                z, metadata = read_pt(path)
+                if shapes and tuple(z.shape) != next(iter(shapes.values())):
+                    raise StoreError(f"{path}: shape {tuple(z.shape)}, others have {next(iter(shapes.values()))}")
+            except (ValueError, OSError) as error:
+                rejected.append({"path": str(path), "subject": "", "reason": str(error)})
+                continue
             shapes[path] = tuple(z.shape)
             people[path] = str(metadata.get("subject") or metadata.get("subject_id") or path.stem)
             strata[people[path]] = f"{metadata.get('dataset', '')}/{metadata.get('group', '')}"
-        shape = shapes[files[0]]
-        strange = [f"{path.name} {other}" for path, other in shapes.items() if other != shape]
-        if strange:
-            raise StoreError(f"latents of several shapes: {files[0].name} {shape}, {', '.join(strange[:3])}")
-        splits = split_subjects(strata, config.split)
+            if metadata.get("split") in SPLITS:
+                given.setdefault(people[path], metadata["split"])
+        write_table(out / "rejected.csv", rejected, REJECTED)
+        if not shapes:
+            raise StoreError(f"none of {len(files)} files could be read; the first: {rejected[0]['reason']}")
+        files, shape = list(shapes), next(iter(shapes.values()))
+        splits = split_subjects(strata, config.split, given)
         vae = VAEIdentity(config.vae, config.vae_sha256, shape[0], config.factor)
         entries = []
         for start in range(0, len(files), config.shard):
@@ -69,8 +87,8 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
                 part.append((_entry(path, people[path], splits[people[path]], name, metadata), z, None))
             entries += write_shard(out, name, vae, part)
         write_index(out, vae, shape, entries, sigma=False)
-        finish(out, 0)
-    return 0
+        finish(out, len(rejected))
+    return len(rejected)
 
 
 def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:

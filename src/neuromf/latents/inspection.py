@@ -27,6 +27,8 @@ def run(config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bo
     """Print a store's statistics, and draw histograms, correlation and PCA spectrum into `out`/latents.png."""
     if not config.latents:
         raise ValueError("name a latent store: neuromf inspect latents/")
+    if not resume and (out / "latents.png").is_file():
+        overwrite = True  # a second look replaces the first
     store = LatentStore(config.latents)
     stats = latent_statistics(store)
     with open_run(out, config, resume=resume, overwrite=overwrite):

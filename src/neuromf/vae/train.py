@@ -6,7 +6,7 @@ import csv
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class TrainVAEConfig:
 
     volumes: Any = ""  # folders that prepare or phantom wrote; each is drawn from equally often
     network: SmallVAEConfig = field(default_factory=SmallVAEConfig)
-    name: str = "small-vae"
+    name: str = ""  # the folder's, if empty
     updates: int = 4000
     batch: int = 4
     patch: int = 48  # voxels a side
@@ -101,6 +101,13 @@ def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: b
     held_out = held_out[:: max(1, len(held_out) // config.check_volumes)][: config.check_volumes]
     if any(not cohort for cohort in training):
         raise ValueError("a folder of volumes= has no training subject: see its split.json")
+    smallest = min(min(cohort[0].read().voxels.shape) for cohort in training)
+    if config.patch > smallest:
+        raise ValueError(
+            f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at most "
+            f"patch={smallest // 4 * 4}"
+        )
+    config = replace(config, name=config.name or out.name)
     with open_run(out, config, resume=resume, overwrite=overwrite):
         device = pick_device(config.device)
         state = Training(config, device)
