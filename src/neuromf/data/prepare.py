@@ -154,9 +154,7 @@ def report(
         files.setdefault(str(record["source_sha256"][0]), []).append(str(record["name"]))
     twins = [names for names in files.values() if len(names) > 1]
     if twins:
-        print(
-            f"one file under several names: {', '.join(sorted(twins[0]))}{' ...' if len(twins) > 1 else ''}: one person?"
-        )
+        print(f"one file under several names: {', '.join(sorted(twins[0]))}: one person? ({len(twins)} such files)")
     if duplicates:
         print(f"{len(duplicates)} left out as second scans of a subject and session: see {out / 'rejected.csv'}")
     if rejected:
