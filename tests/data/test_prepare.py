@@ -228,6 +228,6 @@ def test_what_is_said_at_the_end(scans, tmp_path, capsys):
     assert run(config(table), tmp_path / "out") == 1
     said = capsys.readouterr().out
     assert "brains: 2 stripped already" in said
-    assert "one file under several names: p1, p2: one person? (1 such files)" in said
+    assert "one file under several names: p1_ses-straight, p2_ses-straight: one person?" in said
     assert "too few subjects for a share of val and test" in said
     assert "/no/mask.nii: no such mask file" in said
