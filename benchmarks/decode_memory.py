@@ -11,6 +11,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def measure(vae_name: str, size: int, bound: float | None) -> dict[str, Any]:
     y = vae.decode(z, bound)
     seconds = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    torch.save(y, f"/tmp/neuromf-decode-{vae_name}-{size}-{bound}.pt")
+    torch.save(y, decoded(vae_name, size, bound))
     return {
         "vae": vae_name,
         "bound_gb": bound,
@@ -42,6 +43,11 @@ def measure(vae_name: str, size: int, bound: float | None) -> dict[str, Any]:
         "bytes_a_latent_voxel": round((after - before) * 2**30 / size**3),
         "threads": torch.get_num_threads(),
     }
+
+
+def decoded(vae_name: str, size: int, bound: float | None) -> Path:
+    """Return where a process leaves its volume for the comparison."""
+    return Path(tempfile.gettempdir()) / f"neuromf-decode-{vae_name}-{size}-{bound}.pt"
 
 
 def main() -> None:
@@ -70,9 +76,9 @@ def main() -> None:
                 print(rows[-1], flush=True)
                 continue
             row = json.loads(done.stdout.strip().splitlines()[-1])
-            whole = Path(f"/tmp/neuromf-decode-{name}-{options.size}-None.pt")
+            whole = decoded(name, options.size, None)
             if bound is not None and whole.is_file():
-                a, b = torch.load(whole), torch.load(f"/tmp/neuromf-decode-{name}-{options.size}-{bound}.pt")
+                a, b = torch.load(whole), torch.load(decoded(name, options.size, bound))
                 row["largest_difference"] = float((a - b).abs().max())
                 row["mean_difference"] = float((a - b).abs().mean())
                 row["range_of_values"] = float(a.max() - a.min())

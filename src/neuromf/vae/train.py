@@ -118,11 +118,13 @@ def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: b
                 state.step(batch.to(device), update)
                 bar.advance(task)
                 if (update + 1) % config.check_every == 0:
-                    state.write(out, update + 1)
+                    state.write_average(out)
                     state.log[-1].update(held_out_figures(load_small(out, device, config.precision), held_out))
+                    state.write(out, update + 1)
                     bar.console.print(f"{update + 1}: {_say(state.log[-1])}")
-            state.write(out, config.updates)
+            state.write_average(out)
             figures = held_out_figures(load_small(out, device, config.precision), held_out)
+            state.write(out, config.updates)
         write_json(out / "scores.json", figures)
         write_text(
             out / "README.md", card(config, cohorts, figures, sum(p.numel() for p in state.network.parameters()))
@@ -168,10 +170,13 @@ class Training:
         row = {"l1": l1, "gradient": gradient, "kl": kl, "sigma": sigma.mean(), "norm": norm}
         self.log.append({"update": update} | {k: round(v.item(), 6) for k, v in row.items()} | {"skipped": skipped})
 
-    def write(self, out: Path, update: int) -> None:
-        """Write the average as a small VAE, the log, and then the checkpoint to go on from."""
+    def write_average(self, out: Path) -> None:
+        """Write the average as a small VAE."""
         average: SmallVAE = self.ema.module  # type: ignore[assignment]
         save_small(out, average, self.config.network, self.config.name)
+
+    def write(self, out: Path, update: int) -> None:
+        """Write the log, and then the checkpoint to go on from."""
         _write_log(out / "log.csv", self.log)
         self.save(out / CHECKPOINT, update)
 
