@@ -81,8 +81,9 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
         records, failed = [], []
         with progress("phantoms") as bar:
             task = bar.add_task("phantom", total=config.n)
-            work = functools.partial(save_phantom, sources=sources, config=config, out=out)
-            for index, outcome in each(work, range(config.n), config.workers):
+            work = functools.partial(save_phantom, config=config, out=out)
+            drawn = [(index, sources[index % len(sources)]) for index in range(config.n)]
+            for (index, _), outcome in each(work, drawn, config.workers):
                 bar.advance(task)
                 stop_if_disk(outcome)
                 if isinstance(outcome, Exception):
@@ -132,9 +133,9 @@ def find_sources(source: str) -> list[Source]:
     ]
 
 
-def save_phantom(index: int, sources: list[Source], config: PhantomConfig, out: Path) -> dict[str, Any]:
-    """Draw and write one phantom and return its record; one that is there is kept."""
-    source = sources[index % len(sources)]
+def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path) -> dict[str, Any]:
+    """Draw and write one phantom of a source and return its record; one that is there is kept."""
+    index, source = numbered
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
     scan = Scan(source.parent or MNI, subject, **source.about)
     known = saved_record(out, scan.name)
