@@ -143,6 +143,16 @@ def test_one_subject_twice(scans, tmp_path):
     assert "same subject and session as" in rejected(tmp_path / "out")["sub-1_T1w.nii"]
 
 
+def test_where_the_first_scan_is_broken_the_second_is_taken(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "sub-1_T1w.nii").write_text("broken")
+    save_nifti(folder / "sub-1_T1w.nii.gz", egg(AFFINES["straight"]))
+    assert run(config(folder), tmp_path / "out") == 1
+    assert list(rejected(tmp_path / "out")) == ["sub-1_T1w.nii"]
+    assert [e.subject for e in read_cohort(tmp_path / "out")] == ["sub-1"]
+
+
 def test_nothing_but_bad_scans(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nii").write_text("no")

@@ -57,22 +57,17 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
     with open_run(out, config, resume=resume, overwrite=overwrite):
-        scans, duplicates = without_duplicates(scans)
-        rejected: list[tuple[Scan, str]] = []
         records: list[dict[str, Any]] = []
-        with progress("scans") as bar:
-            task = bar.add_task("prepare", total=len(scans))
-            work = functools.partial(prepare_scan, config=config, out=out)
-            for scan, outcome in each(work, scans, config.workers):
-                bar.advance(task)
-                stop_if_disk(outcome)
-                if isinstance(outcome, Exception):
-                    rejected.append((scan, reason(outcome)))
-                    log.warning("%s rejected: %s", scan.path, reason(outcome))
-                    continue
-                records.append(outcome)
-                for note in outcome["notes"]:
-                    log.warning("%s: %s", scan.path, note)
+        rejected: list[tuple[Scan, str]] = []
+        duplicates: list[tuple[Scan, str]] = []
+        while scans:  # again for the second scans of those whose first could not be used
+            first, others = without_duplicates(scans)
+            made, failed = prepare_all(first, config, out)
+            records += made
+            rejected += failed
+            open_names = {scan.name.casefold() for scan, _ in failed}
+            scans = [scan for scan, _ in others if scan.name.casefold() in open_names]
+            duplicates += [(scan, why) for scan, why in others if scan.name.casefold() not in open_names]
         write_table(
             out / "rejected.csv",
             [{"path": s.path, "subject": s.subject, "reason": why} for s, why in duplicates + rejected],
@@ -83,6 +78,27 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
         splits = finish_cohort(out, records, config.split)
         report(out, records, duplicates, rejected, splits, config.split)
     return len(rejected)
+
+
+def prepare_all(
+    scans: list[Scan], config: PrepareConfig, out: Path
+) -> tuple[list[dict[str, Any]], list[tuple[Scan, str]]]:
+    """Prepare scans in processes; return the records, and the scans that could not be used with the reason."""
+    records: list[dict[str, Any]] = []
+    rejected: list[tuple[Scan, str]] = []
+    with progress("scans") as bar:
+        task = bar.add_task("prepare", total=len(scans))
+        for scan, outcome in each(functools.partial(prepare_scan, config=config, out=out), scans, config.workers):
+            bar.advance(task)
+            stop_if_disk(outcome)
+            if isinstance(outcome, Exception):
+                rejected.append((scan, reason(outcome)))
+                log.warning("%s rejected: %s", scan.path, reason(outcome))
+                continue
+            records.append(outcome)
+            for note in outcome["notes"]:
+                log.warning("%s: %s", scan.path, note)
+    return records, rejected
 
 
 def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]:
