@@ -8,7 +8,7 @@ from conftest import TINY_VAE
 from neuromf.data.cohort import read_cohort
 from neuromf.nets.vae import load_vae
 from neuromf.nets.weights import read_state
-from neuromf.vae.train import Patches, TrainVAEConfig, run
+from neuromf.vae.train import Patches, TrainVAEConfig, rate_factor, run
 
 
 @pytest.fixture
@@ -71,6 +71,14 @@ def _stopped_after(updates, work):
         work()
     finally:
         train.Training.step = step
+
+
+def test_learning_rate():
+    config = TrainVAEConfig(updates=110, warmup=10)
+    assert [rate_factor(u, config) for u in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert rate_factor(60, config) == pytest.approx((1 + 0.01) / 2)
+    assert rate_factor(109, config) == pytest.approx(0.01, abs=1e-3)
+    assert rate_factor(3, TrainVAEConfig(updates=4, warmup=10)) == pytest.approx(0.4)  # a run shorter than its warm-up
 
 
 def test_patches_depend_on_seed_and_number_alone(config, cohort):

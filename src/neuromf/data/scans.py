@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
@@ -78,10 +78,10 @@ def read_manifest(path: Path) -> list[Scan]:
     return [_from_row(path.parent, row) for row in rows if row.get("path")]
 
 
-def write_table(path: Path, rows: list[dict[str, str]], columns: Iterable[str] = ()) -> None:
-    """Write rows of equal keys as CSV, whole or not at all; `columns` are named where there is no row."""
+def write_table(path: Path, rows: Sequence[Mapping[str, object]], columns: Iterable[str] = ()) -> None:
+    """Write rows as CSV, whole or not at all: `columns`, then the rows' other keys; empty where a row lacks one."""
     with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]) if rows else list(columns))
+        writer = csv.DictWriter(stream, list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
         writer.writeheader()
         writer.writerows(rows)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from neuromf.data.cohort import Entry, read_cohorts
+from neuromf.data.scans import write_table
 from neuromf.device import pick_device, say_memory
+from neuromf.flow import Ramp
 from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last, gradient_l1, kl_to_standard_normal
@@ -150,7 +151,7 @@ class Training:
         """Update on a batch; one whose gradient is not finite changes nothing and is counted."""
         config = self.config
         for group in self.optimiser.param_groups:
-            group["lr"] = config.lr * _warm_cosine(update, config.warmup, config.updates)
+            group["lr"] = config.lr * rate_factor(update, config)
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + update)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
             mean, sigma = self.network.encode(x.contiguous(memory_format=torch.channels_last_3d))
@@ -177,7 +178,7 @@ class Training:
 
     def write(self, out: Path, update: int) -> None:
         """Write the log, and then the checkpoint to go on from."""
-        _write_log(out / "log.csv", self.log)
+        write_table(out / "log.csv", self.log)
         self.save(out / CHECKPOINT, update)
 
     def save(self, path: Path, update: int) -> None:
@@ -247,20 +248,11 @@ def _batches(patches: Patches, config: TrainVAEConfig, start: int) -> Iterator[T
     return iter(DataLoader(patches, batch_size=None, sampler=order, num_workers=config.loaders))
 
 
-def _warm_cosine(update: int, warmup: int, updates: int) -> float:
-    if update < warmup:
-        return (update + 1) / warmup
-    share = (update - warmup) / max(updates - warmup, 1)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share))
+def rate_factor(update: int, config: TrainVAEConfig) -> float:
+    """Return the factor on the learning rate at an update: a linear warm-up, then a cosine down to a hundredth."""
+    decay = Ramp(1.0, 0.01, min(config.warmup / config.updates, 1.0), 1.0, "cosine")
+    return min((update + 1) / max(config.warmup, 1), 1.0) * decay.at(update / config.updates)
 
 
 def _say(row: dict[str, Any]) -> str:
     return ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in {"update", "skipped"})
-
-
-def _write_log(path: Path, rows: list[dict[str, float]]) -> None:
-    columns = list(dict.fromkeys(k for row in rows for k in row))
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(rows)
