@@ -81,7 +81,9 @@ class Bomb:
 def test_a_pickle_that_would_run_code_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Bomb()}, tmp_path / "a.pt")
-    with pytest.raises(WeightsError, match="could run code: it is not opened"):
+    with pytest.raises(
+        WeightsError, match=r"holds more than tensors \(\w+\.system\), which could run code: it is not opened"
+    ):
         read_state(tmp_path / "a.pt")
     assert not (tmp_path / "exploded").exists()
 
@@ -96,7 +98,7 @@ def test_files_without_weights(tmp_path, content):
 @pytest.mark.parametrize("content", [b"", b"no weights at all", np.arange(99).tobytes()])
 def test_files_that_are_no_checkpoints(tmp_path, content):
     (tmp_path / "a.pt").write_bytes(content)
-    with pytest.raises(WeightsError, match=r"a.pt"):
+    with pytest.raises(WeightsError, match=r"a.pt: not readable as a torch file"):
         read_state(tmp_path / "a.pt")
     with pytest.raises(FileNotFoundError, match="no such file of weights"):
         read_state(tmp_path / "b.pt")

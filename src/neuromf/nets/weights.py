@@ -101,9 +101,11 @@ def read_pickle(path: Path) -> Any:
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
-            what = str(error).split("GLOBAL ")[-1].split(" was not")[0] if "GLOBAL" in str(error) else "something else"
+            if "GLOBAL" not in str(error):
+                raise WeightsError(f"{path}: not readable as a torch file: is it weights at all?") from None
+            what = str(error).split("GLOBAL ")[-1].split()[0]
             raise WeightsError(
-                f"{path}: holds more than tensors ({what.strip()}), which could run code: it is not opened. Save its "
+                f"{path}: holds more than tensors ({what}), which could run code: it is not opened. Save its "
                 "state_dict alone, or convert it to safetensors"
             ) from None
         except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
