@@ -84,6 +84,34 @@ VERBS = {
         operand="latents",
         example="latents/",
     ),
+    "train": Verb(
+        "Train on latents: a network that draws a brain in one call.",
+        "neuromf.training.fit",
+        "TrainConfig",
+        "run",
+        preset="small2mm",
+        example="latents=latents",
+    ),
+    "export": Verb(
+        "A training's weights as a model folder to give away, float16.",
+        "neuromf.training.export",
+        "ExportConfig",
+        "run",
+        example="run=runs/train checkpoint=best",
+    ),
+    "generate": Verb(
+        "Draw brains from a model: NIfTI, one seed a sample, one network call each.",
+        "neuromf.generate.command",
+        "GenerateConfig",
+        "run",
+        example="model=embedded n=8",
+    ),
+    "demo": Verb(
+        "The whole chain without data: phantoms, latents, a short training, brains in one call, a page.",
+        "neuromf.demo",
+        "DemoConfig",
+        "run",
+    ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
         "neuromf.toy",
@@ -192,6 +220,7 @@ def run_verb(
 ) -> None:
     """Resolve the configuration of a verb and call its function; with `dry_run` print the configuration instead."""
     from neuromf import config as settings
+    from neuromf.run import Stopped
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
@@ -214,6 +243,9 @@ def run_verb(
     except KeyboardInterrupt:
         typer.echo(f"neuromf: stopped; --resume goes on in {out}", err=True)
         raise typer.Exit(130) from None
+    except Stopped as reason:
+        typer.echo(f"neuromf: {reason} in {out}", err=True)
+        return
     if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
         raise typer.Exit(1)
 

@@ -24,8 +24,12 @@ from neuromf.config import ConfigError, to_yaml
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
-FREE = ("workers:", "n:")  # keys that a resumed run may change: how fast and how many, not what
+FREE = ("workers:", "n:", "loaders:", "launch:")  # keys that a resumed run may change: how fast and how many, not what
 START = {"config.yaml", "run.json", "run.log"}  # what a run writes before it has done anything
+
+
+class Stopped(Exception):  # noqa: N818 - no error
+    """A run that was asked to stop and has saved everything; it ends with exit code 0."""
 
 
 @contextlib.contextmanager
@@ -53,9 +57,9 @@ def open_run(out: Path, config: Any, *, resume: bool = False, overwrite: bool = 
     try:
         yield out
         state = "finished"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped) as reason:
         state = "interrupted"
-        log.warning("interrupted")
+        log.warning("interrupted%s", f": {reason}" if str(reason) else "")
         raise
     except BaseException as error:
         log.error("stopped by %s: %s", type(error).__name__, error, exc_info=True)

@@ -119,7 +119,7 @@ def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision
     the VAE
     in a folder that `train-vae` wrote, or in a MAISI checkpoint file.
     """
-    if name == "small":
+    if name in {"small", "small-vae"}:  # its key here, and the name that stores and models know it by
         return load_small(Path(str(resources.files("neuromf") / "weights" / "small-vae")), device, precision)
     if name in {"maisi", "maisi-v1", "maisi-v2", "maisi-random"}:
         from neuromf.nets.maisi import load_maisi

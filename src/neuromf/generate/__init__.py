@@ -1,0 +1,1 @@
+"""Brains from a trained model: the folder that is given away, the generator, the verb."""

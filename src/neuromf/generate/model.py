@@ -1,0 +1,189 @@
+"""A model folder: the network's averaged weights, and everything that is needed to draw brains with them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from neuromf.flow.path import Prediction
+from neuromf.latents.statistics import LatentStats
+from neuromf.latents.store import VAEIdentity
+from neuromf.nets import DualTimeUNet, UNetConfig
+from neuromf.nets.vae import FrozenVAE, Precision, load_vae
+from neuromf.nets.weights import WeightsError, load_strict, read_state, state_sha256
+from neuromf.run import write_bytes, write_json, write_text
+
+CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
+KIND, FORMAT = "meanflow", 1
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is, beside its weights."""
+
+    name: str
+    network: UNetConfig
+    predict: Prediction
+    solver: Literal["average", "euler"]  # euler for rectified flow
+    vae: VAEIdentity
+    stats: LatentStats  # of the training latents; generation undoes their normalisation
+    spacing: tuple[float, float, float]  # mm, of the volumes
+    updates: int
+    ema: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a latent, (C, D, H, W)."""
+        return self.stats.shape
+
+    def to_json(self, sha256: str) -> dict[str, Any]:
+        """Return what config.json holds."""
+        return {"kind": KIND, "format": FORMAT, "sha256": sha256} | asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any], where: Path) -> ModelConfig:
+        """Return the configuration in a config.json. Raises ValueError for that of something else."""
+        if record.get("kind") != KIND or record.get("format") != FORMAT:
+            raise ValueError(
+                f"{where}: kind {record.get('kind')!r}, format {record.get('format')!r}; {KIND!r}, {FORMAT} is needed: "
+                "give a folder that `neuromf train` wrote (its model/)"
+            )
+        try:
+            return cls(
+                name=record["name"],
+                network=UNetConfig(**_tuples(record["network"])),
+                predict=record["predict"],
+                solver=record["solver"],
+                vae=VAEIdentity(**record["vae"]),
+                stats=LatentStats(**_tuples(record["stats"])),
+                spacing=tuple(record["spacing"]),
+                updates=record["updates"],
+                ema=record["ema"],
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{where}: {error} is missing or wrong: it was written by another version") from None
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its configuration, in evaluation mode, and where it was read from."""
+
+    config: ModelConfig
+    network: DualTimeUNet
+    sha256: str  # of the network's state
+    folder: Path
+
+    def load_vae(self, device: torch.device | str, precision: Precision = "float32", name: str = "") -> FrozenVAE:
+        """Return the VAE that made the latents: the folder's own, or the one of that name, or `name`.
+
+        Raises ValueError where it is another than the one the model was trained with.
+        """
+        own = self.folder / VAE
+        vae = load_vae(name or (str(own) if own.is_dir() else self.config.vae.name), device, precision)
+        same_vae(vae, self.config.vae, "the model was trained with", "give the folder or file of that one with vae=")
+        return vae
+
+
+def same_vae(vae: FrozenVAE, wanted: VAEIdentity, who: str, advice: str) -> None:
+    """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint (imported latents) fits any."""
+    if wanted.sha256 and vae.sha256 != wanted.sha256:
+        raise ValueError(
+            f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} {wanted.sha256[:16]}: {advice}"
+        )
+
+
+def save_model(
+    folder: Path, config: ModelConfig, state: dict[str, Tensor], card: str, *, vae: str = "", half: bool = False
+) -> None:
+    """Write a model folder: weights first, config.json last, which marks it whole.
+
+    `vae` is the folder of a VAE that does not ship with the package, to go along.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    dtype = torch.float16 if half else torch.float32
+    network = DualTimeUNet(config.network)
+    stored = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
+    load_strict(network, stored, "the trained network")
+    if vae:
+        shutil.copytree(vae, folder / VAE, dirs_exist_ok=True, ignore=_other_than_weights)
+    write_bytes(folder / WEIGHTS, save(stored))
+    write_text(folder / CARD, card)
+    write_json(folder / CONFIG, config.to_json(state_sha256(network)))
+
+
+def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
+    """Return the model in a folder (or a training's folder), `embedded`, or on the Hugging Face hub as owner/name.
+
+    Raises FileNotFoundError, ValueError or WeightsError where it is no model, or a damaged one.
+    """
+    folder = find_model(str(name))
+    path = folder / CONFIG
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not readable ({error}): copy the folder again") from None
+    config = ModelConfig.from_json(record, path)
+    network = DualTimeUNet(config.network)
+    load_strict(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    sha256 = state_sha256(network)
+    if sha256 != record["sha256"]:
+        raise WeightsError(
+            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {str(record['sha256'])[:16]}: they "
+            "are of different models, or the file is damaged"
+        )
+    return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a model, fetched from the hub where the name is owner/name and no folder here."""
+    if name == EMBEDDED:
+        return Path(str(resources.files("neuromf") / "weights" / "small2mm"))
+    folder = Path(name).expanduser()
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if folder.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
+        raise FileNotFoundError(
+            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it; give a folder that `neuromf train` wrote, "
+            f"{EMBEDDED}, or owner/name on the Hugging Face hub"
+        )
+    return _fetched(name)
+
+
+def _fetched(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise FileNotFoundError(
+            f"model={name}: no such folder here; to look on the Hugging Face hub: pip install 'neuromf[hub]'"
+        ) from None
+    try:
+        found = snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, f"{VAE}/*"])
+    except Exception as error:  # the hub's are many
+        raise FileNotFoundError(
+            f"model={name}: no such folder here, and the hub did not give it ({str(error).splitlines()[0]})"
+        ) from None
+    if not (Path(found) / CONFIG).is_file():
+        raise FileNotFoundError(f"model={name}: that repository holds no {CONFIG} of a NeuroMF model")
+    return Path(found)
+
+
+def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with its lists as tuples, as dataclasses hold them."""
+    return {
+        k: tuple(tuple(i) if isinstance(i, list) else i for i in v) if isinstance(v, list) else v
+        for k, v in record.items()
+    }
+
+
+def _other_than_weights(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name not in {CONFIG, WEIGHTS, CARD}}

@@ -1,0 +1,168 @@
+"""What a training is: latents, network, objective, times, optimiser, and how often to look at it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from neuromf.flow import MeanFlow, Ramp, TimeSampler
+from neuromf.latents.dataset import LatentAugmentation
+from neuromf.nets.unet import BRAIN, UNetConfig
+from neuromf.nets.vae import Precision
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW and its learning rate, which is lr x min(1, (update + 1) / warmup) x decay."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    clip: float = 1.0  # largest norm of the gradient
+    warmup: int = 0  # updates
+    decay: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))  # factor over the run; 1 to 1 is constant
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lr < math.inf or not self.clip > 0 or self.warmup < 0 or self.weight_decay < 0:
+            raise ValueError(
+                f"lr {self.lr}, clip {self.clip}, warmup {self.warmup}, weight_decay {self.weight_decay}: lr and clip "
+                "above 0, the others not below"
+            )
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas are {self.betas}: each in [0, 1)")
+
+    def rate(self, update: int, updates: int) -> float:
+        """Return the learning rate of an update, counted from 0."""
+        return self.lr * min(1.0, (update + 1) / max(1, self.warmup)) * self.decay.at(update / updates)
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """When the state of a run is saved; a killed run loses no more than `every` updates."""
+
+    every: int = 1000  # updates
+    keep: int = 1  # older ones kept beside last.ckpt and best.ckpt; 0 keeps none
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Looks at samples from fixed noise, the same at every look."""
+
+    every: int = 5000  # updates; 0 is never, but for the end
+    n: int = 4
+    calls: tuple[int, ...] = (1, 2, 5, 10)  # network calls
+
+
+@dataclass(frozen=True)
+class Diagnostics:
+    """Looks at what the objective does on a fixed batch."""
+
+    every: int = 200  # updates; 0 is never
+    batch: int = 8  # latents
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Looks at held-out latents: raw loss, and the distance of one-call samples to them."""
+
+    every: int = 2000  # updates; 0 is never
+    n: int = 64  # samples
+    projections: int = 512  # of the sliced Wasserstein distance
+    patience: int = 0  # looks without a better distance after which training stops; 0 is never
+
+
+@dataclass(frozen=True)
+class Guard:
+    """When a run is given up: raw loss above `factor` x its running minimum, or updates skipped in a row."""
+
+    factor: float = 10.0
+    grace: int = 500  # updates before which it is not judged
+    skipped: int = 20  # updates with a gradient that is not finite, one after another
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """The job that launch=slurm submits and launch=print shows."""
+
+    partition: str = ""
+    account: str = ""
+    hours: float = 24.0
+    memory_gb: int = 64  # a node
+    cpus: int = 8  # a device
+    gpus: bool = True  # one a device
+    setup: str = ""  # a line of shell before the command, such as `module load cuda`
+
+    def __post_init__(self) -> None:
+        if not self.hours > 0 or self.memory_gb < 1 or self.cpus < 1:
+            raise ValueError(f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}: above 0")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training: rectified flow is times.equal_fraction=1 with objective.jvp=none."""
+
+    latents: str = ""  # a folder or URL that encode wrote
+    vae: str = ""  # to look at samples with; the latents' own, if empty
+    start: str = ""  # a model folder whose weights to begin with; random, if empty
+    network: UNetConfig = BRAIN
+    objective: MeanFlow = field(default_factory=lambda: MeanFlow(jvp="two-stream"))
+    times: TimeSampler = field(default_factory=TimeSampler)
+    equal_fraction: Ramp | None = None  # over the run, in place of times.equal_fraction
+    max_interval: Ramp | None = None  # the same of times.max_interval
+    augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
+    optimiser: Optimiser = field(default_factory=Optimiser)
+    updates: int = 100_000
+    batch: int = 8  # latents a device at once
+    accumulate: int = 1  # batches an update
+    ema: tuple[float, ...] = (0.9999,)  # decays; sampling and the model folder use the first
+    precision: Precision = "bfloat16"  # of the network; weights, losses and averages are float32
+    compile: bool = False
+    device: str = "auto"  # auto, cpu, cuda
+    devices: int = 1  # a node
+    nodes: int = 1
+    loaders: int = 0  # processes that read latents
+    seed: int = 0
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    samples: Samples = field(default_factory=Samples)
+    diagnostics: Diagnostics = field(default_factory=Diagnostics)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    guard: Guard = field(default_factory=Guard)
+    log_every: int = 20  # updates
+    launch: Literal["here", "slurm", "print"] = "here"
+    slurm: Slurm = field(default_factory=Slurm)
+
+    def __post_init__(self) -> None:
+        positive = {name: getattr(self, name) for name in ("updates", "batch", "accumulate", "devices", "nodes")}
+        positive |= {"log_every": self.log_every, "checkpoints.every": self.checkpoints.every}
+        positive |= {"samples.n": self.samples.n, "evaluation.n": self.evaluation.n}
+        for name, value in positive.items():
+            if value < 1:
+                raise ValueError(f"{name} is {value}: 1 or more")
+        if not self.samples.calls or min(self.samples.calls) < 1:
+            raise ValueError(f"samples.calls is {self.samples.calls}: numbers of network calls, each 1 or more")
+        if not self.ema or not all(0 <= decay < 1 for decay in self.ema) or len(set(self.ema)) < len(self.ema):
+            raise ValueError(f"ema is {self.ema}: one decay or several different ones, each in [0, 1)")
+        self._check_together()
+
+    def _check_together(self) -> None:
+        """Refuse values that are right alone and wrong together."""
+        flow_matching = self.times.equal_fraction == 1 and self.equal_fraction is None
+        if flow_matching != (self.objective.jvp == "none"):
+            raise ValueError(
+                f"times.equal_fraction is {self.times.equal_fraction} with objective.jvp={self.objective.jvp}: "
+                "rectified flow is times.equal_fraction=1 with objective.jvp=none, MeanFlow a share below 1 and a jvp"
+            )
+        if self.objective.tangent == "head" and not self.network.head_blocks:
+            raise ValueError("objective.tangent=head needs a v head: network.head_blocks=1")
+        if self.compile and self.objective.jvp == "two-stream":
+            raise ValueError("compile=true does not go with objective.jvp=two-stream: take objective.jvp=exact")
+
+    def times_at(self, update: int) -> TimeSampler:
+        """Return the time sampler of an update, counted from 0."""
+        times, progress = self.times, update / self.updates
+        if self.equal_fraction is not None:
+            times = replace(times, equal_fraction=self.equal_fraction.at(progress))
+        if self.max_interval is not None:
+            times = replace(times, max_interval=self.max_interval.at(progress))
+        return times

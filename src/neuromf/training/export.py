@@ -1,0 +1,140 @@
+"""`neuromf export`: a training's weights as a model folder to give away."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from neuromf.config import ConfigError
+from neuromf.generate.model import ModelConfig, save_model
+from neuromf.latents.statistics import LatentStats
+from neuromf.latents.store import LatentStore
+from neuromf.nets.vae import CONFIG as VAE_CONFIG
+from neuromf.run import open_run
+from neuromf.training.checkpoint import check_same_latents, read_checkpoint
+from neuromf.training.config import TrainConfig
+
+ONLINE = -1.0  # in place of a decay: the weights themselves
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Which weights of which run, in which precision."""
+
+    run: str = ""  # a folder that `neuromf train` wrote
+    checkpoint: str = "last"  # last, best, or another name in its checkpoints/
+    ema: float = 0.0  # the decay of the average, where the run has several; 0 is its first, -1 the weights themselves
+    half: bool = True  # float16, half the size
+    name: str = ""  # the run's folder, if empty
+
+
+def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
+    """Write the model folder `out`."""
+    if not config.run:
+        raise ConfigError("run= names no folder: give one that `neuromf train` wrote")
+    source = Path(config.run).expanduser()
+    path = source / "checkpoints" / f"{config.checkpoint}.ckpt"
+    trained = trained_config(read_checkpoint(path))
+    store = LatentStore(trained.latents)
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        export(
+            path, out, store, LatentStats.load(trained.latents), vae=trained.vae, ema=config.ema, half=config.half,
+            name=config.name or source.name,
+        )  # fmt: skip
+    print(f"{out}: neuromf generate model={out} n=4")
+    return out
+
+
+def export(
+    checkpoint: Path,
+    folder: Path,
+    store: LatentStore,
+    stats: LatentStats,
+    *,
+    vae: str = "",
+    ema: float = 0.0,
+    half: bool = False,
+    name: str = "",
+) -> Path:
+    """Write the weights of a checkpoint as a model folder and return it. Raises ValueError for an average not kept."""
+    state = read_checkpoint(checkpoint)
+    check_same_latents(state, store.vae, store.location)
+    config = trained_config(state)
+    decay = ema or config.ema[0]
+    if decay != ONLINE and str(decay) not in state["averages"]:
+        raise ValueError(f"ema={decay}: the run kept {', '.join(state['averages'])}; -1 is the weights themselves")
+    weights = state["network"] if decay == ONLINE else state["averages"][str(decay)]
+    model = ModelConfig(
+        name=name or folder.resolve().parent.name,
+        network=config.network,
+        predict=config.objective.predict,
+        solver="euler" if config.objective.jvp == "none" else "average",
+        vae=store.vae,
+        stats=stats,
+        spacing=spacing_of(store),
+        updates=state["update"],
+        ema=decay,
+    )
+    own_vae = vae if vae and (Path(vae).expanduser() / VAE_CONFIG).is_file() else ""
+    save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
+    return folder
+
+
+def trained_config(state: dict[str, Any]) -> TrainConfig:
+    """Return the configuration in a checkpoint."""
+    merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"]))
+    config = OmegaConf.to_object(merged)
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def spacing_of(store: LatentStore) -> tuple[float, float, float]:
+    """Return the voxel size of the volumes behind a store, mm; 1 where latents were imported without any."""
+    affine = next((e.affine for e in store.entries if e.affine), ())
+    if not affine:
+        return 1.0, 1.0, 1.0
+    a, b, c = np.linalg.norm(np.array(affine)[:3, :3], axis=0).round(4).tolist()
+    return a, b, c
+
+
+def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
+    """Return the model's README."""
+    size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
+    kind = "rectified flow" if config.objective.jvp == "none" else "MeanFlow"
+    last = state["rows"][-1] if state["rows"] else {}
+    lines = [
+        f"# {model.name}",
+        "",
+        f"Draws 3D brain MRI of {size} voxels of {' x '.join(f'{s:g}' for s in model.spacing)} mm in one network call "
+        "([NeuroMF](https://arxiv.org/abs/2505.13447)).",
+        "",
+        "```",
+        f"neuromf generate model={model.name} n=4 out=samples",
+        "```",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| method | {kind}, {config.objective.predict}-prediction, tangent {config.objective.tangent} |",
+        f"| network | 3D UNet, channels {model.network.channels}, conditioned on {model.network.conditioning} |",
+        f"| trained on | {model.stats.latents} latents of {model.stats.subjects} people |",
+        f"| updates | {model.updates} of {config.batch * config.accumulate * config.devices * config.nodes} latents |",
+        f"| raw loss at the end | {last.get('raw', float('nan')):.4f} |",
+        f"| weights | {'not averaged' if model.ema == ONLINE else f'EMA {model.ema}'} |",
+        f"| VAE | {model.vae.name}, sha256 {model.vae.sha256[:16]} |",
+        f"| versions | {json.dumps(state['provenance']['versions'])} |",
+        "",
+        "What it draws is no patient and not for diagnosis. Compare it with the training subjects before you share it.",
+        "",
+        "The whole configuration of the training:",
+        "",
+        "```yaml",
+        state["config"].rstrip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)

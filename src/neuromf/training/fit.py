@@ -1,0 +1,227 @@
+"""`neuromf train`: latents to a model, resumable to the bit."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+from neuromf.device import pick_device
+from neuromf.generate.model import load_model, same_vae
+from neuromf.latents.dataset import LatentDataset
+from neuromf.latents.shard import StoreError
+from neuromf.latents.store import LatentStore
+from neuromf.nets import DualTimeUNet
+from neuromf.nets.vae import FrozenVAE, load_vae
+from neuromf.nets.weights import load_strict
+from neuromf.run import Stopped, open_run
+from neuromf.training.batches import Batches, loader
+from neuromf.training.checkpoint import LAST, Saver, check_same_latents, read_checkpoint
+from neuromf.training.config import TrainConfig
+from neuromf.training.diagnostics import DiagnosticsLook
+from neuromf.training.evaluation import EvaluationLook
+from neuromf.training.export import export
+from neuromf.training.launch import print_job, submit
+from neuromf.training.meter import Meter
+from neuromf.training.module import MeanFlowModule
+from neuromf.training.samples import SampleLook
+from neuromf.training.selfcheck import self_check
+
+log = logging.getLogger("neuromf")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained on."""
+
+    store: LatentStore
+    train: LatentDataset
+    held_out: LatentDataset | None  # where the split has one
+
+    @classmethod
+    def read(cls, config: TrainConfig) -> Data:
+        """Open a latent store. Raises StoreError where it does not fit the network, or holds no training latent."""
+        if not config.latents:
+            raise StoreError("latents= names no folder: give one that `neuromf encode` wrote")
+        store = LatentStore(config.latents)
+        channels, *sizes = store.shape
+        if channels != config.network.latent_channels:
+            raise StoreError(
+                f"{config.latents} holds latents of {channels} channels, the network takes "
+                f"{config.network.latent_channels}: set network.latent_channels={channels}"
+            )
+        divisor = config.network.divisor
+        if any(n % divisor for n in sizes):
+            raise StoreError(
+                f"{config.latents} holds latents of size {tuple(sizes)}, a network of {len(config.network.channels)} "
+                f"levels takes multiples of {divisor}: use fewer levels (network.channels, attention, head_channels), "
+                "or prepare volumes of another shape"
+            )
+        train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
+        stats = train.stats
+        if not torch.isfinite(torch.tensor([*stats.mean, *stats.std])).all() or min(stats.std) <= 0:
+            raise StoreError(f"{config.latents}: the statistics are {stats.mean}, {stats.std}: encode again")
+        return cls(store, train, LatentDataset(store, "val", stats) if store.split("val") else None)
+
+
+def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path | None:
+    """Train into `out` (checkpoints/, log.csv, samples/, model/) and return the model's folder.
+
+    With launch=print or slurm the job is shown or submitted instead. A signal (SIGTERM, SIGUSR1) saves and raises
+    Stopped. Raises StoreError, ValueError, WeightsError for data, settings or checkpoints that do not fit.
+    """
+    if config.launch == "print":
+        print(print_job(config, out))
+        return None
+    data = Data.read(config)
+    device = pick_device(config.device)
+    if config.launch == "slurm":
+        print(submit(config, out))
+        return None
+    with open_run(out, config, resume=resume, overwrite=overwrite) if rank() == 0 else contextlib.nullcontext():
+        torch.manual_seed(config.seed)
+        network = first_network(config, data)
+        state = read_checkpoint(out / "checkpoints" / LAST) if resume and (out / "checkpoints" / LAST).is_file() else {}
+        module = MeanFlowModule(network, config)
+        if state:
+            check_same_latents(state, data.store.vae, config.latents)
+            module.load_weights(state, str(out / "checkpoints" / LAST))
+            log.info("going on after update %d", module.update)
+        if module.update < config.updates:
+            train(module, data, config, device, out, state)
+        if rank() == 0:
+            model = export(out / "checkpoints" / LAST, out / "model", data.store, data.train.stats, vae=config.vae)
+            print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
+    return out / "model"
+
+
+def train(
+    module: MeanFlowModule, data: Data, config: TrainConfig, device: torch.device, out: Path, state: dict[str, Any]
+) -> None:
+    """Train a module to its last update. Raises Stopped where a signal asked for it."""
+    stats = data.train.stats
+    if rank() == 0:
+        module.to(device)
+        self_check(module.network, config, stats.shape, stats.subjects)
+    meter = Meter(out, config, state.get("rows", []), state.get("looks", []))
+    saver = Saver(out, config, data.store.vae, meter)
+    looks: list[pl.Callback] = []
+    if config.diagnostics.every:
+        size = min(config.diagnostics.batch, 64)
+        fixed = Batches(data.train, replace(config, batch=size, accumulate=1, augmentation=config.augmentation))
+        looks.append(DiagnosticsLook(meter, out, config, fixed[0]))
+    if config.evaluation.every and data.held_out is not None:
+        looks.append(EvaluationLook(meter, out, config, data.held_out, saver))
+    elif config.evaluation.every:
+        log.warning("%s holds no latent in the split 'val': nothing is evaluated while training", config.latents)
+    looks.append(SampleLook(meter, out, config, stats, picture_vae(config, data, device) if rank() == 0 else None))
+    with quiet():
+        trainer = pl.Trainer(**trainer_options(config, device), callbacks=[meter, *looks, saver, Restore(state)])
+        batches = Batches(data.train, config, trainer.global_rank, trainer.world_size)
+        trainer.fit(module, loader(batches, module.update * config.accumulate))
+    if saver.stopped:
+        raise Stopped(f"stopped after update {module.update} of {config.updates}, all saved: --resume goes on")
+
+
+class Restore(pl.Callback):
+    """Gives the optimiser its state back, once there is one, and checks that all processes start alike."""
+
+    def __init__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+    def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
+        if self.state:
+            module.load_optimiser(self.state)
+            self.state = {}
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
+    ) -> None:
+        """Check after the first update of this start that gradients were shared."""
+        if trainer.world_size > 1 and number == module.config.accumulate - 1:
+            mine = torch.stack([p.detach().double().sum() for p in module.network.parameters()]).sum()
+            others = trainer.strategy.all_gather(mine)
+            if others.min() != others.max():
+                raise RuntimeError(f"the processes hold different weights after one update: {others.tolist()}")
+
+
+def first_network(config: TrainConfig, data: Data) -> DualTimeUNet:
+    """Return a new network, or one with the weights of `start`. Raises ValueError or WeightsError where they differ."""
+    network = DualTimeUNet(config.network)
+    if config.start:
+        model = load_model(config.start)
+        if model.config.vae.sha256 != data.store.vae.sha256:
+            raise ValueError(
+                f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
+                f"latents of {data.store.vae.name}: encode with the same VAE"
+            )
+        load_strict(network, model.network.state_dict(), f"start={config.start}")
+    return network
+
+
+def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> FrozenVAE | None:
+    """Return the VAE that samples are decoded with, None where it is not at hand; its absence stops no training."""
+    try:
+        vae = load_vae(config.vae or data.store.vae.name, device)
+        same_vae(vae, data.store.vae, "the latents were made with", "encode again, or name that VAE")
+    except (ValueError, OSError) as error:
+        if config.vae:
+            raise
+        log.warning("pictures show latents, not brains: %s", error)
+        return None
+    return vae
+
+
+def trainer_options(config: TrainConfig, device: torch.device) -> dict[str, Any]:
+    """Return what Lightning is asked for: devices, precision, accumulation; logging and saving are ours."""
+    several = config.devices * config.nodes > 1
+    if several and device.type == "cuda" and config.devices > torch.cuda.device_count():
+        raise ValueError(f"devices={config.devices}: torch sees {torch.cuda.device_count()} GPUs here")
+    one = [device.index] if device.type == "cuda" and device.index is not None else 1
+    return {
+        "accelerator": "gpu" if device.type == "cuda" else "cpu",
+        "devices": config.devices if several else one,
+        "num_nodes": config.nodes,
+        "strategy": "ddp" if several else "auto",
+        "precision": "bf16-mixed" if config.precision == "bfloat16" else "32-true",
+        "accumulate_grad_batches": config.accumulate,
+        "gradient_clip_val": config.optimiser.clip,
+        "max_epochs": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+        "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+    }
+
+
+def rank() -> int:
+    """Return the number of this process among those that train together, before they are connected."""
+    names = ("RANK", "SLURM_PROCID") if SLURMEnvironment.detect() else ("RANK", "LOCAL_RANK")
+    return next((int(os.environ[name]) for name in names if name in os.environ), 0)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's remarks off the terminal: what matters of them is said by the run itself."""
+    names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,39 @@
+"""Looks at a run, every so many updates, by the first process: samples, diagnostics, evaluation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytorch_lightning as pl
+
+from neuromf.training.meter import Meter
+from neuromf.training.module import MeanFlowModule
+
+
+class Look(pl.Callback):
+    """Calls `look` after every `every` updates and after the last; its time is not counted as training."""
+
+    every = 0  # never
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter = meter
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
+    ) -> None:
+        if module.ends_update(number) and self.due(module):
+            with self.meter.pause():
+                if trainer.is_global_zero:
+                    self.look(module)
+                self.after(trainer, module)
+
+    def due(self, module: MeanFlowModule) -> bool:
+        """Say whether this update is one to look at."""
+        return self.every > 0 and (module.update % self.every == 0 or module.update == module.config.updates)
+
+    def look(self, module: MeanFlowModule) -> None:
+        """Look, in the first process."""
+        raise NotImplementedError
+
+    def after(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
+        """Act on what was seen, in every process."""

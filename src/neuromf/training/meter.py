@@ -1,0 +1,199 @@
+"""What a run is doing, in numbers: log.csv, TensorBoard, the progress bar, and the guard against divergence."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytorch_lightning as pl
+import torch
+from rich.progress import Progress, TaskID
+from torch import Tensor
+
+from neuromf.data.scans import write_table
+from neuromf.flow import Loss
+from neuromf.parallel import progress
+from neuromf.training.batches import Batch
+from neuromf.training.config import Guard, TrainConfig
+from neuromf.training.module import MeanFlowModule
+
+log = logging.getLogger("neuromf")
+Row = dict[str, Any]
+
+
+class DivergedError(ValueError):
+    """A run that was given up."""
+
+
+class Meter(pl.Callback):
+    """Means over `log_every` updates and all ranks, one row of log.csv each; `looks` holds what other callbacks saw."""
+
+    def __init__(self, out: Path, config: TrainConfig, rows: list[Row], looks: list[Row]) -> None:
+        self.out, self.config, self.rows, self.looks = out, config, rows, looks
+        self.sums = torch.zeros(0)
+        self.norms: list[float] = []
+        self.waited = self.observed = 0.0
+        self.ended = self.began = time.perf_counter()
+        self.writer: Any = None
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+
+    def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
+        self.ended = self.began = time.perf_counter()
+        if trainer.is_global_zero:
+            self.writer = _tensorboard(self.out)
+            self.bar = progress("updates")
+            self.task = self.bar.add_task("train", total=self.config.updates, completed=module.update)
+            self.bar.start()
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: MeanFlowModule, batch: Batch, number: int) -> None:
+        self.waited += time.perf_counter() - self.ended
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Batch, number: int
+    ) -> None:
+        assert module.loss is not None
+        sums = partial_sums(module.loss, batch)
+        self.sums = sums if len(self.sums) == 0 else self.sums + sums
+        if module.ends_update(number):
+            self.norms.append(float(module.gradient_norm))
+            if self.bar is not None:
+                self.bar.advance(self.task)
+            if module.skipped >= self.config.guard.skipped:
+                raise DivergedError(
+                    f"the gradient was not finite in {module.skipped} updates in a row: lower optimiser.lr "
+                    f"({self.config.optimiser.lr}), take precision=float32, or look at the latents (neuromf inspect)"
+                )
+            if module.update % self.config.log_every == 0 or module.update == self.config.updates:
+                self._log(trainer, module)
+        self.ended = time.perf_counter()
+
+    def _log(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
+        seconds = time.perf_counter() - self.began - self.observed
+        updates, config = len(self.norms), self.config
+        sums = trainer.strategy.reduce(self.sums, reduce_op="sum").tolist()
+        latents = config.batch * config.accumulate * trainer.world_size
+        times = config.times_at(module.update - 1)
+        row: Row = {"update": module.update, **means(sums)}
+        row |= {
+            "gradient_norm": _mean([n for n in self.norms if math.isfinite(n)]),
+            "clipped": _mean([float(n > config.optimiser.clip) for n in self.norms]),
+            "skipped": sum(not math.isfinite(n) for n in self.norms),
+            "lr": config.optimiser.rate(module.update - 1, config.updates),
+            "equal_fraction": times.equal_fraction,
+            "seconds_per_update": seconds / updates,
+            "latents_per_second": updates * latents / seconds,
+            "loader_share": self.waited / seconds,
+            "memory_gb": peak_memory_gb(module.device),
+        }
+        self.rows.append(row)
+        self.sums, self.norms, self.waited, self.observed = torch.zeros(0), [], 0.0, 0.0
+        self.began = time.perf_counter()
+        if trainer.is_global_zero:
+            write_table(self.out / "log.csv", [{k: _short(v) for k, v in r.items()} for r in self.rows])
+            self.scalars({f"train/{k}": v for k, v in row.items() if k != "update"}, module.update)
+            assert self.bar is not None
+            self.bar.update(self.task, description=f"raw loss {row['raw']:.4f}")
+        reason = judge(self.rows, config.guard)
+        if reason:
+            raise DivergedError(reason)
+
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Leave what the body takes out of the seconds an update."""
+        started = time.perf_counter()
+        yield
+        self.observed += time.perf_counter() - started
+
+    def scalars(self, values: Row, update: int) -> None:
+        """Send numbers to TensorBoard, where it is installed."""
+        if self.writer is not None:
+            for name, value in values.items():
+                if isinstance(value, int | float) and math.isfinite(value):
+                    self.writer.add_scalar(name, value, update)
+
+    def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._close()
+
+    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, error: BaseException) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        if self.writer is not None:
+            self.writer.close()
+
+
+@torch.no_grad()
+def partial_sums(loss: Loss, batch: Batch) -> Tensor:
+    """Return sums and counts that add up over batches and ranks: of all rows, those with r = t, those with r < t, the
+    head's; rows left out; the squared errors a channel.
+    """
+    finite, equal = loss.weight > 0, batch.t == batch.r
+    head = torch.zeros_like(loss.raw) if loss.raw_head is None else loss.raw_head * finite.sum()
+    kinds = [finite, finite & equal, finite & ~equal]
+    numbers = [v for kind in kinds for v in ((loss.rows * kind).sum(), kind.sum())]
+    numbers += [head, loss.nonfinite, (loss.weight * loss.rows).sum()]
+    return torch.cat([torch.stack([v.double() for v in numbers]), (loss.channels * finite.sum()).double()])
+
+
+def means(sums: list[float]) -> Row:
+    """Return the means that `partial_sums` are of; NaN over no rows."""
+    rows, n, equal, n_equal, interval, n_interval, head, left_out, weighted, *channels = sums
+    row: Row = {
+        "raw": _ratio(rows, n),
+        "raw_equal": _ratio(equal, n_equal),
+        "raw_interval": _ratio(interval, n_interval),
+    }
+    row |= {"raw_head": _ratio(head, n), "weighted": _ratio(weighted, n), "nonfinite_rows": int(left_out)}
+    return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
+
+
+def judge(rows: list[Row], guard: Guard) -> str:
+    """Return why a run is to be given up, empty where it is not: raw loss far above its running minimum."""
+    earlier = [r["raw"] for r in rows[:-1] if math.isfinite(r["raw"])]
+    last = rows[-1]
+    if last["update"] <= guard.grace or not earlier:
+        return ""
+    if last["raw"] <= guard.factor * min(earlier):
+        return ""
+    return (
+        f"the raw loss is {last['raw']:.4g} at update {last['update']}, {last['raw'] / min(earlier):.1f} times its "
+        f"minimum of {min(earlier):.4g}: the run diverged. checkpoints/best.ckpt is from before; lower optimiser.lr, "
+        "or raise optimiser.warmup"
+    )
+
+
+def peak_memory_gb(device: torch.device) -> float:
+    """Return the peak memory of the GPU, or the memory this process holds now, in GB."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    return psutil.Process().memory_info().rss / 1e9
+
+
+def _ratio(value: float, count: float) -> float:
+    return value / count if count else math.nan
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _tensorboard(out: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        log.info("tensorboard is not installed (pip install 'neuromf[log]'): log.csv holds the same numbers")
+        return None
+    return SummaryWriter(str(out / "tensorboard"))
