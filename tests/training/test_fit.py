@@ -76,3 +76,164 @@ def fit_augmentation():
     from neuromf.latents.dataset import LatentAugmentation
 
     return LatentAugmentation(flip=True, noise=0.05, scale=0.05)
+
+
+COMMAND = [
+    *(sys.executable, "-m", "neuromf.cli", "train", "device=cpu", "precision=float32", "objective.jvp=two-stream"),
+    *("network.channels=[16,32]", "network.attention=[false,true]", "network.head_channels=[0,16]", "ema=[0.9]"),
+    *("network.res_blocks=1", "network.norm_groups=4", "batch=2", "log_every=1", "samples.n=1", "samples.calls=[1]"),
+    *("diagnostics.every=0", "evaluation.every=0", "checkpoints.every=5"),
+]
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def command(store, out, *words):
+    return [*COMMAND, f"latents={store}", f"out={out}", *words]
+
+
+def wait_for(condition, seconds=120):
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end
+        time.sleep(0.02)
+
+
+def logged(out):
+    path = out / "log.csv"
+    return path.read_text().count("\n") - 1 if path.is_file() else 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_saves_and_ends_with_0(tmp_path, store, number):
+    out = tmp_path / "run"
+    process = subprocess.Popen(command(store, out, "updates=100000"), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: logged(out) >= 3)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert "--resume goes on" in said
+    state = read_checkpoint(out / "checkpoints" / "last.ckpt")
+    assert state["update"] == len(state["rows"]) >= 3
+    assert '"state": "interrupted"' in (out / "run.json").read_text()
+
+
+def test_kill_at_any_moment_and_go_on(tmp_path, store):
+    """kill -9, three times: the run still ends as one that was never killed."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    subprocess.run(command(store, whole, "updates=40"), env=ENVIRONMENT, check=True, capture_output=True)
+    chance = random.Random(0)
+    for kill in range(3):
+        before = logged(parts)
+        process = subprocess.Popen(command(store, parts, "updates=40", "--resume"), env=ENVIRONMENT, stderr=subprocess.DEVNULL)
+        wait_for(lambda: logged(parts) != before or process.poll() is not None)
+        time.sleep(chance.uniform(0, 0.4))
+        process.kill()
+        process.wait()
+        last = parts / "checkpoints" / "last.ckpt"
+        assert not last.is_file() or read_checkpoint(last)["update"] % 5 == 0
+    subprocess.run(command(store, parts, "updates=40", "--resume"), env=ENVIRONMENT, check=True, capture_output=True)
+    assert losses(parts) == losses(whole)
+    same_state(parts, whole)
+
+
+def test_two_processes_train_as_one_that_accumulates(tmp_path, store):
+    """DDP on the CPU: the same global batch, the same weights but for the order of sums."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    subprocess.run(command(store, one, "updates=6", "accumulate=2"), env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(command(store, two, "updates=6", "devices=2"), env=ENVIRONMENT, check=True, capture_output=True)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-4)
+    a, b = (read_checkpoint(out / "checkpoints" / "last.ckpt") for out in (one, two))
+    for key, value in a["averages"]["0.9"].items():
+        torch.testing.assert_close(b["averages"]["0.9"][key], value, rtol=1e-3, atol=1e-5)
+    assert (two / "model" / "model.safetensors").is_file()
+
+
+class TestOddData:
+    def refused(self, config, tmp_path, said, error=ValueError):
+        with pytest.raises(error, match=said):
+            fit.run(config, tmp_path / "run")
+        assert not (tmp_path / "run" / "model").exists()
+
+    def test_channels(self, tmp_path, store):
+        config = tiny_config(store)
+        config = replace(config, network=replace(config.network, latent_channels=8))
+        self.refused(config, tmp_path, "holds latents of 4 channels.*network.latent_channels=4")
+
+    def test_size(self, tmp_path):
+        odd = latent_store(tmp_path / "odd", size=(4, 7, 8, 8))
+        self.refused(tiny_config(odd), tmp_path, r"size \(7, 8, 8\).*multiples of 2")
+
+    def test_no_training_latent(self, tmp_path):
+        latent_store(tmp_path / "odd", n=4, val=1)
+        index = tmp_path / "odd" / "index.json"
+        index.write_text(index.read_text().replace('"train"', '"test"'))
+        self.refused(tiny_config(tmp_path / "odd"), tmp_path, "no latent in the split 'train'")
+
+    def test_statistics_missing(self, tmp_path):
+        odd = latent_store(tmp_path / "odd")
+        (odd / "stats.json").unlink()
+        self.refused(tiny_config(odd), tmp_path, "no stats.json")
+
+    def test_statistics_with_nan(self, tmp_path):
+        odd = latent_store(tmp_path / "odd", broken=2)
+        self.refused(tiny_config(odd), tmp_path, "statistics are .*nan.*encode again")
+
+    def test_one_latent_with_nan(self, tmp_path, store):
+        """Statistics of whole latents, one latent broken since: it is named, and what was trained is kept."""
+        odd = latent_store(tmp_path / "odd", broken=2)
+        (odd / "stats.json").write_text((store / "stats.json").read_text())
+        self.refused(tiny_config(odd, updates=20), tmp_path, "s02 holds NaN or Inf")
+
+    def test_nothing_named(self, tmp_path, store):
+        self.refused(tiny_config(""), tmp_path, "latents= names no folder")
+        self.refused(tiny_config(tmp_path), tmp_path, "holds no index.json")
+
+    def test_no_gpu(self, tmp_path, store):
+        if torch.cuda.is_available():
+            pytest.skip("there is one")
+        self.refused(tiny_config(store, device="cuda"), tmp_path, "torch sees 0 GPUs")
+
+    def test_a_vae_that_did_not_make_them(self, tmp_path, store):
+        self.refused(tiny_config(store, vae="small"), tmp_path, "fingerprint")
+
+    def test_another_configuration(self, tmp_path, store):
+        fit.run(tiny_config(store), tmp_path / "run")
+        with pytest.raises(ValueError, match="another configuration .*batch"):
+            fit.run(tiny_config(store, batch=3), tmp_path / "run", resume=True)
+
+    def test_latents_replaced_by_those_of_another_vae(self, tmp_path, store):
+        folder = latent_store(tmp_path / "latents")
+        fit.run(tiny_config(folder, updates=2), tmp_path / "run")
+        index = folder / "index.json"
+        index.write_text(index.read_text().replace("a" * 64, "b" * 64))
+        with pytest.raises(ValueError, match="give the latents that the run began with"):
+            fit.run(tiny_config(folder, updates=2), tmp_path / "run", resume=True)
+
+    def test_out_of_memory_says_what_to_lower(self, tmp_path, store, monkeypatch):
+        def full(*_):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        monkeypatch.setattr(MeanFlow, "terms", full)
+        self.refused(tiny_config(store), tmp_path, "a smaller batch with a larger accumulate, network.checkpointing")
+
+    def test_a_run_that_diverges(self, tmp_path, store):
+        config = tiny_config(store, updates=60, batch=4)
+        config = replace(config, optimiser=replace(config.optimiser, lr=0.5), guard=replace(config.guard, factor=3, grace=3))
+        self.refused(config, tmp_path, "times its minimum|was not finite in 20 updates")
+
+
+def test_training_starts_from_a_model(tmp_path, store):
+    config = tiny_config(store, updates=3)
+    first = fit.run(config, tmp_path / "first")
+    fit.run(replace(config, start=str(first), updates=1, optimiser=replace(config.optimiser, lr=1e-12)), tmp_path / "next")
+    a = read_checkpoint(tmp_path / "first" / "checkpoints" / "last.ckpt")["averages"]["0.9"]
+    b = read_checkpoint(tmp_path / "next" / "checkpoints" / "last.ckpt")["network"]
+    for key, value in a.items():
+        torch.testing.assert_close(b[key], value)
+
+
+def test_without_held_out_latents_nothing_is_evaluated(tmp_path):
+    folder = latent_store(tmp_path / "latents", n=6, val=0)
+    fit.run(tiny_config(folder, evaluation=Evaluation(every=1), updates=2), tmp_path / "run")
+    assert not (tmp_path / "run" / "evaluation.csv").exists()
+    assert "nothing is evaluated" in (tmp_path / "run" / "run.log").read_text()

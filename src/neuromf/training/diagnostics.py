@@ -118,7 +118,7 @@ def block_norms(tensors: dict[str, Tensor]) -> Row:
 
 def norm(tensors: Any) -> float:
     """Return the Euclidean norm of all tensors together."""
-    return float(torch.stack([t.float().square().sum() for t in tensors]).sum().sqrt())
+    return float(torch.stack([t.detach().float().square().sum() for t in tensors]).sum().sqrt())
 
 
 def _over(rows: Tensor, kind: Tensor) -> Tensor:

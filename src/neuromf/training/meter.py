@@ -162,7 +162,7 @@ def judge(rows: list[Row], guard: Guard) -> str:
     last = rows[-1]
     if last["update"] <= guard.grace or not earlier:
         return ""
-    if last["raw"] <= guard.factor * min(earlier):
+    if not last["raw"] > guard.factor * min(earlier):  # NaN, of no finite row, is the gradient's to judge
         return ""
     return (
         f"the raw loss is {last['raw']:.4g} at update {last['update']}, {last['raw'] / min(earlier):.1f} times its "

@@ -1,0 +1,50 @@
+"""Settings: the learning rate and the times of an update, and what is refused."""
+
+import pytest
+
+from neuromf import config as settings
+from neuromf.flow import Ramp
+from neuromf.training.config import Optimiser, TrainConfig
+
+
+def test_learning_rate_warms_up_and_decays():
+    optimiser = Optimiser(lr=1.0, warmup=10, decay=Ramp(1.0, 0.0, 0.5, 1.0, "cosine"))
+    rates = [optimiser.rate(u, 100) for u in (0, 4, 9, 40, 75, 99)]
+    assert rates[:4] == pytest.approx([0.1, 0.5, 1.0, 1.0])
+    assert rates[4] == pytest.approx(0.5)
+    assert rates[5] < 0.01
+
+
+def test_rectified_flow_is_two_values_that_go_together():
+    flow = settings.load(TrainConfig, ["times.equal_fraction=1", "objective.jvp=none"], "train")
+    assert flow.times.equal_fraction == 1
+    for words in (["times.equal_fraction=1"], ["objective.jvp=none"]):
+        with pytest.raises(settings.ConfigError, match="rectified flow"):
+            settings.load(TrainConfig, words, "train")
+
+
+def test_ramps_come_from_words():
+    config = settings.load(TrainConfig, ["equal_fraction={start: 1.0, end: 0.5, begin: 0.2, finish: 0.4}"], "train")
+    assert [config.times_at(u).equal_fraction for u in (0, 30_000, 50_000)] == pytest.approx([1.0, 0.75, 0.5])
+    assert config.times_at(0).mean == config.times.mean
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("updates=0", "updates is 0"),
+        ("batch=-1", "batch is -1"),
+        ("samples.calls=[1,0]", "samples.calls"),
+        ("ema=[1.0]", "ema is"),
+        ("ema=[]", "ema is"),
+        ("optimiser.lr=0", "lr 0"),
+        ("optimiser.betas=[0.9,1.0]", "betas"),
+        ("objective.tangent=head", "head_blocks"),
+        ("compile=true", "two-stream"),
+        ("slurm.hours=0", "hours"),
+        ("optimizer.lr=1", "did you mean"),
+    ],
+)
+def test_refused(word, said):
+    with pytest.raises(settings.ConfigError, match=said):
+        settings.load(TrainConfig, [word], "train")

@@ -1,0 +1,59 @@
+"""Export: the weights that were asked for, half or whole, with what is needed to draw."""
+
+import json
+
+import pytest
+import torch
+
+from neuromf import config as settings
+from neuromf.generate.model import load_model
+from neuromf.latents.statistics import LatentStats
+from neuromf.nets.weights import read_state
+from neuromf.training import export, fit
+from neuromf.training.checkpoint import read_checkpoint
+from training.conftest import tiny_config
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, store):
+    out = tmp_path_factory.mktemp("export") / "run"
+    fit.run(tiny_config(store, updates=12, ema=(0.5, 0.9)), out)
+    return out
+
+
+def test_every_kind_of_weights(tmp_path, trained):
+    state = read_checkpoint(trained / "checkpoints" / "last.ckpt")
+    for ema, expected in ((0.0, state["averages"]["0.5"]), (0.9, state["averages"]["0.9"]), (-1.0, state["network"])):
+        folder = export.run(export.ExportConfig(str(trained), ema=ema, half=False), tmp_path / str(ema))
+        stored = read_state(folder / "model.safetensors")
+        assert all(torch.equal(v, expected[k]) for k, v in stored.items())
+    with pytest.raises(ValueError, match="the run kept 0.5, 0.9"):
+        export.run(export.ExportConfig(str(trained), ema=0.7), tmp_path / "no")
+    assert not (tmp_path / "no" / "config.json").exists()
+
+
+def test_the_folder_says_what_it_is(tmp_path, trained, store):
+    folder = export.run(export.ExportConfig(str(trained), name="mine"), tmp_path / "model")
+    model = load_model(folder)
+    assert model.config.name == "mine"
+    assert model.config.stats == LatentStats.load(store)
+    assert model.config.spacing == (2.0, 2.0, 2.0)
+    assert (model.config.solver, model.config.predict, model.config.updates) == ("average", "x", 12)
+    assert next(iter(read_state(folder / "model.safetensors").values())).dtype == torch.float16
+    card = (folder / "README.md").read_text()
+    assert "neuromf generate model=mine" in card
+    assert "18 latents of 18 people" in card
+    assert json.loads((folder / "config.json").read_text())["vae"]["name"] == "tiny"
+
+
+def test_training_writes_the_same_model_in_float32(trained):
+    model = load_model(trained)
+    assert model.config.ema == 0.5
+    assert next(iter(read_state(trained / "model" / "model.safetensors").values())).dtype == torch.float32
+
+
+def test_what_is_missing_is_named(tmp_path, trained):
+    with pytest.raises(settings.ConfigError, match="run= names no folder"):
+        export.run(export.ExportConfig(), tmp_path / "a")
+    with pytest.raises(FileNotFoundError, match="best.ckpt"):
+        export.run(export.ExportConfig(str(trained), checkpoint="best"), tmp_path / "a")

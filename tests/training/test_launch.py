@@ -1,0 +1,64 @@
+"""The job: a script that can be read and run, and one that submitit takes."""
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from neuromf import config as settings
+from neuromf.training import launch
+from neuromf.training.config import Slurm, TrainConfig
+from training.conftest import tiny_config
+
+
+def test_the_script_holds_the_whole_run(tmp_path, store):
+    config = tiny_config(store, devices=4, nodes=2, launch="print", slurm=Slurm("gpu", "lab", 1.5, setup="module load x"))
+    script = launch.print_job(config, tmp_path / "a run")
+    for line in (
+        "--nodes=2", "--ntasks-per-node=4", "--gpus-per-node=4", "--time=1:30:00", "--signal=USR1@180", "--requeue",
+        "--partition=gpu", "--account=lab", "module load x",
+    ):  # fmt: skip
+        assert line in script
+    assert "--resume" in script
+    path = tmp_path / "job.sh"
+    path.write_text(script)
+    subprocess.run(["bash", "-n", str(path)], check=True)
+    yaml = script.split("<<'YAML'\n")[1].split("YAML\n")[0]
+    (tmp_path / "config.yaml").write_text(yaml)
+    assert settings.load(TrainConfig, [str(tmp_path / "config.yaml")], "train") == replace(config, launch="here")
+
+
+def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
+    """With stand-ins for srun and scontrol: the job queues itself again after an interruption, not after the end."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/queued\n')
+    for state, queued in (("finished", False), ("interrupted", True)):
+        out = tmp_path / state
+        out.mkdir()
+        (tools / "srun").write_text(f"#!/bin/bash\necho '\"state\": \"{state}\"' > {out}/run.json\n")
+        for tool in tools.iterdir():
+            tool.chmod(0o755)
+        path = tmp_path / "job.sh"
+        path.write_text(launch.print_job(tiny_config(store), out))
+        subprocess.run(
+            ["bash", str(path)], check=True, env={"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}, cwd=tmp_path
+        )
+        assert (tmp_path / "queued").is_file() == queued
+    assert (tmp_path / "queued").read_text() == "requeue 7\n"
+
+
+def test_submitit_runs_it(tmp_path, store):
+    config = tiny_config(store, updates=2, launch="slurm")
+    said = launch.submit(config, tmp_path / "run", cluster="debug")
+    assert "job" in said
+    job = launch.Job(launch.here(config), tmp_path / "run")
+    assert job() == str(tmp_path / "run" / "model")
+    assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    again = job.checkpoint()
+    assert again.function is job
+
+
+def test_without_a_cluster_it_says_what_to_do(tmp_path, store):
+    with pytest.raises(ValueError, match="launch=print"):
+        launch.submit(tiny_config(store), tmp_path / "run")
