@@ -1,3 +1,15 @@
-"""One-step generation of 3D brain MRI: MeanFlow in the latent space of a frozen VAE."""
+"""One-step generation of 3D brain MRI: MeanFlow in the latent space of a frozen VAE.
+
+`neuromf.load("embedded").generate(4)` draws four brains.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+
+def load(name: Any, device: str = "auto", precision: Any = "float32", vae: str = "") -> Any:
+    """Return the `neuromf.generate.generator.Generator` of a model folder, `embedded`, or owner/name on the hub."""
+    generator = import_module("neuromf.generate.generator")  # by name: the rooms below import this package's version
+    return generator.load(name, device, precision, vae)

@@ -57,7 +57,7 @@ class DemoConfig:
 
 
 def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
-    """Draw phantoms, encode, train, generate; write index.html into `out` and return it. Steps that are done are kept."""
+    """Draw phantoms, encode, train, generate; write index.html into `out` and return it. Steps done are kept."""
     volumes, latents, training = out / "volumes", out / "latents", out / "train"
     with open_run(out, config, resume=resume, overwrite=overwrite):
         step(1, "phantom brains from the MNI152 average")
@@ -66,7 +66,7 @@ def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool 
         encode(EncodeConfig(volumes=str(volumes)), latents, resume=True)
         step(3, f"a short training, {config.updates} updates")
         train(training_config(config, latents), training, resume=True)
-        drawn = {}
+        drawn: dict[int, list[Path]] = {}
         for calls in CALLS:
             step(3 + len(drawn) + 1, f"{config.samples} brains, {calls} network call{'s' if calls > 1 else ''} each")
             request = GenerateConfig(model=str(training), n=config.samples, nfe=calls, seed=config.seed, latents=True)

@@ -24,7 +24,7 @@ from neuromf.config import ConfigError, to_yaml
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
-FREE = ("workers:", "n:", "loaders:", "launch:")  # keys that a resumed run may change: how fast and how many, not what
+FREE = ("workers:", "'n':", "loaders:", "launch:")  # what a resumed run may change: how fast, how many
 START = {"config.yaml", "run.json", "run.log"}  # what a run writes before it has done anything
 
 

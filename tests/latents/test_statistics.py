@@ -3,9 +3,10 @@ import pytest
 import torch
 from scipy import stats as reference
 
-from conftest import known_latents
+from conftest import LATENT_SHAPE, STORE_VAE, known_latents
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.statistics import LatentScale, Moments, latent_statistics, pca_spectrum
+from neuromf.latents.store import LatentEntry, write_index, write_shard
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,18 @@ def test_many_values_do_not_overflow():
     flat = values.astype(np.float64).ravel()
     expected = [flat.mean(), flat.std(), reference.skew(flat), reference.kurtosis(flat)]
     np.testing.assert_allclose([float(m) for m in (mean, std, skewness, kurtosis)], expected, rtol=1e-8, atol=1e-10)
+
+
+def test_a_latent_with_nan_is_named(tmp_path):
+    entry = LatentEntry("s00", "s00", "train", "shard-00000")
+    broken = torch.ones(LATENT_SHAPE)
+    broken[0, 0, 0, 0] = torch.nan
+    write_index(
+        tmp_path,
+        STORE_VAE,
+        LATENT_SHAPE,
+        write_shard(tmp_path, "shard-00000", STORE_VAE, [(entry, broken, None)]),
+        False,
+    )
+    with pytest.raises(StoreError, match="s00 .*holds NaN"):
+        latent_statistics(LatentStore(tmp_path))

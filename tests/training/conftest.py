@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import STORE_VAE, TINY
 
+from conftest import STORE_VAE, TINY
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.latents.statistics import latent_statistics
 from neuromf.latents.store import LatentEntry, LatentStore, VAEIdentity, write_index, write_shard
@@ -18,21 +18,26 @@ SIZE = (4, 8, 8, 8)
 def latent_store(
     folder: Path, n: int = 24, size=SIZE, vae: VAEIdentity = STORE_VAE, val: int = 6, broken: int = -1
 ) -> Path:
-    """A store of smooth latents about a common mean, as brains are; number `broken` holds a NaN."""
+    """A store of smooth latents about a common mean, as brains are; number `broken` got a NaN after the statistics."""
     folder.mkdir(parents=True)
     chance = torch.Generator().manual_seed(0)
     coarse = torch.randn(1 + n, size[0], 2, 2, 2, generator=chance)
     smooth = torch.nn.functional.interpolate(coarse, size=size[1:], mode="trilinear", align_corners=True)
     latents = 3 * smooth[:1] + smooth[1:] + 5
-    if broken >= 0:
-        latents[broken, 0, 0, 0, 0] = torch.nan
     affine = ((2.0, 0, 0, 1), (0, 2.0, 0, 1), (0, 0, 2.0, 1), (0, 0, 0, 1.0))
     part = [
-        (LatentEntry(f"s{i:02d}", f"s{i:02d}", "train" if i < n - val else "val", "shard-00000", affine=affine), z, None)
+        (
+            LatentEntry(f"s{i:02d}", f"s{i:02d}", "train" if i < n - val else "val", "shard-00000", affine=affine),
+            z,
+            None,
+        )
         for i, z in enumerate(latents)
     ]
     write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
     latent_statistics(LatentStore(folder)).save(folder)
+    if broken >= 0:
+        part[broken][1][0, 0, 0, 0] = torch.nan
+        write_shard(folder, "shard-00000", vae, part)
     return folder
 
 

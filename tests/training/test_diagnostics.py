@@ -38,10 +38,14 @@ def test_figures_of_a_known_field():
 
 def test_block_norms():
     row = diagnostics.block_norms(
-        {"body.down_blocks.0.a": torch.full((9,), 1.0), "body.down_blocks.0.b": torch.full((16,), 1.0), "head.x": torch.ones(4)}
+        {
+            "body.down_blocks.0.a": torch.full((9,), 1.0),
+            "body.down_blocks.0.b": torch.full((16,), 1.0),
+            "head.x": torch.ones(4),
+        }
     )
     assert row == {"body.down_blocks.0": 5.0, "head.x": 2.0}
-    names = {k for k in diagnostics.block_norms(dict(tiny_unet().named_parameters()))}
+    names = set(diagnostics.block_norms(dict(tiny_unet().named_parameters())))
     assert {"body.down_blocks.0", "body.up_blocks.1", "body.middle_block.resnet_1"} & names
 
 

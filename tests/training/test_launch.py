@@ -12,7 +12,9 @@ from training.conftest import tiny_config
 
 
 def test_the_script_holds_the_whole_run(tmp_path, store):
-    config = tiny_config(store, devices=4, nodes=2, launch="print", slurm=Slurm("gpu", "lab", 1.5, setup="module load x"))
+    config = tiny_config(
+        store, devices=4, nodes=2, launch="print", slurm=Slurm("gpu", "lab", 1.5, setup="module load x")
+    )
     script = launch.print_job(config, tmp_path / "a run")
     for line in (
         "--nodes=2", "--ntasks-per-node=4", "--gpus-per-node=4", "--time=1:30:00", "--signal=USR1@180", "--requeue",
@@ -36,7 +38,7 @@ def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
     for state, queued in (("finished", False), ("interrupted", True)):
         out = tmp_path / state
         out.mkdir()
-        (tools / "srun").write_text(f"#!/bin/bash\necho '\"state\": \"{state}\"' > {out}/run.json\n")
+        (tools / "srun").write_text(f'#!/bin/bash\necho \'"state": "{state}"\' > {out}/run.json\n')
         for tool in tools.iterdir():
             tool.chmod(0o755)
         path = tmp_path / "job.sh"

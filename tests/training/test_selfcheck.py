@@ -46,7 +46,9 @@ def test_memory_grows_with_batch_and_size(store):
     assert memory_gb(network, replace(config, batch=64), SHAPE) > 8 * small
     assert memory_gb(network, config, (4, 16, 16, 16)) > 2 * small
     lean = DualTimeUNet(replace(TINY, checkpointing=True))
-    assert memory_gb(lean, replace(config, batch=16), SHAPE) < 0.5 * memory_gb(network, replace(config, batch=16), SHAPE)
+    assert memory_gb(lean, replace(config, batch=16), SHAPE) < 0.5 * memory_gb(
+        network, replace(config, batch=16), SHAPE
+    )
 
 
 def test_warnings(store):

@@ -79,7 +79,12 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
         raise StoreError(f"{store.location} has no latent in the split {split!r}: statistics need training subjects")
     moments = Moments(store.shape[0])
     for index in indices:
-        moments.add(store[index])
+        latent = store[index]
+        if not torch.isfinite(latent).all():
+            raise StoreError(
+                f"latent {store.entries[index].name} of {store.location} holds NaN or Inf: encode it again"
+            )
+        moments.add(latent)
     mean, std, skewness, kurtosis, correlation = moments.result()
     if float(std.min()) <= 0:
         raise StoreError(f"channel {int(std.argmin())} of the latents is constant: is the VAE trained?")
