@@ -1,0 +1,149 @@
+"""Training steps a second, through Lightning with loader, optimiser and averages: MeanFlow against flow matching.
+
+`python benchmarks/train.py LATENTS [--updates N] [--rounds N] [--out FILE.json]`. The preset small2mm; ways alternate,
+so that ratios hold on a machine whose speed drifts; medians over rounds. The joint step is the one usually written: a
+jvp with gradients over all rows. Diagnostics are timed by themselves: seconds of a look over seconds between two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from neuromf import config as settings
+from neuromf.nets import DualTimeUNet
+from neuromf.training import fit
+from neuromf.training.batches import Batch, Batches, loader
+from neuromf.training.config import TrainConfig
+from neuromf.training.diagnostics import DiagnosticsLook
+from neuromf.training.meter import Meter
+from neuromf.training.module import MeanFlowModule
+from step import hardware, usual_loss
+
+WAYS = {
+    "flow matching": ("times.equal_fraction=1", "objective.jvp=none"),
+    "MeanFlow, tangent v_c": ("objective.tangent=conditional",),
+    "MeanFlow, boundary tangent": ("objective.tangent=boundary",),
+    "joint jvp with gradient, all rows": ("objective.tangent=boundary", "precision=float32"),
+    "flow matching, float32": ("times.equal_fraction=1", "objective.jvp=none", "precision=float32"),
+    "MeanFlow, boundary tangent, float32": ("objective.tangent=boundary", "precision=float32"),
+}
+
+
+class Joint(MeanFlowModule):
+    """The usual step."""
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        self.loss = None
+        return usual_loss(self.network, *batch)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("latents")
+    arguments.add_argument("--updates", type=int, default=12)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--out", type=Path)
+    chosen = arguments.parse_args()
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    waits: dict[str, list[float]] = {name: [] for name in WAYS}
+    look = 0.0
+    for _ in range(chosen.rounds):
+        for name, words in WAYS.items():
+            config = settings.load(TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", *words], "train")
+            config = replace(config, updates=chosen.updates, device="cpu")
+            spent, waited = train(config, joint=name.startswith("joint"))
+            seconds[name].append(spent)
+            waits[name].append(waited)
+    config = settings.load(TrainConfig, ["preset=small2mm", f"latents={chosen.latents}"], "train")
+    look = diagnostics_seconds(config)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    rows: dict[str, Any] = {
+        name: {
+            "seconds_per_update": value,
+            "updates_per_second": 1 / value,
+            "ratio": value / medians["flow matching, float32" if "float32" in WAYS[name][-1] else "flow matching"],
+            "loader_share": statistics.median(waits[name]),
+        }
+        for name, value in medians.items()
+    }
+    step = medians["MeanFlow, tangent v_c"]
+    diagnostics = {"look_s": look, "every": config.diagnostics.every, "share": look / (step * config.diagnostics.every)}
+    for name, row in rows.items():
+        print(
+            f"{name:38}{row['seconds_per_update']:8.3f} s{row['ratio']:7.2f} x, loader {100 * row['loader_share']:.2f} %"
+        )
+    print(f"a look {look:.2f} s every {config.diagnostics.every} updates: {100 * diagnostics['share']:.2f} %")
+    if chosen.out:
+        result = {"hardware": hardware(), "batch": config.batch, "ways": rows, "diagnostics": diagnostics}
+        chosen.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+class Clock(pl.Callback):
+    """Seconds an update and the share spent waiting for batches, without the first updates."""
+
+    def __init__(self, skip: int) -> None:
+        self.skip, self.waited, self.spent, self.count = skip, 0.0, 0.0, 0
+        self.ended = time.perf_counter()
+
+    def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, number: int) -> None:
+        self.waited += (time.perf_counter() - self.ended) * (number >= self.skip)
+
+    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, number: int) -> None:
+        now = time.perf_counter()
+        if number >= self.skip:
+            self.spent += now - self.ended
+            self.count += 1
+        self.ended = now
+
+
+def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
+    torch.manual_seed(0)
+    data = fit.Data.read(config)
+    module = (Joint if joint else MeanFlowModule)(DualTimeUNet(config.network), config)
+    clock = Clock(skip=2)
+    with fit.quiet():
+        trainer = pl.Trainer(**fit.trainer_options(config, torch.device("cpu")), callbacks=[clock])
+        trainer.fit(module, loader(Batches(data.train, config), 0))
+    return clock.spent / clock.count, clock.waited / clock.spent
+
+
+def diagnostics_seconds(config: TrainConfig) -> float:
+    """Return the median seconds that a look costs, gradients and weights noted before it included."""
+    data = fit.Data.read(config)
+    module = MeanFlowModule(DualTimeUNet(config.network), replace(config, updates=config.diagnostics.every))
+    module.update = config.diagnostics.every - 1
+    batch = Batches(data.train, replace(config, batch=config.diagnostics.batch))[0]
+    spent = []
+    with tempfile.TemporaryDirectory() as folder:
+        look = DiagnosticsLook(Meter(Path(folder), config, [], []), Path(folder), config, batch)
+        for parameter in module.network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        for _ in range(4):
+            started = time.perf_counter()
+            look.on_before_optimizer_step(FirstProcess(), module, None)  # type: ignore[arg-type]
+            module.update += 1
+            look.look(module)
+            module.update -= 1
+            spent.append(time.perf_counter() - started)
+    return statistics.median(spent[1:])
+
+
+class FirstProcess:
+    """What a look asks a trainer."""
+
+    is_global_zero = True
+
+
+if __name__ == "__main__":
+    main()
