@@ -9,11 +9,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
-	$(BIN)/neuromf phantom n=16 out=runs/demo/volumes --overwrite
-	$(BIN)/neuromf validate-vae volumes=runs/demo/volumes out=runs/demo/vae --overwrite
-	$(BIN)/neuromf encode volumes=runs/demo/volumes out=runs/demo/latents --overwrite
-	$(BIN)/neuromf inspect runs/demo/latents out=runs/demo/inspect --overwrite
-	@echo "Open runs/demo/vae/index.html. With your own scans: neuromf prepare input=FOLDER out=volumes, then the same."
+	$(BIN)/neuromf demo out=runs/demo --overwrite
 
 torus: $(VENV)/.package
 	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
@@ -35,6 +31,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/store.py --out benchmarks/results/store.json
 	$(BIN)/python benchmarks/encode.py --out benchmarks/results/encode.json
 	$(BIN)/python benchmarks/decode_memory.py --out benchmarks/results/decode.json
+	$(BIN)/python benchmarks/generate.py small2mm --out benchmarks/results/generate-small2mm.json
+	$(BIN)/python benchmarks/generate.py maisi128 --volumes 1 --out benchmarks/results/generate-maisi128.json
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

@@ -80,9 +80,8 @@ def main() -> None:
     step = medians["MeanFlow, tangent v_c"]
     diagnostics = {"look_s": look, "every": config.diagnostics.every, "share": look / (step * config.diagnostics.every)}
     for name, row in rows.items():
-        print(
-            f"{name:38}{row['seconds_per_update']:8.3f} s{row['ratio']:7.2f} x, loader {100 * row['loader_share']:.2f} %"
-        )
+        waiting = f"loader {100 * row['loader_share']:.2f} %"
+        print(f"{name:38}{row['seconds_per_update']:8.3f} s{row['ratio']:7.2f} x, {waiting}")
     print(f"a look {look:.2f} s every {config.diagnostics.every} updates: {100 * diagnostics['share']:.2f} %")
     if chosen.out:
         result = {"hardware": hardware(), "batch": config.batch, "ways": rows, "diagnostics": diagnostics}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,6 @@ class DiagnosticsLook(Look):
         super().__init__(meter)
         self.out, self.config, self.batch = out, config, batch
         self.every = config.diagnostics.every
-        self.rows: list[Row] = []
         self.weights: dict[str, Tensor] = {}  # before the update that is looked at
         self.gradients: Row = {}
 
@@ -50,11 +50,11 @@ class DiagnosticsLook(Look):
         row |= {f"gradient/{k}": v for k, v in self.gradients.items()}
         row |= {f"change/{k}": v for k, v in block_norms(changes).items()}
         row["ema_distance"] = norm(gaps.values()) / norm(average.values())
-        self.rows.append(row)
         folder = self.out / "diagnostics"
         folder.mkdir(exist_ok=True)
         write_json(folder / f"update-{module.update:08d}.json", row)
-        write_table(self.out / "diagnostics.csv", self.rows)
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("update-*.json"))]
+        write_table(self.out / "diagnostics.csv", [r for r in rows if r["update"] <= module.update])
         self.meter.scalars({f"diagnostics/{k}": v for k, v in row.items() if k != "update"}, module.update)
 
 

@@ -47,7 +47,7 @@ class Meter(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
         self.ended = self.began = time.perf_counter()
         if trainer.is_global_zero:
-            self.writer = _tensorboard(self.out)
+            self.writer = _tensorboard(self.out, module.update)
             self.bar = progress("updates")
             self.task = self.bar.add_task("train", total=self.config.updates, completed=module.update)
             self.bar.start()
@@ -190,10 +190,10 @@ def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _tensorboard(out: Path) -> Any:
+def _tensorboard(out: Path, update: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         log.info("tensorboard is not installed (pip install 'neuromf[log]'): log.csv holds the same numbers")
         return None
-    return SummaryWriter(str(out / "tensorboard"))
+    return SummaryWriter(str(out / "tensorboard"), purge_step=update + 1)
