@@ -151,7 +151,8 @@ class TrainConfig:
         if flow_matching != (self.objective.jvp == "none"):
             raise ValueError(
                 f"times.equal_fraction is {self.times.equal_fraction} with objective.jvp={self.objective.jvp}: "
-                "rectified flow is times.equal_fraction=1 with objective.jvp=none, MeanFlow a share below 1 and a jvp"
+                "rectified flow is times.equal_fraction=1 equal_fraction=null objective.jvp=none, MeanFlow has a share "
+                "below 1 and a jvp"
             )
         if self.objective.tangent == "head" and not self.network.head_blocks:
             raise ValueError("objective.tangent=head needs a v head: network.head_blocks=1")

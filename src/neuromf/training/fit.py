@@ -111,7 +111,8 @@ def train(
     stats = data.train.stats
     if rank() == 0:
         module.to(device)
-        self_check(module.network, config, stats.shape, stats.subjects)
+        for said in self_check(module.network, config, stats.shape, stats.subjects):
+            note(said)
     meter = Meter(out, config, state.get("rows", []), state.get("looks", []))
     saver = Saver(out, config, data.store.vae, meter)
     looks: list[pl.Callback] = []
@@ -122,7 +123,7 @@ def train(
     if config.evaluation.every and data.held_out is not None:
         looks.append(EvaluationLook(meter, out, config, data.held_out, saver))
     elif config.evaluation.every:
-        log.warning("%s holds no latent in the split 'val': nothing is evaluated while training", config.latents)
+        note(f"{config.latents} holds no latent in the split 'val': nothing is evaluated while training")
     looks.append(SampleLook(meter, out, config, stats, picture_vae(config, data, device) if rank() == 0 else None))
     with quiet():
         trainer = pl.Trainer(**trainer_options(config, device), callbacks=[meter, *looks, saver, Restore(state)])
@@ -130,6 +131,13 @@ def train(
         trainer.fit(module, loader(batches, module.update * config.accumulate))
     if saver.stopped:
         raise Stopped(f"stopped after update {module.update} of {config.updates}, all saved: --resume goes on")
+
+
+def note(text: str) -> None:
+    """Tell the user, and the log."""
+    log.warning("%s", text)
+    if rank() == 0:
+        print(f"note: {text}")
 
 
 class Restore(pl.Callback):
@@ -176,7 +184,7 @@ def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> Frozen
     except (ValueError, OSError) as error:
         if config.vae:
             raise
-        log.warning("pictures show latents, not brains: %s", error)
+        note(f"pictures show latents, not brains: {error}")
         return None
     return vae
 

@@ -131,15 +131,18 @@ def free_gb(device: torch.device) -> float:
     return psutil.virtual_memory().available / 1e9
 
 
-def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int) -> None:
-    """Check, and say what was found in the log. Raises SelfCheckError where training would go wrong."""
+def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
+    """Check, log, and return what the user should know. Raises SelfCheckError where training would go wrong."""
     device = next(network.parameters()).device
     error = check_derivative(network, config, shape)
     need, free = memory_gb(network, config, shape), free_gb(device)
     parameters = sum(p.numel() for p in network.parameters())
     log.info("network: %.1f million parameters; du/dt against a central difference: %.2g", parameters / 1e6, error)
     log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
+    said = warnings(config, subjects)
     if need > free:
-        log.warning("that may not suffice: lower batch (and raise accumulate), or set network.checkpointing=true")
-    for warning in warnings(config, subjects):
-        log.warning("%s", warning)
+        said.append(
+            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise accumulate), "
+            "or set network.checkpointing=true"
+        )
+    return said
