@@ -142,7 +142,7 @@ def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...
     said = warnings(config, subjects)
     if need > free:
         said.append(
-            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise accumulate), "
-            "or set network.checkpointing=true"
+            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise "
+            "accumulate), or set network.checkpointing=true"
         )
     return said
