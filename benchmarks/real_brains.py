@@ -41,6 +41,7 @@ def main() -> None:
     for name in ("meanflow", "rectified", "latents", "out"):
         arguments.add_argument(name, type=Path)
     arguments.add_argument("--n", type=int, default=64)
+    arguments.add_argument("--many", type=int, default=2000, help="one-call latents whose statistics are taken")
     chosen = arguments.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     store, stats = LatentStore(chosen.latents), LatentStats.load(chosen.latents)
@@ -67,7 +68,9 @@ def main() -> None:
                     pictures[f"{name}, {calls} call{'s' if calls > 1 else ''}"] = drawn[:SHOWN]
             results[name][weights] = rows
         if name == "MeanFlow":
-            results[name]["composition_residual"] = residual(loaded(state, "averaged"), noise[:16])
+            network = loaded(state, "averaged")
+            results[name]["composition_residual"] = residual(network, noise[:16])
+            results[name]["many"] = many(network, stats.shape, chosen.many)
     (chosen.out / "real-brains.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_pictures(pictures, stats, chosen.out / "calls.png")
     draw_training(chosen.meanflow, stats, chosen.out / "training.png")
@@ -109,6 +112,19 @@ def figures(drawn: Tensor, real: Tensor) -> dict[str, Any]:
         "mean": drawn.mean((0, 2, 3, 4)).tolist(),
         "std": drawn.std((0, 2, 3, 4)).tolist(),
     }
+
+
+def many(network: DualTimeUNet, shape: tuple[int, ...], count: int) -> dict[str, Any]:
+    """Return how many of `count` one-call samples are finite, and each channel's mean and deviation over all."""
+    finite, sums, squares, numbers = 0, torch.zeros(shape[0]).double(), torch.zeros(shape[0]).double(), 0
+    for first in range(0, count, 50):
+        noise = torch.cat([noise_of(shape, i, 0) for i in range(first, min(first + 50, count))])
+        z = draw(network, noise, 1, "MeanFlow").double()
+        finite += int(torch.isfinite(z).flatten(1).all(1).sum())
+        sums, squares = sums + z.sum((0, 2, 3, 4)), squares + z.square().sum((0, 2, 3, 4))
+        numbers += z[:, 0].numel()
+    mean = sums / numbers
+    return {"n": count, "finite": finite, "mean": mean.tolist(), "std": (squares / numbers - mean**2).sqrt().tolist()}
 
 
 @torch.no_grad()

@@ -125,7 +125,7 @@ def diagnostics_seconds(config: TrainConfig) -> float:
     batch = Batches(data.train, replace(config, batch=config.diagnostics.batch))[0]
     spent = []
     with tempfile.TemporaryDirectory() as folder:
-        look = DiagnosticsLook(Meter(Path(folder), config, [], []), Path(folder), config, batch)
+        look = DiagnosticsLook(Meter(Path(folder), config), Path(folder), config, batch)
         for parameter in module.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         for _ in range(4):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from neuromf.latents.store import LatentStore
 from neuromf.nets.vae import load_vae
 from neuromf.pictures import Picture, data_uri, slices
 from neuromf.run import open_run, write_text
-from neuromf.training.config import Checkpoints, Diagnostics, Evaluation, Samples, TrainConfig
+from neuromf.training.config import TrainConfig
 from neuromf.training.fit import run as train
 
 CALLS = (1, 5)  # network calls compared
@@ -79,22 +79,14 @@ def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool 
 
 def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
     """Return the preset small2mm, shortened."""
-    words = ["preset=small2mm", *(f"{key}={value}" for key, value in config.training.items())]
-    preset = settings.load(TrainConfig, words, "train")
     third = max(1, config.updates // 3)
-    return replace(
-        preset,
-        latents=str(latents),
-        updates=config.updates,
-        batch=config.batch,
-        seed=config.seed,
-        ema=(max(0.5, 1 - 20 / config.updates),),
-        log_every=10,
-        checkpoints=Checkpoints(every=100),
-        samples=Samples(every=third, calls=CALLS),
-        diagnostics=Diagnostics(every=third),
-        evaluation=Evaluation(every=third, n=8),
-    )
+    words = [
+        *("preset=small2mm", f"latents={latents}", f"updates={config.updates}", f"batch={config.batch}"),
+        *(f"seed={config.seed}", f"ema=[{max(0.5, 1 - 20 / config.updates)}]", "log_every=10"),
+        *(f"samples.every={third}", f"samples.calls={list(CALLS)}", f"diagnostics.every={third}"),
+        *(f"evaluation.every={third}", "evaluation.n=8", "checkpoints.every=100"),
+    ]
+    return settings.load(TrainConfig, [*words, *(f"{key}={value}" for key, value in config.training.items())], "train")
 
 
 def story(config: DemoConfig, out: Path, drawn: dict[int, list[Path]]) -> str:

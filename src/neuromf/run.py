@@ -24,7 +24,7 @@ from neuromf.config import ConfigError, to_yaml
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
-FREE = ("workers:", "'n':", "loaders:", "launch:")  # what a resumed run may change: how fast, how many
+FREE = ("workers:", "'n':", "loaders:")  # what a resumed run may change: how fast, how many
 START = {"config.yaml", "run.json", "run.log"}  # what a run writes before it has done anything
 
 
@@ -143,7 +143,8 @@ def _prepare_folder(out: Path, text: str, *, resume: bool, overwrite: bool) -> l
             out.rename(doomed)  # gone at once, even if deleting is interrupted
             shutil.rmtree(doomed)
         else:
-            _refuse_other_config(out, text)
+            before = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
+            refuse_other_config(before, text, str(out))
             earlier = [*record.pop("earlier", []), record]
     out.mkdir(parents=True, exist_ok=True)
     return earlier
@@ -166,13 +167,13 @@ def _own_record(out: Path) -> dict[str, Any]:
     return record
 
 
-def _refuse_other_config(out: Path, text: str) -> None:
-    before = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
-    changed = [line for line in difflib.ndiff(before.splitlines(), text.splitlines()) if line[0] in "-+"]
-    changed = [line for line in changed if not line[1:].strip().startswith(FREE)]
+def refuse_other_config(before: str, now: str, what: str) -> None:
+    """Raise ConfigError where a configuration as YAML differs from an earlier one in more than the FREE keys."""
+    changed = [line for line in difflib.ndiff(before.splitlines(), now.splitlines()) if line[0] in "-+"]
+    changed = [line for line in changed if not line[2:].startswith(FREE)]
     if changed:
         shown = "; ".join(" ".join(line.split()) for line in changed[:4])
-        raise ConfigError(f"{out} was started with another configuration ({shown}): repeat that one, or --overwrite")
+        raise ConfigError(f"{what} was started with another configuration ({shown}): repeat that one, or --overwrite")
 
 
 def _version(package: str) -> str | None:

@@ -21,7 +21,7 @@ def model_config(vae: Path, **changes) -> ModelConfig:
     eye = tuple(tuple(float(i == j) for j in range(4)) for i in range(4))
     stats = LatentStats((1.0, 0, 0, -1), (2.0, 1, 1, 0.5), (0.0,) * 4, (0.0,) * 4, eye, SHAPE, 8, 8)
     values = {
-        "name": "tiny", "network": TINY, "predict": "x", "solver": "average", "vae": identity, "stats": stats,
+        "name": "tiny", "network": TINY, "predict": "x", "solver": "average", "scale": 0.5, "vae": identity, "stats": stats,
         "spacing": (6.0, 6.0, 5.0), "updates": 3, "ema": 0.9,
     }  # fmt: skip
     return ModelConfig(**(values | changes))

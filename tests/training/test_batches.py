@@ -8,7 +8,7 @@ import torch
 from neuromf.flow import Ramp, TimeSampler
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
-from neuromf.training.batches import Batches, generator, loader
+from neuromf.training.batches import Batches, loader
 from training.conftest import tiny_config
 
 
@@ -61,6 +61,12 @@ def test_ranks_and_accumulation_deal_the_same_global_batch(store, latents):
         assert equal(Batches(latents, two, part, 2)[3], Batches(latents, one)[6 + part])
 
 
+def test_latents_are_scaled_on_the_path(store, latents):
+    plain, scaled = tiny_config(store), tiny_config(store, scale=0.25)
+    assert torch.equal(Batches(latents, scaled)[1].x, 0.25 * Batches(latents, plain)[1].x)
+    assert torch.equal(Batches(latents, scaled)[1].noise, Batches(latents, plain)[1].noise)
+
+
 def test_the_share_of_equal_rows_follows_its_ramp(store, latents):
     config = tiny_config(store, updates=10, batch=4, equal_fraction=Ramp(1.0, 0.5, 0.2, 0.8))
     shares = [float((b.t == b.r).float().mean()) for b in (Batches(latents, config)[i] for i in range(10))]
@@ -69,10 +75,3 @@ def test_the_share_of_equal_rows_follows_its_ramp(store, latents):
     limited = tiny_config(store, updates=10, batch=4, max_interval=Ramp(0.0, 1.0, 0.5, 1.0))
     early = Batches(latents, limited)[2]
     assert torch.equal(early.t, early.r)
-
-
-def test_noise_is_standard_normal_and_its_streams_differ():
-    noise = torch.randn(100_000, generator=generator(3, 2, 5, 0))
-    assert abs(noise.mean()) < 0.01
-    assert abs(noise.std() - 1) < 0.01
-    assert not torch.equal(noise, torch.randn(100_000, generator=generator(3, 2, 5, 1)))

@@ -2,17 +2,19 @@
 
 import os
 import pickle
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
 from conftest import STORE_VAE, tiny_unet
+from neuromf.config import ConfigError
+from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import VAEIdentity
 from neuromf.nets.weights import WeightsError
 from neuromf.training import fit
-from neuromf.training.checkpoint import Saver, check_same_latents, read_checkpoint
-from neuromf.training.config import Checkpoints
+from neuromf.training.checkpoint import Origin, Saver, check_same_run, read_checkpoint, recorded
+from neuromf.training.config import Checkpoints, Samples, Slurm
 from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
 from training.conftest import tiny_config
@@ -72,7 +74,9 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     config = tiny_config(store)
     module = MeanFlowModule(tiny_unet(torch.float32), config)
     monkeypatch.setattr(module, "state", lambda: {"update": 3})
-    saver = Saver(tmp_path, config, STORE_VAE, Meter(tmp_path, config, [], []))
+    saver = Saver(
+        tmp_path, config, Origin(STORE_VAE, LatentStats.load(store), (2.0, 2.0, 2.0)), Meter(tmp_path, config)
+    )
     saver.save(module)
 
     def broken(state, path):
@@ -86,8 +90,13 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
-def test_latents_of_another_vae_are_refused():
-    state = {"vae": asdict(STORE_VAE)}
-    check_same_latents(state, STORE_VAE, "here")
+def test_another_run_is_refused(store):
+    config = tiny_config(store)
+    state = {"vae": asdict(STORE_VAE), "config": recorded(config)}
+    check_same_run(state, replace(config, loaders=2, launch="print", slurm=Slurm("gpu")), STORE_VAE, "here")
     with pytest.raises(ValueError, match="give the latents that the run began with"):
-        check_same_latents(state, VAEIdentity("other", "b" * 64, 4, 4), "here")
+        check_same_run(state, config, VAEIdentity("other", "b" * 64, 4, 4), "here")
+    with pytest.raises(ConfigError, match="the checkpoint was started with another configuration .*accumulate"):
+        check_same_run(state, replace(config, accumulate=2), STORE_VAE, "here")
+    with pytest.raises(ConfigError, match="'n': 3"):
+        check_same_run(state, replace(config, samples=Samples(n=3)), STORE_VAE, "here")

@@ -42,6 +42,11 @@ def test_ramps_come_from_words():
         ("objective.tangent=head", "head_blocks"),
         ("compile=true", "two-stream"),
         ("slurm.hours=0", "hours"),
+        ("seed=-1", "seed is -1"),
+        ("guard.skipped=0", "guard.skipped is 0"),
+        ("diagnostics.batch=0", "diagnostics.batch is 0"),
+        ("evaluation.projections=0", "evaluation.projections is 0"),
+        ("equal_fraction={start: 1.0, end: -0.5}", "equal_fraction goes from 1.0 to -0.5"),
         ("optimizer.lr=1", "did you mean"),
     ],
 )

@@ -17,6 +17,8 @@ def test_patience():
     assert not evaluation.out_of_patience([3, 2, 4], 2)
     assert evaluation.out_of_patience([3, 2, 4, 5], 2)
     assert not evaluation.out_of_patience([3, 2, 4, 5], 0)
+    assert not evaluation.out_of_patience([float("nan"), 2, 1.5, 1], 2)
+    assert evaluation.out_of_patience([2, float("nan"), float("nan")], 2)
 
 
 def scripted(monkeypatch, values):
@@ -32,7 +34,7 @@ def test_best_is_kept_and_a_tired_run_ends(tmp_path, store, monkeypatch):
     assert read_checkpoint(folder / "best.ckpt")["update"] == 4
     last = read_checkpoint(folder / "last.ckpt")
     assert last["update"] == 8
-    assert [look["swd"] for look in last["looks"]] == [3.0, 1.0, 2.0, 2.5]
+    assert [look["swd"] for look in last["meter"]["looks"]] == [3.0, 1.0, 2.0, 2.5]
     assert (tmp_path / "run" / "evaluation.csv").read_text().count("\n") == 5
 
 
@@ -42,12 +44,12 @@ def test_training_brings_samples_closer_to_held_out_latents(tmp_path, store):
     config = replace(config, optimiser=replace(config.optimiser, lr=3e-3), evaluation=Evaluation(20, 16, 64))
     fit.run(config, tmp_path / "run")
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
-    raw = [row["raw"] for row in state["rows"]]
+    raw = [row["raw"] for row in state["meter"]["rows"]]
     assert sum(raw[-10:]) < 0.5 * sum(raw[:10])
-    assert sum(row["nonfinite_rows"] + row["skipped"] for row in state["rows"]) == 0
-    distances = [look["swd"] for look in state["looks"]]
+    assert sum(row["nonfinite_rows"] + row["skipped"] for row in state["meter"]["rows"]) == 0
+    distances = [look["swd"] for look in state["meter"]["looks"]]
     assert distances[-1] < 0.8 * distances[0]
-    held_out = [look["raw"] for look in state["looks"]]
+    held_out = [look["raw"] for look in state["meter"]["looks"]]
     assert held_out[-1] < held_out[0]
 
 
@@ -55,7 +57,7 @@ def test_held_out_loss_does_not_depend_on_chance(tmp_path, store):
     config = tiny_config(store, updates=2, evaluation=Evaluation(every=1, n=4, projections=8))
     fit.run(config, tmp_path / "a")
     fit.run(config, tmp_path / "b")
-    looks = [read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["looks"] for n in "ab"]
+    looks = [read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["meter"]["looks"] for n in "ab"]
     assert looks[0] == looks[1]
     assert looks[0][0]["raw"] != pytest.approx(looks[0][1]["raw"])
     assert torch.tensor(looks[0][0]["swd"]) > 0

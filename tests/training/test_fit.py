@@ -12,18 +12,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neuromf.flow import MeanFlow, Ramp
+from neuromf.flow import MeanFlow, Ramp, jvp
+from neuromf.generate.model import load_model
 from neuromf.latents.dataset import LatentAugmentation
 from neuromf.latents.statistics import LatentStats
 from neuromf.run import Stopped
-from neuromf.training import fit
+from neuromf.training import evaluation, fit
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
 from training.conftest import latent_store, tiny_config
 
 
 def losses(out):
-    return [row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["rows"]]
+    return [row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["meter"]["rows"]]
 
 
 def same_state(a, b):
@@ -60,7 +61,9 @@ class StopAfter(fit.Saver):
 
 @pytest.mark.parametrize("loaders", [0, 1])
 def test_resume_is_exact(tmp_path, store, monkeypatch, loaders):
-    config = tiny_config(store, updates=9, accumulate=2, loaders=loaders)
+    """Stopped in the middle of what log.csv takes the mean of, and between looks."""
+    config = tiny_config(store, updates=9, accumulate=2, loaders=loaders, log_every=4)
+    config = replace(config, evaluation=Evaluation(every=3, n=4, projections=8))
     config = replace(
         config,
         equal_fraction=Ramp(1.0, 0.5, 0.2, 0.6),
@@ -103,19 +106,21 @@ def logged(out):
     return path.read_text().count("\n") - 1 if path.is_file() else 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_saves_and_ends_with_0(tmp_path, store, number):
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGUSR2, 0), (signal.SIGINT, 130)]
+)
+def test_a_signal_saves(tmp_path, store, number, code):
+    """Sent to every process of the run, as clusters and terminals do, loaders included."""
     out = tmp_path / "run"
-    process = subprocess.Popen(
-        command(store, out, "updates=100000"), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
-    )
+    words = command(store, out, "updates=100000", "loaders=1")
+    process = subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_for(lambda: logged(out) >= 3)
-    process.send_signal(number)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 0
-    assert "--resume goes on" in said
+    assert process.returncode == code, said
+    assert "--resume" in said
     state = read_checkpoint(out / "checkpoints" / "last.ckpt")
-    assert state["update"] == len(state["rows"]) >= 3
+    assert state["update"] == len(state["meter"]["rows"]) >= 3
     assert '"state": "interrupted"' in (out / "run.json").read_text()
 
 
@@ -246,3 +251,54 @@ def test_without_held_out_latents_nothing_is_evaluated(tmp_path):
     fit.run(tiny_config(folder, evaluation=Evaluation(every=1), updates=2), tmp_path / "run")
     assert not (tmp_path / "run" / "evaluation.csv").exists()
     assert "nothing is evaluated" in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_a_run_that_left_out_most_rows_is_given_up(tmp_path, store, monkeypatch):
+    """du/dt is NaN: without this the run would go on as flow matching, in silence."""
+
+    def broken(*arguments):
+        prediction, head, rate = jvp.two_stream(*arguments)
+        return prediction, head, rate * torch.nan
+
+    monkeypatch.setitem(jvp.WAYS, "two-stream", broken)
+    monkeypatch.setattr(fit, "self_check", lambda *_: [])
+    with pytest.raises(ValueError, match="50 % of the rows up to update 1 gave NaN"):
+        fit.run(tiny_config(store), tmp_path / "run")
+
+
+def test_a_run_that_stopped_early_is_over(tmp_path, store, monkeypatch):
+    monkeypatch.setattr(evaluation, "distance", lambda *_: 1.0)
+    config = tiny_config(store, updates=10, evaluation=Evaluation(every=1, n=4, projections=8, patience=2))
+    fit.run(config, tmp_path / "run")
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["update"] == 3
+    assert load_model(tmp_path / "run").config.updates == 1  # the best
+    assert (tmp_path / "run" / "samples" / "update-00000003.png").is_file()
+    fit.run(config, tmp_path / "run", resume=True)
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["update"] == 3
+
+
+def test_a_checkpoint_of_another_configuration(tmp_path, store):
+    fit.run(tiny_config(store, updates=2), tmp_path / "a")
+    fit.run(tiny_config(store, updates=2, seed=1), tmp_path / "b")
+    last = tmp_path / "b" / "checkpoints" / "last.ckpt"
+    last.unlink()
+    last.write_bytes((tmp_path / "a" / "checkpoints" / "last.ckpt").read_bytes())
+    with pytest.raises(ValueError, match="the checkpoint was started with another configuration .*seed"):
+        fit.run(tiny_config(store, updates=2, seed=1), tmp_path / "b", resume=True)
+
+
+def test_rank(monkeypatch):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    assert fit.rank() == 0
+    monkeypatch.setenv("NODE_RANK", "1")
+    assert fit.rank() == 1
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert fit.rank() == 1
+    monkeypatch.setenv("RANK", "0")
+    assert fit.rank() == 0
+
+
+def test_overwriting_is_not_for_jobs(tmp_path, store):
+    with pytest.raises(ValueError, match="--overwrite does not go with launch="):
+        fit.run(tiny_config(store, launch="print"), tmp_path / "run", overwrite=True)

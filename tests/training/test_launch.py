@@ -1,13 +1,12 @@
 """The job: a script that can be read and run, and one that submitit takes."""
 
 import subprocess
-from dataclasses import replace
 
 import pytest
 
 from neuromf import config as settings
 from neuromf.training import launch
-from neuromf.training.config import Slurm, TrainConfig
+from neuromf.training.config import Slurm, TrainConfig, here
 from training.conftest import tiny_config
 
 
@@ -27,7 +26,7 @@ def test_the_script_holds_the_whole_run(tmp_path, store):
     subprocess.run(["bash", "-n", str(path)], check=True)
     yaml = script.split("<<'YAML'\n")[1].split("YAML\n")[0]
     (tmp_path / "config.yaml").write_text(yaml)
-    assert settings.load(TrainConfig, [str(tmp_path / "config.yaml")], "train") == replace(config, launch="here")
+    assert settings.load(TrainConfig, [str(tmp_path / "config.yaml")], "train") == here(config)
 
 
 def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
@@ -35,18 +34,19 @@ def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/queued\n')
-    for state, queued in (("finished", False), ("interrupted", True)):
+    for state, code in (("finished", 0), ("failed", 2), ("interrupted", 0)):
         out = tmp_path / state
         out.mkdir()
-        (tools / "srun").write_text(f'#!/bin/bash\necho \'"state": "{state}"\' > {out}/run.json\n')
+        record = f'echo \'"state": "{state}"\' > {out}/run.json'
+        (tools / "srun").write_text(f"#!/bin/bash\n{record}\nexit {code}\n")
         for tool in tools.iterdir():
             tool.chmod(0o755)
         path = tmp_path / "job.sh"
         path.write_text(launch.print_job(tiny_config(store), out))
-        subprocess.run(
-            ["bash", str(path)], check=True, env={"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}, cwd=tmp_path
-        )
-        assert (tmp_path / "queued").is_file() == queued
+        environment = {"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+        done = subprocess.run(["bash", str(path)], check=False, env=environment, cwd=tmp_path)
+        assert done.returncode == code
+        assert (tmp_path / "queued").is_file() == (state == "interrupted")
     assert (tmp_path / "queued").read_text() == "requeue 7\n"
 
 
@@ -54,7 +54,7 @@ def test_submitit_runs_it(tmp_path, store):
     config = tiny_config(store, updates=2, launch="slurm")
     said = launch.submit(config, tmp_path / "run", cluster="debug")
     assert "job" in said
-    job = launch.Job(launch.here(config), tmp_path / "run")
+    job = launch.Job(here(config), tmp_path / "run")
     assert job() == str(tmp_path / "run" / "model")
     assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
     again = job.checkpoint()

@@ -27,11 +27,11 @@ class Counting(Look):
 
 def looks(tmp_path, store, every, first=True):
     config = tiny_config(store, updates=7, accumulate=2)
-    module, meter = MeanFlowModule(tiny_unet(torch.float32), config), Meter(tmp_path, config, [], [])
+    module, meter = MeanFlowModule(tiny_unet(torch.float32), config), Meter(tmp_path, config)
     look = Counting(meter, every)
     for number in range(14):
         module.update += number % 2
-        look.on_train_batch_end(SimpleNamespace(is_global_zero=first), module, None, None, number)
+        look.on_train_batch_end(SimpleNamespace(is_global_zero=first, should_stop=False), module, None, None, number)
     return look, meter
 
 

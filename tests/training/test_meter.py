@@ -43,7 +43,7 @@ def test_no_row_of_a_kind_gives_nan():
 
 
 def rows(*losses):
-    return [{"update": 10 * (i + 1), "raw": value} for i, value in enumerate(losses)]
+    return [{"update": 10 * (i + 1), "raw": value, "nonfinite_share": 0.0} for i, value in enumerate(losses)]
 
 
 def test_guard():
@@ -52,4 +52,6 @@ def test_guard():
     assert "10.2 times its minimum of 0.5" in judge(rows(1.0, 0.5, 5.1), guard)
     assert judge(rows(0.5, 50.0), guard) == ""  # too early to say
     assert judge(rows(math.nan, math.nan, 5.0), guard) == ""
-    assert judge(rows(1.0, 0.5, math.nan), guard) == ""  # counted elsewhere: the gradient is not finite
+    assert judge(rows(1.0, 0.5, math.nan), guard) == ""
+    left_out = [{"update": 10, "raw": 1.0, "nonfinite_share": 0.3}]
+    assert "30 % of the rows" in judge(left_out, guard)

@@ -105,9 +105,14 @@ class MeanFlow:
         t, r = t.to(z), r.to(z)
         return self._as_velocity("the network's output", predict_main(net, z, t, r), z, t)
 
+    @property
+    def solver(self) -> Literal["average", "euler"]:
+        """How a network that this objective trained is sampled: without a derivative it knows r = t alone."""
+        return "euler" if self.jvp == "none" else "average"
+
     def sample(self, net: Network, noise: Tensor, steps: int = 1, **options: Any) -> Tensor:
-        """Return `flow.sample` of a network that this objective trained: what it predicts is known here."""
-        return sample(net, noise, steps, predict=self.predict, **options)
+        """Return `flow.sample` of a network that this objective trained, by its `solver`."""
+        return sample(net, noise, steps, **({"predict": self.predict, "solver": self.solver} | options))
 
     def terms(self, net: Network, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Terms:
         """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,), 0 <= r <= t <= 1.

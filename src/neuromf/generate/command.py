@@ -69,7 +69,8 @@ def run(config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: b
         contact_sheets(
             out, (picture(path) for path in paths[:SHOWN]), [path.name.split("_")[0] for path in paths[:SHOWN]]
         )
-        write_json(out / "timing.json", {"volumes": len(missing), "seconds": seconds, "machine": provenance()})
+        if missing:
+            write_json(out / "timing.json", {"volumes": len(missing), "seconds": seconds, "machine": provenance()})
         print(summary(config, out, len(missing), seconds))
     return paths
 
@@ -118,6 +119,7 @@ def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
         "Seed": config.seed,
         "NFE": config.nfe,
         "Precision": config.precision,
+        "DecodeMemoryGB": config.decode_memory_gb,
         "Device": generator.device.type,
         "GeneratedBy": [{"Name": "NeuroMF", "Version": __version__}],
         "Versions": provenance()["versions"],

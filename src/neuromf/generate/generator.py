@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuromf.chance import Purpose, generator
 from neuromf.data.volume import Affine, Volume
 from neuromf.device import pick_device, say_memory
 from neuromf.flow import sample
@@ -72,7 +73,7 @@ class Generator:
             say_memory("the network", "precision=bfloat16"),
         ):
             z = sample(self.model.network, noise, nfe, predict=self.config.predict, solver=self.config.solver)
-        return self.config.stats.denormalise(z)
+        return self.config.stats.denormalise(z / self.config.scale)
 
     def decode(self, latent: Tensor) -> Volume:
         """Return the volume of a latent (1, C, D, H, W): values in [0, 1], RAS, its middle at 0 mm."""
@@ -109,8 +110,7 @@ def load(name: str | Path, device: str = "auto", precision: Precision = "float32
 
 def noise_of(shape: Sequence[int], index: int, seed: int) -> Tensor:
     """Return standard normal noise (1, *shape), a function of index and seed alone."""
-    state = np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0]
-    return torch.randn(1, *shape, generator=torch.Generator().manual_seed(int(state)))
+    return torch.randn(1, *shape, generator=generator(Purpose.SAMPLES, seed, index))
 
 
 def centred_affine(shape: Sequence[int], spacing: Sequence[float]) -> Affine:

@@ -34,6 +34,7 @@ class ModelConfig:
     network: UNetConfig
     predict: Prediction
     solver: Literal["average", "euler"]  # euler for rectified flow
+    scale: float  # of the normalised latents on the path
     vae: VAEIdentity
     stats: LatentStats  # of the training latents; generation undoes their normalisation
     spacing: tuple[float, float, float]  # mm, of the volumes
@@ -50,25 +51,30 @@ class ModelConfig:
         return {"kind": KIND, "format": FORMAT, "sha256": sha256} | asdict(self)
 
     @classmethod
-    def from_json(cls, record: dict[str, Any], where: Path) -> ModelConfig:
-        """Return the configuration in a config.json. Raises ValueError for that of something else."""
-        if record.get("kind") != KIND or record.get("format") != FORMAT:
+    def from_json(cls, record: Any, where: Path) -> tuple[ModelConfig, str]:
+        """Return what a config.json holds, and the fingerprint of its weights. Raises ValueError for another's."""
+        found = (
+            (record.get("kind"), record.get("format")) if isinstance(record, dict) else (type(record).__name__, None)
+        )
+        if found != (KIND, FORMAT):
             raise ValueError(
-                f"{where}: kind {record.get('kind')!r}, format {record.get('format')!r}; {KIND!r}, {FORMAT} is needed: "
+                f"{where}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
                 "give a folder that `neuromf train` wrote (its model/)"
             )
         try:
-            return cls(
+            config = cls(
                 name=record["name"],
-                network=UNetConfig(**_tuples(record["network"])),
+                network=UNetConfig(**as_tuples(record["network"])),
                 predict=record["predict"],
                 solver=record["solver"],
+                scale=record["scale"],
                 vae=VAEIdentity(**record["vae"]),
-                stats=LatentStats(**_tuples(record["stats"])),
+                stats=LatentStats(**as_tuples(record["stats"])),
                 spacing=tuple(record["spacing"]),
                 updates=record["updates"],
                 ema=record["ema"],
             )
+            return config, str(record["sha256"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"{where}: {error} is missing or wrong: it was written by another version") from None
 
@@ -95,6 +101,11 @@ class Model:
 
 def same_vae(vae: FrozenVAE, wanted: VAEIdentity, who: str, advice: str) -> None:
     """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint (imported latents) fits any."""
+    if (vae.channels, vae.factor) != (wanted.channels, wanted.factor):
+        raise ValueError(
+            f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} {wanted.name} with "
+            f"{wanted.channels} and {wanted.factor}: {advice}"
+        )
     if wanted.sha256 and vae.sha256 != wanted.sha256:
         raise ValueError(
             f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} {wanted.sha256[:16]}: {advice}"
@@ -131,13 +142,13 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not readable ({error}): copy the folder again") from None
-    config = ModelConfig.from_json(record, path)
+    config, expected = ModelConfig.from_json(record, path)
     network = DualTimeUNet(config.network)
     load_strict(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     sha256 = state_sha256(network)
-    if sha256 != record["sha256"]:
+    if sha256 != expected:
         raise WeightsError(
-            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {str(record['sha256'])[:16]}: they "
+            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {expected[:16]}: they "
             "are of different models, or the file is damaged"
         )
     return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
@@ -146,7 +157,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
 def find_model(name: str) -> Path:
     """Return the folder of a model, fetched from the hub where the name is owner/name and no folder here."""
     if name == EMBEDDED:
-        return Path(str(resources.files("neuromf") / "weights" / "small2mm"))
+        name = str(resources.files("neuromf") / "weights" / "small2mm")
     folder = Path(name).expanduser()
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
@@ -177,7 +188,7 @@ def _fetched(name: str) -> Path:
     return Path(found)
 
 
-def _tuples(record: dict[str, Any]) -> dict[str, Any]:
+def as_tuples(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record with its lists as tuples, as dataclasses hold them."""
     return {
         k: tuple(tuple(i) if isinstance(i, list) else i for i in v) if isinstance(v, list) else v

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from neuromf.chance import Purpose, generator
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
@@ -88,6 +88,6 @@ class LatentDataset(Dataset[Item]):
         if not torch.isfinite(latent).all():
             raise StoreError(f"latent {self.store.entries[index].name} holds NaN or Inf: encode it again")
         if self.augmentation.active:
-            seed = np.random.SeedSequence([self.seed, self.epoch, index]).generate_state(1, np.uint64)
-            latent = self.augmentation(latent, torch.Generator().manual_seed(int(seed[0])))
+            chance = generator(Purpose.AUGMENTATION, self.seed, self.epoch, index)
+            latent = self.augmentation(latent, chance)
         return Item(latent, index, self.store.entries[index].name)

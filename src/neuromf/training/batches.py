@@ -5,23 +5,22 @@ So a resumed run, whatever the number of loader processes, sees what an uninterr
 
 from __future__ import annotations
 
+import signal
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from neuromf.chance import Purpose, generator
 from neuromf.latents.dataset import LatentDataset
 from neuromf.training.config import TrainConfig
-
-ORDER, TIMES, NOISE = range(3)  # streams of chance
 
 
 class Batch(NamedTuple):
     """What a training step is a function of."""
 
-    x: Tensor  # (B, C, D, H, W), normalised latents
+    x: Tensor  # (B, C, D, H, W), normalised latents times config.scale
     noise: Tensor  # the same shape, standard normal
     t: Tensor  # (B,)
     r: Tensor  # (B,), r <= t
@@ -46,23 +45,26 @@ class Batches(Dataset[Batch]):
         c = self.config
         update, part = number // c.accumulate, number % c.accumulate * self.ranks + self.rank
         parts = self.ranks * c.accumulate
-        t, r = c.times_at(update).draw(c.batch, generator(c.seed, TIMES, update), part=part, parts=parts)
+        t, r = c.times_at(update).draw(c.batch, generator(Purpose.TIMES, c.seed, update), part=part, parts=parts)
         first = (update * parts + part) * c.batch
-        x = torch.stack([self._latent(first + i) for i in range(c.batch)])
-        noise = torch.randn(x.shape, generator=generator(c.seed, NOISE, update, part))
+        x = c.scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
+        noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
         return Batch(x, noise, t, r)
 
     def _latent(self, place: int) -> Tensor:
         """Return the latent at a place in the endless sequence of epochs."""
         epoch, position = divmod(place, len(self.latents))
         if self._order[0] != epoch:
-            self._order = epoch, torch.randperm(len(self.latents), generator=generator(self.config.seed, ORDER, epoch))
+            self._order = (
+                epoch,
+                torch.randperm(len(self.latents), generator=generator(Purpose.ORDER, self.config.seed, epoch)),
+            )
         self.latents.epoch = epoch
         return self.latents[int(self._order[1][position])].latent
 
 
-def loader(batches: Batches, start: int) -> DataLoader[Batch]:
-    """Return the batches from number `start` on, read by config.loaders processes."""
+def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[Batch]:
+    """Return the batches from number `start` on, read by config.loaders processes, in pinned memory if asked."""
     workers = batches.config.loaders
     return DataLoader(
         batches,
@@ -70,10 +72,12 @@ def loader(batches: Batches, start: int) -> DataLoader[Batch]:
         sampler=range(start, len(batches)),
         num_workers=workers,
         persistent_workers=workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        pin_memory=pin,
+        worker_init_fn=deaf if workers else None,
     )
 
 
-def generator(*numbers: int) -> torch.Generator:
-    """Return a generator whose state depends on the numbers alone."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0]))
+def deaf(_: int) -> None:
+    """Make a loader process ignore the signals that stop a run: a cluster sends them to every process."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)

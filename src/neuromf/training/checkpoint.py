@@ -3,35 +3,45 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import threading
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytorch_lightning as pl
 import torch
 
 from neuromf.config import to_yaml
+from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import VAEIdentity
 from neuromf.nets.weights import WeightsError, read_pickle
-from neuromf.run import atomic, provenance
-from neuromf.training.config import TrainConfig
+from neuromf.run import atomic, provenance, refuse_other_config
+from neuromf.training.config import TrainConfig, here
 from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
 
 log = logging.getLogger("neuromf")
 FORMAT = 1
 LAST, BEST = "last.ckpt", "best.ckpt"
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # the second is what a cluster sends before a job's time is over
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)  # USR: before a cluster job's time is over
+
+
+class Origin(NamedTuple):
+    """What a run's latents are, which a model folder will need."""
+
+    vae: VAEIdentity
+    stats: LatentStats
+    spacing: tuple[float, float, float]  # mm, of the volumes
 
 
 class Saver(pl.Callback):
     """Saves every so many updates, at the end, and when a signal asks to stop; older checkpoints are deleted."""
 
-    def __init__(self, out: Path, config: TrainConfig, vae: VAEIdentity, meter: Meter) -> None:
-        self.folder, self.config, self.vae, self.meter = out / "checkpoints", config, vae, meter
-        self.asked = False
+    def __init__(self, out: Path, config: TrainConfig, origin: Origin, meter: Meter) -> None:
+        self.folder, self.config, self.origin, self.meter = out / "checkpoints", config, origin, meter
+        self.asked = 0  # the signal that asked for a stop
         self.stopped = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -41,7 +51,9 @@ class Saver(pl.Callback):
                 signal.signal(number, self._ask)
 
     def _ask(self, number: int, _: Any) -> None:
-        self.asked = True
+        if self.asked == number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice: at once
+        self.asked = number
         log.info("%s: the run stops after this update", signal.Signals(number).name)
 
     def on_train_batch_end(
@@ -49,22 +61,24 @@ class Saver(pl.Callback):
     ) -> None:
         if not module.ends_update(number):
             return
-        self.stopped = trainer.strategy.reduce_boolean_decision(self.asked, all=False)
+        self.stopped = trainer.strategy.reduce_boolean_decision(bool(self.asked), all=False)
         over = module.update == self.config.updates or trainer.should_stop
         if (self.stopped or over or module.update % self.config.checkpoints.every == 0) and trainer.is_global_zero:
-            self.save(module)
+            with self.meter.pause():
+                self.save(module)
         if self.stopped:
             trainer.should_stop = True
 
     def save(self, module: MeanFlowModule, name: str = LAST) -> None:
-        """Write a checkpoint; the one that was last before is kept under its update's number, as many as asked for."""
+        """Write a checkpoint; the last ones are also kept under their update's number, as many as asked for."""
         self.folder.mkdir(exist_ok=True)
         state = module.state() | {
             "format": FORMAT,
-            "config": to_yaml(self.config),
-            "vae": asdict(self.vae),
-            "rows": self.meter.rows,
-            "looks": self.meter.looks,
+            "config": recorded(self.config),
+            "vae": asdict(self.origin.vae),
+            "stats": asdict(self.origin.stats),
+            "spacing": self.origin.spacing,
+            "meter": self.meter.state(),
             "provenance": provenance(),
         }
         with atomic(self.folder / name) as path:
@@ -75,23 +89,37 @@ class Saver(pl.Callback):
     def _keep(self, update: int) -> None:
         kept = self.folder / f"update-{update:08d}.ckpt"
         kept.unlink(missing_ok=True)
-        kept.hardlink_to(self.folder / LAST)
+        try:
+            kept.hardlink_to(self.folder / LAST)
+        except OSError:  # a file system without links
+            shutil.copyfile(self.folder / LAST, kept)
         for old in sorted(self.folder.glob("update-*.ckpt"))[: -(self.config.checkpoints.keep + 1)]:
             old.unlink()
+
+
+def recorded(config: TrainConfig) -> str:
+    """Return the configuration as YAML without where it runs, which may change from one start to the next."""
+    return to_yaml(here(config))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """Return a checkpoint. Raises FileNotFoundError, or WeightsError for a file that is none, or damaged."""
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
-    state = read_pickle(path)
+    try:
+        state = read_pickle(path)
+    except WeightsError as error:
+        earlier = sorted(path.parent.glob("update-*.ckpt"))
+        advice = f"; {earlier[-1].name} beside it is the one before: rename it to {path.name}" if earlier else ""
+        raise WeightsError(f"{error}{advice}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise WeightsError(f"{path}: no checkpoint of `neuromf train` in format {FORMAT}")
     return state
 
 
-def check_same_latents(state: dict[str, Any], vae: VAEIdentity, where: str) -> None:
-    """Raise ValueError where a checkpoint was trained on latents of another VAE."""
+def check_same_run(state: dict[str, Any], config: TrainConfig, vae: VAEIdentity, where: str) -> None:
+    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or of another VAE's latents."""
+    refuse_other_config(state["config"], recorded(config), "the checkpoint")
     if state["vae"] != asdict(vae):
         raise ValueError(
             f"the checkpoint was trained on latents of {state['vae']['name']} ({state['vae']['sha256'][:16]}), {where} "

@@ -110,6 +110,7 @@ class TrainConfig:
     times: TimeSampler = field(default_factory=TimeSampler)
     equal_fraction: Ramp | None = None  # over the run, in place of times.equal_fraction
     max_interval: Ramp | None = None  # the same of times.max_interval
+    scale: float = 1.0  # of the normalised latents on the path: below 1, large structures are decided at smaller t
     augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     updates: int = 100_000
@@ -135,10 +136,19 @@ class TrainConfig:
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("updates", "batch", "accumulate", "devices", "nodes")}
         positive |= {"log_every": self.log_every, "checkpoints.every": self.checkpoints.every}
-        positive |= {"samples.n": self.samples.n, "evaluation.n": self.evaluation.n}
+        positive |= {"samples.n": self.samples.n, "diagnostics.batch": self.diagnostics.batch}
+        positive |= {"evaluation.n": self.evaluation.n, "evaluation.projections": self.evaluation.projections}
+        positive |= {"guard.skipped": self.guard.skipped}
         for name, value in positive.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}: 1 or more")
+        if not 0 < self.scale <= 10:
+            raise ValueError(f"scale is {self.scale}: above 0; 0.1 to 1 is usual")
+        if self.seed < 0 or self.checkpoints.keep < 0:
+            raise ValueError(f"seed is {self.seed}, checkpoints.keep is {self.checkpoints.keep}: 0 or more")
+        for name, ramp in (("equal_fraction", self.equal_fraction), ("max_interval", self.max_interval)):
+            if ramp is not None and not (0 <= ramp.start <= 1 and 0 <= ramp.end <= 1):
+                raise ValueError(f"{name} goes from {ramp.start} to {ramp.end}: both must lie in [0, 1]")
         if not self.samples.calls or min(self.samples.calls) < 1:
             raise ValueError(f"samples.calls is {self.samples.calls}: numbers of network calls, each 1 or more")
         if not self.ema or not all(0 <= decay < 1 for decay in self.ema) or len(set(self.ema)) < len(self.ema):
@@ -167,3 +177,8 @@ class TrainConfig:
         if self.max_interval is not None:
             times = replace(times, max_interval=self.max_interval.at(progress))
         return times
+
+
+def here(config: TrainConfig) -> TrainConfig:
+    """Return the configuration without what it says about the cluster: that of the process that trains."""
+    return replace(config, launch="here", slurm=Slurm())

@@ -9,11 +9,12 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from neuromf.chance import Purpose, generator
 from neuromf.data.scans import write_table
 from neuromf.generate.generator import noise_of
 from neuromf.latents.dataset import LatentDataset
 from neuromf.metrics.distances import sliced_wasserstein
-from neuromf.training.batches import NOISE, TIMES, Batch, generator
+from neuromf.training.batches import Batch
 from neuromf.training.checkpoint import BEST, Saver
 from neuromf.training.config import TrainConfig
 from neuromf.training.looks import Look
@@ -36,7 +37,7 @@ class EvaluationLook(Look):
 
     def look(self, module: MeanFlowModule) -> None:
         """Measure, note, and keep the weights if they are the best so far."""
-        before = min((row["swd"] for row in self.meter.looks), default=math.inf)
+        before = min((row["swd"] for row in self.meter.looks if math.isfinite(row["swd"])), default=math.inf)
         swd = distance(sample_in_parts(module, self.noise.to(module.device), 1).cpu(), self.real, self.config)
         row = {"update": module.update, "swd": swd, "raw": self._raw(module)}
         self.meter.looks.append(row)
@@ -59,9 +60,10 @@ class EvaluationLook(Look):
         objective, config = self.config.objective, self.config
         total, count = 0.0, 0
         for number, x in enumerate(self.real.split(config.batch)):
-            t, r = config.times.draw(len(x), generator(config.seed, TIMES, number))
-            noise = torch.randn(x.shape, generator=generator(config.seed, NOISE, number, 0))
-            batch = Batch(*(v.to(module.device) for v in (x, noise, t, r)))
+            chance = generator(Purpose.HELD_OUT, config.seed, number)
+            t, r = config.times.draw(len(x), chance)
+            noise = torch.randn(x.shape, generator=chance)
+            batch = Batch(*(v.to(module.device) for v in (config.scale * x, noise, t, r)))
             with torch.autocast(module.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
                 loss = objective.loss(objective.terms(module.average, *batch))
             total, count = total + float(loss.raw) * len(x), count + len(x)
@@ -70,11 +72,12 @@ class EvaluationLook(Look):
 
 def distance(samples: Tensor, real: Tensor, config: TrainConfig) -> float:
     """Return the sliced Wasserstein distance of two sets of normalised latents, along directions that never change."""
-    return sliced_wasserstein(samples, real, config.evaluation.projections, generator(config.seed, 0))
+    return sliced_wasserstein(samples, real, config.evaluation.projections, generator(Purpose.DIRECTIONS, config.seed))
 
 
 def out_of_patience(distances: list[float], patience: int) -> bool:
     """Say whether the smallest distance is `patience` looks ago or longer; with patience 0 never."""
     if not patience or not distances:
         return False
-    return len(distances) - 1 - distances.index(min(distances)) >= patience
+    found = [d if math.isfinite(d) else math.inf for d in distances]
+    return len(found) - 1 - found.index(min(found)) >= patience

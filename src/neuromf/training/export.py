@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
 
-from neuromf.config import ConfigError
-from neuromf.generate.model import ModelConfig, save_model
+from neuromf.config import ConfigError, to_yaml
+from neuromf.generate.model import ModelConfig, as_tuples, save_model
 from neuromf.latents.statistics import LatentStats
-from neuromf.latents.store import LatentStore
+from neuromf.latents.store import LatentStore, VAEIdentity
 from neuromf.nets.vae import CONFIG as VAE_CONFIG
 from neuromf.run import open_run
-from neuromf.training.checkpoint import check_same_latents, read_checkpoint
-from neuromf.training.config import TrainConfig
+from neuromf.training.checkpoint import read_checkpoint
+from neuromf.training.config import TrainConfig, here
 
 ONLINE = -1.0  # in place of a decay: the weights themselves
 
@@ -40,30 +40,17 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     source = Path(config.run).expanduser()
     path = source / "checkpoints" / f"{config.checkpoint}.ckpt"
     trained = trained_config(read_checkpoint(path))
-    store = LatentStore(trained.latents)
     with open_run(out, config, resume=resume, overwrite=overwrite):
-        export(
-            path, out, store, LatentStats.load(trained.latents), vae=trained.vae, ema=config.ema, half=config.half,
-            name=config.name or source.name,
-        )  # fmt: skip
+        export(path, out, vae=trained.vae, ema=config.ema, half=config.half, name=config.name or source.name)
     print(f"{out}: neuromf generate model={out} n=4")
     return out
 
 
 def export(
-    checkpoint: Path,
-    folder: Path,
-    store: LatentStore,
-    stats: LatentStats,
-    *,
-    vae: str = "",
-    ema: float = 0.0,
-    half: bool = False,
-    name: str = "",
+    checkpoint: Path, folder: Path, *, vae: str = "", ema: float = 0.0, half: bool = False, name: str = ""
 ) -> Path:
     """Write the weights of a checkpoint as a model folder and return it. Raises ValueError for an average not kept."""
     state = read_checkpoint(checkpoint)
-    check_same_latents(state, store.vae, store.location)
     config = trained_config(state)
     decay = ema or config.ema[0]
     if decay != ONLINE and str(decay) not in state["averages"]:
@@ -73,10 +60,11 @@ def export(
         name=name or folder.resolve().parent.name,
         network=config.network,
         predict=config.objective.predict,
-        solver="euler" if config.objective.jvp == "none" else "average",
-        vae=store.vae,
-        stats=stats,
-        spacing=spacing_of(store),
+        solver=config.objective.solver,
+        scale=config.scale,
+        vae=VAEIdentity(**state["vae"]),
+        stats=LatentStats(**as_tuples(state["stats"])),
+        spacing=state["spacing"],
         updates=state["update"],
         ema=decay,
     )
@@ -106,12 +94,13 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     """Return the model's README."""
     size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
     kind = "rectified flow" if config.objective.jvp == "none" else "MeanFlow"
-    last = state["rows"][-1] if state["rows"] else {}
+    rows = state["meter"]["rows"]
+    shown = to_yaml(replace(here(config), latents="", vae="", start=""))
     lines = [
         f"# {model.name}",
         "",
         f"Draws 3D brain MRI of {size} voxels of {' x '.join(f'{s:g}' for s in model.spacing)} mm in one network call "
-        "([NeuroMF](https://arxiv.org/abs/2505.13447)).",
+        "(NeuroMF; MeanFlow, [arXiv 2505.13447](https://arxiv.org/abs/2505.13447)).",
         "",
         "```",
         f"neuromf generate model={model.name} n=4 out=samples",
@@ -123,7 +112,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         f"| network | 3D UNet, channels {model.network.channels}, conditioned on {model.network.conditioning} |",
         f"| trained on | {model.stats.latents} latents of {model.stats.subjects} people |",
         f"| updates | {model.updates} of {config.batch * config.accumulate * config.devices * config.nodes} latents |",
-        f"| raw loss at the end | {last.get('raw', float('nan')):.4f} |",
+        f"| raw loss at the end | {rows[-1]['raw'] if rows else float('nan'):.4f} |",
         f"| weights | {'not averaged' if model.ema == ONLINE else f'EMA {model.ema}'} |",
         f"| VAE | {model.vae.name}, sha256 {model.vae.sha256[:16]} |",
         f"| versions | {json.dumps(state['provenance']['versions'])} |",
@@ -133,7 +122,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         "The whole configuration of the training:",
         "",
         "```yaml",
-        state["config"].rstrip(),
+        shown.rstrip(),
         "```",
         "",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
+from neuromf.config import ConfigError
 from neuromf.device import pick_device
 from neuromf.generate.model import load_model, same_vae
 from neuromf.latents.dataset import LatentDataset
@@ -25,11 +27,11 @@ from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.nets.weights import load_strict
 from neuromf.run import Stopped, open_run
 from neuromf.training.batches import Batches, loader
-from neuromf.training.checkpoint import LAST, Saver, check_same_latents, read_checkpoint
-from neuromf.training.config import TrainConfig
+from neuromf.training.checkpoint import BEST, LAST, Origin, Saver, check_same_run, read_checkpoint
+from neuromf.training.config import TrainConfig, here
 from neuromf.training.diagnostics import DiagnosticsLook
-from neuromf.training.evaluation import EvaluationLook
-from neuromf.training.export import export
+from neuromf.training.evaluation import EvaluationLook, out_of_patience
+from neuromf.training.export import export, spacing_of
 from neuromf.training.launch import print_job, submit
 from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
@@ -79,57 +81,80 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     With launch=print or slurm the job is shown or submitted instead. A signal (SIGTERM, SIGUSR1) saves and raises
     Stopped. Raises StoreError, ValueError, WeightsError for data, settings or checkpoints that do not fit.
     """
+    if config.launch != "here" and overwrite:
+        raise ConfigError("--overwrite does not go with launch=: delete the folder, or give another out=")
     if config.launch == "print":
         print(print_job(config, out))
         return None
     data = Data.read(config)
-    device = pick_device(config.device)
     if config.launch == "slurm":
         print(submit(config, out))
         return None
-    with open_run(out, config, resume=resume, overwrite=overwrite) if rank() == 0 else contextlib.nullcontext():
-        torch.manual_seed(config.seed)
-        network = first_network(config, data)
-        state = read_checkpoint(out / "checkpoints" / LAST) if resume and (out / "checkpoints" / LAST).is_file() else {}
-        module = MeanFlowModule(network, config)
-        if state:
-            check_same_latents(state, data.store.vae, config.latents)
-            module.load_weights(state, str(out / "checkpoints" / LAST))
-            log.info("going on after update %d", module.update)
-        if module.update < config.updates:
-            train(module, data, config, device, out, state)
+    device = pick_device(config.device)
+    last = out / "checkpoints" / LAST
+    with open_run(out, here(config), resume=resume, overwrite=overwrite) if rank() == 0 else contextlib.nullcontext():
+        state = read_checkpoint(last) if resume and last.is_file() else {}
+        module = begin(config, data, state, str(last))
+        if not is_done(config, state):
+            train(module, data, device, out, state)
         if rank() == 0:
-            model = export(out / "checkpoints" / LAST, out / "model", data.store, data.train.stats, vae=config.vae)
+            tired = is_tired(config, read_checkpoint(last))
+            model = export(out / "checkpoints" / (BEST if tired else LAST), out / "model", vae=config.vae)
             print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
     return out / "model"
 
 
-def train(
-    module: MeanFlowModule, data: Data, config: TrainConfig, device: torch.device, out: Path, state: dict[str, Any]
-) -> None:
-    """Train a module to its last update. Raises Stopped where a signal asked for it."""
-    stats = data.train.stats
+def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) -> MeanFlowModule:
+    """Return a new module, or the one of a checkpoint. Raises ConfigError or ValueError for another run's."""
+    torch.manual_seed(config.seed)
+    if not state:
+        return MeanFlowModule(first_network(config, data), config)
+    check_same_run(state, config, data.store.vae, config.latents)
+    module = MeanFlowModule(DualTimeUNet(config.network), config)
+    module.load_weights(state, where)
+    log.info("going on after update %d", module.update)
+    return module
+
+
+def is_done(config: TrainConfig, state: dict[str, Any]) -> bool:
+    """Say whether a checkpoint is the end of its run."""
+    return bool(state) and (state["update"] >= config.updates or is_tired(config, state))
+
+
+def is_tired(config: TrainConfig, state: dict[str, Any]) -> bool:
+    """Say whether a checkpoint's run stopped early, or was about to."""
+    return out_of_patience([look["swd"] for look in state["meter"]["looks"]], config.evaluation.patience)
+
+
+def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, state: dict[str, Any]) -> None:
+    """Train a module to its last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for it."""
+    config, stats = module.config, data.train.stats
     if rank() == 0:
         module.to(device)
         for said in self_check(module.network, config, stats.shape, stats.subjects):
             note(said)
-    meter = Meter(out, config, state.get("rows", []), state.get("looks", []))
-    saver = Saver(out, config, data.store.vae, meter)
+    meter = Meter(out, config)
+    if state:
+        meter.load(state["meter"])
+    saver = Saver(out, config, Origin(data.store.vae, stats, spacing_of(data.store)), meter)
     looks: list[pl.Callback] = []
     if config.diagnostics.every:
-        size = min(config.diagnostics.batch, 64)
-        fixed = Batches(data.train, replace(config, batch=size, accumulate=1, augmentation=config.augmentation))
-        looks.append(DiagnosticsLook(meter, out, config, fixed[0]))
+        fixed = replace(config, batch=config.diagnostics.batch, accumulate=1, equal_fraction=None, max_interval=None)
+        looks.append(DiagnosticsLook(meter, out, config, Batches(data.train, fixed)[0]))
     if config.evaluation.every and data.held_out is not None:
         looks.append(EvaluationLook(meter, out, config, data.held_out, saver))
     elif config.evaluation.every:
         note(f"{config.latents} holds no latent in the split 'val': nothing is evaluated while training")
     looks.append(SampleLook(meter, out, config, stats, picture_vae(config, data, device) if rank() == 0 else None))
+    restore = Restore(state.pop("optimiser", None))
+    state.clear()  # the weights are in the module now
     with quiet():
-        trainer = pl.Trainer(**trainer_options(config, device), callbacks=[meter, *looks, saver, Restore(state)])
+        trainer = pl.Trainer(**trainer_options(config, device), callbacks=[meter, *looks, saver, restore])
         batches = Batches(data.train, config, trainer.global_rank, trainer.world_size)
-        trainer.fit(module, loader(batches, module.update * config.accumulate))
-    if saver.stopped:
+        trainer.fit(module, loader(batches, module.update * config.accumulate, pin=device.type == "cuda"))
+    if saver.stopped and module.update < config.updates:
+        if saver.asked == signal.SIGINT:
+            raise KeyboardInterrupt
         raise Stopped(f"stopped after update {module.update} of {config.updates}, all saved: --resume goes on")
 
 
@@ -143,13 +168,13 @@ def note(text: str) -> None:
 class Restore(pl.Callback):
     """Gives the optimiser its state back, once there is one, and checks that all processes start alike."""
 
-    def __init__(self, state: dict[str, Any]) -> None:
-        self.state = state
+    def __init__(self, optimiser: dict[str, Any] | None) -> None:
+        self.optimiser = optimiser
 
     def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
-        if self.state:
-            module.load_optimiser(self.state)
-            self.state = {}
+        if self.optimiser is not None:
+            module.load_optimiser(self.optimiser)
+            self.optimiser = None
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
@@ -172,6 +197,11 @@ def first_network(config: TrainConfig, data: Data) -> DualTimeUNet:
                 f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
                 f"latents of {data.store.vae.name}: encode with the same VAE"
             )
+        if model.config.predict != config.objective.predict:
+            raise ValueError(
+                f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
+                f"objective.predict={model.config.predict}"
+            )
         load_strict(network, model.network.state_dict(), f"start={config.start}")
     return network
 
@@ -179,7 +209,7 @@ def first_network(config: TrainConfig, data: Data) -> DualTimeUNet:
 def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> FrozenVAE | None:
     """Return the VAE that samples are decoded with, None where it is not at hand; its absence stops no training."""
     try:
-        vae = load_vae(config.vae or data.store.vae.name, device)
+        vae = load_vae(config.vae or data.store.vae.name, device, config.precision)
         same_vae(vae, data.store.vae, "the latents were made with", "encode again, or name that VAE")
     except (ValueError, OSError) as error:
         if config.vae:
@@ -194,6 +224,8 @@ def trainer_options(config: TrainConfig, device: torch.device) -> dict[str, Any]
     several = config.devices * config.nodes > 1
     if several and device.type == "cuda" and config.devices > torch.cuda.device_count():
         raise ValueError(f"devices={config.devices}: torch sees {torch.cuda.device_count()} GPUs here")
+    if several and device.index is not None:
+        raise ValueError(f"device={device} names one GPU, devices={config.devices}: device=cuda takes the first ones")
     one = [device.index] if device.type == "cuda" and device.index is not None else 1
     return {
         "accelerator": "gpu" if device.type == "cuda" else "cpu",
@@ -215,8 +247,9 @@ def trainer_options(config: TrainConfig, device: torch.device) -> dict[str, Any]
 
 def rank() -> int:
     """Return the number of this process among those that train together, before they are connected."""
-    names = ("RANK", "SLURM_PROCID") if SLURMEnvironment.detect() else ("RANK", "LOCAL_RANK")
-    return next((int(os.environ[name]) for name in names if name in os.environ), 0)
+    names = ("RANK", "SLURM_PROCID") if SLURMEnvironment.detect() else ("RANK", "LOCAL_RANK", "NODE_RANK")
+    found = [int(os.environ[name]) for name in names if name in os.environ]
+    return found[0] if "RANK" in os.environ else max(found, default=0)
 
 
 @contextlib.contextmanager

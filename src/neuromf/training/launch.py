@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from neuromf.config import to_yaml
-from neuromf.training.config import TrainConfig
+from neuromf.run import Stopped
+from neuromf.training.config import TrainConfig, here
 
 WARNING_SECONDS = 180  # before a job's time is over
 SCRIPT = """\
 #!/bin/bash
 {header}
 # {warning} s before the time is over SLURM sends USR1: training saves, exits with 0, and the job queues itself again.
+cd {cwd}
 {setup}mkdir -p {folder}
 cat > {config} <<'YAML'
 {yaml}YAML
-srun {python} -m neuromf.cli train {config} out={out} --resume
-if grep -q '"state": "interrupted"' {out}/run.json; then scontrol requeue "$SLURM_JOB_ID"; fi
+srun --kill-on-bad-exit=1 {python} -m neuromf.cli train {config} out={out} --resume
+status=$?
+if [ $status = 0 ] && grep -q '"state": "interrupted"' {out}/run.json; then scontrol requeue "$SLURM_JOB_ID"; fi
+exit $status
 """
 
 
@@ -29,7 +33,7 @@ def print_job(config: TrainConfig, out: Path) -> str:
     out = out.resolve()
     slurm = config.slurm
     options = {
-        "job-name": f"neuromf-{out.name}",
+        "job-name": shlex.quote(f"neuromf-{out.name}"),
         "nodes": config.nodes,
         "ntasks-per-node": config.devices,
         "cpus-per-task": slurm.cpus,
@@ -37,7 +41,6 @@ def print_job(config: TrainConfig, out: Path) -> str:
         "time": clock(slurm.hours),
         "signal": f"USR1@{WARNING_SECONDS}",
         "open-mode": "append",
-        "output": f"{out}-%j.log",
     }
     if slurm.gpus:
         options["gpus-per-node"] = config.devices
@@ -47,6 +50,7 @@ def print_job(config: TrainConfig, out: Path) -> str:
         header=f"{header}\n#SBATCH --requeue",
         warning=WARNING_SECONDS,
         setup=f"{slurm.setup}\n" if slurm.setup else "",
+        cwd=shlex.quote(str(Path.cwd())),
         folder=shlex.quote(str(out.parent)),
         config=shlex.quote(f"{out}.yaml"),
         yaml=to_yaml(here(config)),
@@ -64,11 +68,12 @@ def submit(config: TrainConfig, out: Path, cluster: str = "slurm") -> str:
     folder = out.resolve().with_name(f"{out.name}-slurm")
     slurm = config.slurm
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=10_000)
     except RuntimeError as error:
         raise ValueError(f"launch=slurm: {error}; launch=print shows a script for sbatch") from None
     executor.update_parameters(timeout_min=int(slurm.hours * 60), name=f"neuromf-{out.name}")
     if cluster == "slurm":
+        executor.update_parameters(slurm_signal_delay_s=WARNING_SECONDS)
         extra = {"slurm_partition": slurm.partition, "slurm_account": slurm.account, "slurm_setup": [slurm.setup]}
         executor.update_parameters(
             nodes=config.nodes,
@@ -83,7 +88,7 @@ def submit(config: TrainConfig, out: Path, cluster: str = "slurm") -> str:
 
 
 class Job:
-    """What submitit runs; taken off its node, it queues itself again and goes on from the last checkpoint."""
+    """What submitit runs. When its time is over, or its node is taken, it saves, queues itself again and goes on."""
 
     def __init__(self, config: TrainConfig, out: Path) -> None:
         self.config, self.out = config, out
@@ -92,18 +97,17 @@ class Job:
         """Train, or go on."""
         from neuromf.training.fit import run
 
-        return str(run(self.config, self.out, resume=True))
+        try:
+            return str(run(self.config, self.out, resume=True))
+        except Stopped:
+            signal.raise_signal(signal.SIGUSR2)  # training took submitit's signal and saved; now it is submitit's turn
+            raise
 
     def checkpoint(self) -> Any:
         """Return what to submit again."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
-
-
-def here(config: TrainConfig) -> TrainConfig:
-    """Return the configuration of the process that trains."""
-    return replace(config, launch="here")
 
 
 def clock(hours: float) -> str:

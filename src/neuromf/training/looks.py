@@ -14,6 +14,7 @@ class Look(pl.Callback):
     """Calls `look` after every `every` updates and after the last; its time is not counted as training."""
 
     every = 0  # never
+    at_end = False  # look also where the run stops early
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
@@ -21,7 +22,8 @@ class Look(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
     ) -> None:
-        if module.ends_update(number) and self.due(module):
+        ends_early = trainer.should_stop and self.at_end
+        if module.ends_update(number) and (self.due(module) or ends_early):
             with self.meter.pause():
                 if trainer.is_global_zero:
                     self.look(module)

@@ -25,6 +25,7 @@ from neuromf.training.module import MeanFlowModule
 
 log = logging.getLogger("neuromf")
 Row = dict[str, Any]
+MOST_LEFT_OUT = 0.2  # share of rows in a window
 
 
 class DivergedError(ValueError):
@@ -34,15 +35,26 @@ class DivergedError(ValueError):
 class Meter(pl.Callback):
     """Means over `log_every` updates and all ranks, one row of log.csv each; `looks` holds what other callbacks saw."""
 
-    def __init__(self, out: Path, config: TrainConfig, rows: list[Row], looks: list[Row]) -> None:
-        self.out, self.config, self.rows, self.looks = out, config, rows, looks
-        self.sums = torch.zeros(0)
+    def __init__(self, out: Path, config: TrainConfig) -> None:
+        self.out, self.config = out, config
+        self.rows: list[Row] = []
+        self.looks: list[Row] = []
+        self.sums = torch.zeros(())  # since the last row, of this process
         self.norms: list[float] = []
         self.waited = self.observed = 0.0
         self.ended = self.began = time.perf_counter()
         self.writer: Any = None
         self.bar: Progress | None = None
         self.task = TaskID(0)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a resumed run needs to go on with the same rows."""
+        return {"rows": self.rows, "looks": self.looks, "sums": self.sums.tolist(), "norms": self.norms}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take what `state` returned."""
+        self.rows, self.looks, self.norms = state["rows"], state["looks"], state["norms"]
+        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
 
     def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
         self.ended = self.began = time.perf_counter()
@@ -60,7 +72,7 @@ class Meter(pl.Callback):
     ) -> None:
         assert module.loss is not None
         sums = partial_sums(module.loss, batch)
-        self.sums = sums if len(self.sums) == 0 else self.sums + sums
+        self.sums = self.sums.to(sums) + sums
         if module.ends_update(number):
             self.norms.append(float(module.gradient_norm))
             if self.bar is not None:
@@ -93,23 +105,28 @@ class Meter(pl.Callback):
             "memory_gb": peak_memory_gb(module.device),
         }
         self.rows.append(row)
-        self.sums, self.norms, self.waited, self.observed = torch.zeros(0), [], 0.0, 0.0
+        self.sums, self.norms, self.waited, self.observed = torch.zeros(()), [], 0.0, 0.0
         self.began = time.perf_counter()
         if trainer.is_global_zero:
             write_table(self.out / "log.csv", [{k: _short(v) for k, v in r.items()} for r in self.rows])
             self.scalars({f"train/{k}": v for k, v in row.items() if k != "update"}, module.update)
             assert self.bar is not None
             self.bar.update(self.task, description=f"raw loss {row['raw']:.4f}")
+        if row["nonfinite_rows"] and not any(r["nonfinite_rows"] for r in self.rows[:-1]):
+            log.warning("update %d: rows with NaN or Inf were left out; log.csv counts them", module.update)
         reason = judge(self.rows, config.guard)
         if reason:
             raise DivergedError(reason)
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave what the body takes out of the seconds an update."""
+        """Leave what the body takes out of the seconds an update, and out of the time spent waiting for batches."""
+        _wait_for_gpu()
         started = time.perf_counter()
         yield
-        self.observed += time.perf_counter() - started
+        _wait_for_gpu()
+        self.ended = time.perf_counter()
+        self.observed += self.ended - started
 
     def scalars(self, values: Row, update: int) -> None:
         """Send numbers to TensorBoard, where it is installed."""
@@ -153,11 +170,17 @@ def means(sums: list[float]) -> Row:
         "raw_interval": _ratio(interval, n_interval),
     }
     row |= {"raw_head": _ratio(head, n), "weighted": _ratio(weighted, n), "nonfinite_rows": int(left_out)}
+    row["nonfinite_share"] = _ratio(left_out, n + left_out)
     return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
 
 
 def judge(rows: list[Row], guard: Guard) -> str:
-    """Return why a run is to be given up, empty where it is not: raw loss far above its running minimum."""
+    """Return why a run is to be given up, empty where it is not: rows left out, raw loss far above its minimum."""
+    if rows[-1]["nonfinite_share"] > MOST_LEFT_OUT:
+        return (
+            f"{100 * rows[-1]['nonfinite_share']:.0f} % of the rows up to update {rows[-1]['update']} gave NaN or Inf "
+            "and were left out: take precision=float32, a lower optimiser.lr, or look at the latents (neuromf inspect)"
+        )
     earlier = [r["raw"] for r in rows[:-1] if math.isfinite(r["raw"])]
     last = rows[-1]
     if last["update"] <= guard.grace or not earlier:
@@ -166,8 +189,8 @@ def judge(rows: list[Row], guard: Guard) -> str:
         return ""
     return (
         f"the raw loss is {last['raw']:.4g} at update {last['update']}, {last['raw'] / min(earlier):.1f} times its "
-        f"minimum of {min(earlier):.4g}: the run diverged. checkpoints/best.ckpt is from before; lower optimiser.lr, "
-        "or raise optimiser.warmup"
+        f"minimum of {min(earlier):.4g}: the run diverged. Start another with a lower optimiser.lr or a longer "
+        "optimiser.warmup; start=MODEL begins with weights that `neuromf export` took from an earlier checkpoint"
     )
 
 
@@ -188,6 +211,11 @@ def _mean(values: list[float]) -> float:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def _tensorboard(out: Path, update: int) -> Any:

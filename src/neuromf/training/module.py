@@ -21,9 +21,9 @@ LOWER = "a smaller batch with a larger accumulate, network.checkpointing=true, p
 class MeanFlowModule(pl.LightningModule):
     """Trains a network with the objective of its configuration; `update` counts updates, of earlier starts too."""
 
-    def __init__(self, network: DualTimeUNet, config: TrainConfig, update: int = 0) -> None:
+    def __init__(self, network: DualTimeUNet, config: TrainConfig) -> None:
         super().__init__()
-        self.network, self.config, self.update = network, config, update
+        self.network, self.config, self.update = network, config, 0
         self.averages = {decay: ema_model(network, decay) for decay in config.ema}  # no part of the module: not trained
         self._called = (torch.compile(network) if config.compile else network,)  # in a tuple: no second submodule
         self.skipped = 0  # updates in a row whose gradient was not finite
@@ -82,6 +82,7 @@ class MeanFlowModule(pl.LightningModule):
         optimiser = self.optimizers(use_pl_optimizer=False)
         return {
             "update": self.update,
+            "skipped": self.skipped,
             "network": self.network.state_dict(),
             "averages": {str(decay): average.module.state_dict() for decay, average in self.averages.items()},
             "averaged": {str(decay): int(average.n_averaged) for decay, average in self.averages.items()},
@@ -90,7 +91,7 @@ class MeanFlowModule(pl.LightningModule):
 
     def load_weights(self, state: dict[str, Any], what: str) -> None:
         """Take network, averages and count of a checkpoint, strictly; the optimiser comes when it is there."""
-        self.update = state["update"]
+        self.update, self.skipped = state["update"], state["skipped"]
         load_strict(self.network, state["network"], what)
         for decay, average in self.averages.items():
             load_strict(average.module, state["averages"][str(decay)], what)
@@ -98,4 +99,4 @@ class MeanFlowModule(pl.LightningModule):
 
     def load_optimiser(self, state: dict[str, Any]) -> None:
         """Take the optimiser's state of a checkpoint."""
-        self.optimizers(use_pl_optimizer=False).load_state_dict(state["optimiser"])  # type: ignore[union-attr]
+        self.optimizers(use_pl_optimizer=False).load_state_dict(state)  # type: ignore[union-attr]

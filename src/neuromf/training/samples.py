@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf.device import say_memory
 from neuromf.generate.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.vae import FrozenVAE
@@ -21,6 +22,7 @@ from neuromf.training.meter import Meter, Row
 from neuromf.training.module import MeanFlowModule
 
 log = logging.getLogger("neuromf")
+PICTURE_GB = 4.0  # memory that decoding for a picture may take
 
 
 class SampleLook(Look):
@@ -30,6 +32,7 @@ class SampleLook(Look):
         super().__init__(meter)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae
         self.every = config.samples.every or config.updates  # never is at the end
+        self.at_end = True
 
     def look(self, module: MeanFlowModule) -> None:
         """Write update-N.safetensors (normalised latents, calls_K), update-N.png and update-N.json."""
@@ -47,10 +50,15 @@ class SampleLook(Look):
 
     def _picture(self, latent: Tensor) -> Picture:
         """Return slices of a normalised latent (C, D, H, W): decoded, or without a VAE those of its first channel."""
-        if self.vae is None:
-            return slices(latent[0].cpu().numpy(), low=-3, high=3)
-        volume = self.vae.decode(self.stats.denormalise(latent[None]))[0, 0]
-        return slices(volume.cpu().numpy())
+        if self.vae is not None:
+            try:
+                with say_memory("decoding a picture", "vae=small"):
+                    volume = self.vae.decode(self.stats.denormalise(latent[None]), PICTURE_GB)[0, 0]
+                return slices(volume.cpu().numpy())
+            except ValueError as error:  # no reason to lose a training
+                log.warning("pictures show latents from here on: %s", error)
+                self.vae = None
+        return slices(latent[0].cpu().numpy(), low=-3, high=3)
 
 
 @torch.no_grad()
@@ -62,11 +70,11 @@ def draw(module: MeanFlowModule, config: TrainConfig, shape: tuple[int, ...]) ->
 
 @torch.no_grad()
 def sample_in_parts(module: MeanFlowModule, noise: Tensor, calls: int) -> Tensor:
-    """Return samples of the averaged network, float32, no more at once than a training batch."""
+    """Return samples of the averaged network as normalised latents, float32, no more at once than a training batch."""
     config = module.config
     with torch.autocast(module.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         parts = [config.objective.sample(module.average, part, calls) for part in noise.split(config.batch)]
-    return torch.cat(parts).float()
+    return torch.cat(parts).float() / config.scale
 
 
 def moments(z: Tensor) -> Row:

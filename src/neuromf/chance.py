@@ -1,0 +1,26 @@
+"""Streams of chance: each a function of its purpose and of numbers, none like another."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Purpose(IntEnum):
+    """What chance is for; the first word of a stream's seed, so that equal numbers give unlike streams."""
+
+    ORDER = 1  # seed, epoch: in which order latents come
+    TIMES = 2  # seed, update: t and r of the global batch
+    NOISE = 3  # seed, update, part of the global batch
+    AUGMENTATION = 4  # seed, epoch, latent
+    SAMPLES = 5  # seed, number: the noise a sample starts from
+    HELD_OUT = 6  # seed, batch: times and noise that held-out latents are judged with
+    DIRECTIONS = 7  # seed: along which distances are taken
+
+
+def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
+    """Return a generator on the CPU whose state depends on purpose and numbers (0 or more) alone."""
+    state = np.random.SeedSequence([int(purpose), *numbers]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))
