@@ -1,11 +1,17 @@
 """The job: a script that can be read and run, and one that submitit takes."""
 
+import os
+import signal
 import subprocess
+import threading
+import time
 
 import pytest
 
 from neuromf import config as settings
+from neuromf.run import Stopped
 from neuromf.training import launch
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Slurm, TrainConfig, here
 from training.conftest import tiny_config
 
@@ -64,3 +70,29 @@ def test_submitit_runs_it(tmp_path, store):
 def test_without_a_cluster_it_says_what_to_do(tmp_path, store):
     with pytest.raises(ValueError, match="launch=print"):
         launch.submit(tiny_config(store), tmp_path / "run")
+
+
+def test_a_job_whose_time_is_over_saves_and_then_lets_submitit_queue_it_again(tmp_path, store):
+    config, last = tiny_config(store, updates=60), tmp_path / "run" / "checkpoints" / "last.ckpt"
+    job = launch.Job(config, tmp_path / "run")
+    saved = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: saved.append(last.is_file()))  # submitit's place
+    warned = threading.Thread(target=warn_when_training, args=(tmp_path / "run" / "log.csv",))
+    try:
+        warned.start()
+        with pytest.raises(Stopped):
+            job()
+    finally:
+        warned.join()
+        signal.signal(signal.SIGUSR2, before)
+    assert saved == [True]
+    assert 0 < read_checkpoint(last)["update"] < 60
+    job()
+    assert [r["update"] for r in read_checkpoint(last)["meter"]["rows"]] == list(range(1, 61))
+
+
+def warn_when_training(log):
+    end = time.time() + 60
+    while not log.is_file() and time.time() < end:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGUSR2)
