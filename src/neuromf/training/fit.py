@@ -135,7 +135,7 @@ def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, s
             note(said)
     meter = Meter(out, config)
     if state:
-        meter.load(state["meter"])
+        meter.load(state["meter"], first=rank() == 0)
     saver = Saver(out, config, Origin(data.store.vae, stats, spacing_of(data.store)), meter)
     looks: list[pl.Callback] = []
     if config.diagnostics.every:

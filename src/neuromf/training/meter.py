@@ -51,10 +51,10 @@ class Meter(pl.Callback):
         """Return what a resumed run needs to go on with the same rows."""
         return {"rows": self.rows, "looks": self.looks, "sums": self.sums.tolist(), "norms": self.norms}
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Take what `state` returned."""
+    def load(self, state: dict[str, Any], first: bool = True) -> None:
+        """Take what `state` returned; the sums are of the first process, which saved them."""
         self.rows, self.looks, self.norms = state["rows"], state["looks"], state["norms"]
-        self.sums = torch.tensor(state["sums"], dtype=torch.float64)
+        self.sums = torch.tensor(state["sums"] if first else 0.0, dtype=torch.float64)
 
     def on_train_start(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
         self.ended = self.began = time.perf_counter()
