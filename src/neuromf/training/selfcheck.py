@@ -44,7 +44,7 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
         said.append(f"objective.weight_eps={config.objective.weight_eps}: rows that fit well get enormous weights")
     if config.scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
         said.append(
-            f"scale={config.scale} with {math.prod(shape)} numbers a latent: their large structures are decided so close "
+            f"scale={config.scale} with {math.prod(shape)} numbers a latent: large structures are decided so close "
             "to t = 1 that du/dt explodes there; scale=0.3 trained well"
         )
     if subjects == 1:
