@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 import torch
 
-from neuromf.device import pick_device, say_memory
+from neuromf.device import has_bf16, pick_device, say_memory
 
 
 def test_names():
@@ -21,3 +23,11 @@ def test_out_of_memory_says_what_to_lower():
         torch.empty(2**62, dtype=torch.uint8)
     with pytest.raises(RuntimeError, match="another"), say_memory("decoding", "less"):
         raise RuntimeError("another")
+
+
+def test_bfloat16_is_what_the_processor_says():
+    flags = Path("/proc/cpuinfo")
+    if not flags.is_file():
+        pytest.skip("no /proc/cpuinfo")
+    words = set(flags.read_text().split())
+    assert has_bf16(torch.device("cpu")) == bool({"avx512_bf16", "amx_tile"} & words)

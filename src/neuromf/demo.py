@@ -21,6 +21,7 @@ from neuromf.data.cohort import read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
 from neuromf.data.volume import read_volume
+from neuromf.device import has_bf16, pick_device
 from neuromf.generate.command import GenerateConfig
 from neuromf.generate.command import run as generate
 from neuromf.latents.encode import EncodeConfig
@@ -84,6 +85,7 @@ def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
         *("preset=small2mm", f"latents={latents}", f"updates={config.updates}", f"batch={config.batch}"),
         *(f"seed={config.seed}", f"ema=[{max(0.5, 1 - 20 / config.updates)}]", "log_every=10"),
         *(f"samples.every={third}", f"samples.calls={list(CALLS)}", f"diagnostics.every={third}"),
+        f"precision={'bfloat16' if has_bf16(pick_device('auto')) else 'float32'}",
         *(f"evaluation.every={third}", "evaluation.n=8", "checkpoints.every=100"),
     ]
     return settings.load(TrainConfig, [*words, *(f"{key}={value}" for key, value in config.training.items())], "train")

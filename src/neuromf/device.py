@@ -24,6 +24,14 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Say whether a device computes bfloat16 by instructions of its own; without, float32 is faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in known)
+
+
 @contextmanager
 def say_memory(what: str, advice: str) -> Iterator[None]:
     """Turn a failure of allocation in the body into a ValueError that says what to lower."""

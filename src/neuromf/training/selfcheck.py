@@ -10,6 +10,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from neuromf.device import has_bf16
 from neuromf.flow.jvp import WAYS, exact_rate, finite_rate
 from neuromf.nets import DualTimeUNet
 from neuromf.training.config import TrainConfig
@@ -147,6 +148,8 @@ def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...
     log.info("network: %.1f million parameters; du/dt is right to %.2g", parameters / 1e6, error)
     log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
     said = warnings(config, shape, subjects)
+    if config.precision == "bfloat16" and not has_bf16(device):
+        said.append(f"{device} has no bfloat16 instructions: precision=float32 is faster here")
     if need > free:
         said.append(
             f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise "
