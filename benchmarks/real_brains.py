@@ -52,16 +52,20 @@ def main() -> None:
     runs = {"MeanFlow": chosen.meanflow, "rectified flow": chosen.rectified}
     results: dict[str, Any] = {"hardware": hardware(), "n": chosen.n, "people": {k: len(v) for k, v in real.items()}}
     results["bound"] = swd(real["training"], real["held out"])
+    taught = torch.stack([stats.normalise(store[i]) for i in store.split("train")])  # people and their copies
+    results["nearest_training"] = {"held out": nearest(real["held out"], taught)}
     noise = torch.cat([noise_of(stats.shape, i, 0) for i in range(chosen.n)])
     pictures: dict[str, Tensor] = {}
     for name, folder in runs.items():
         state = read_checkpoint(folder / "checkpoints" / "last.ckpt")
-        results[name] = {"updates": state["update"], "raw": state["rows"][-1]["raw"], "looks": state["looks"]}
+        scale = trained_config(state).scale
+        results[name] = {"updates": state["update"], "raw": state["meter"]["rows"][-1]["raw"]}
+        results[name] |= {"looks": state["meter"]["looks"], "scale": scale}
         for weights in ("averaged", "online"):
             network = loaded(state, weights)
             rows = {}
             for calls in CALLS[name] if weights == "averaged" else (1, 5):
-                drawn = draw(network, noise, calls, name)
+                drawn = draw(network, noise, calls, name) / scale
                 rows[calls] = figures(drawn, real["held out"])
                 print(name, weights, calls, rows[calls], flush=True)
                 if weights == "averaged":
@@ -70,7 +74,8 @@ def main() -> None:
         if name == "MeanFlow":
             network = loaded(state, "averaged")
             results[name]["composition_residual"] = residual(network, noise[:16])
-            results[name]["many"] = many(network, stats.shape, chosen.many)
+            results[name]["many"] = many(network, stats.shape, chosen.many, scale)
+            results["nearest_training"]["one call"] = nearest(draw(network, noise, 1, name) / scale, taught)
     (chosen.out / "real-brains.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_pictures(pictures, stats, chosen.out / "calls.png")
     draw_training(chosen.meanflow, stats, chosen.out / "training.png")
@@ -88,6 +93,12 @@ def loaded(state: dict[str, Any], weights: str) -> DualTimeUNet:
     averages = state["averages"]
     load_strict(network, state["network"] if weights == "online" else averages[next(iter(averages))], weights)
     return network.eval().requires_grad_(False)
+
+
+def nearest(points: Tensor, taught: Tensor) -> float:
+    """Return the median over points of the root mean square difference to the nearest training latent."""
+    gaps = torch.cdist(points.flatten(1), taught.flatten(1)) / points[0].numel() ** 0.5
+    return float(gaps.min(1).values.median())
 
 
 @torch.no_grad()
@@ -114,12 +125,12 @@ def figures(drawn: Tensor, real: Tensor) -> dict[str, Any]:
     }
 
 
-def many(network: DualTimeUNet, shape: tuple[int, ...], count: int) -> dict[str, Any]:
+def many(network: DualTimeUNet, shape: tuple[int, ...], count: int, scale: float) -> dict[str, Any]:
     """Return how many of `count` one-call samples are finite, and each channel's mean and deviation over all."""
     finite, sums, squares, numbers = 0, torch.zeros(shape[0]).double(), torch.zeros(shape[0]).double(), 0
     for first in range(0, count, 50):
         noise = torch.cat([noise_of(shape, i, 0) for i in range(first, min(first + 50, count))])
-        z = draw(network, noise, 1, "MeanFlow").double()
+        z = draw(network, noise, 1, "MeanFlow").double() / scale
         finite += int(torch.isfinite(z).flatten(1).all(1).sum())
         sums, squares = sums + z.sum((0, 2, 3, 4)), squares + z.square().sum((0, 2, 3, 4))
         numbers += z[:, 0].numel()

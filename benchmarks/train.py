@@ -60,12 +60,16 @@ def main() -> None:
     look = 0.0
     for _ in range(chosen.rounds):
         for name, words in WAYS.items():
-            config = settings.load(TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", *words], "train")
+            config = settings.load(
+                TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null", *words], "train"
+            )
             config = replace(config, updates=chosen.updates, device="cpu")
             spent, waited = train(config, joint=name.startswith("joint"))
             seconds[name].append(spent)
             waits[name].append(waited)
-    config = settings.load(TrainConfig, ["preset=small2mm", f"latents={chosen.latents}"], "train")
+    config = settings.load(
+        TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null"], "train"
+    )
     look = diagnostics_seconds(config)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     rows: dict[str, Any] = {
