@@ -224,6 +224,9 @@ def run_verb(
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
+    out = Path(outs[-1]).expanduser() if outs and outs[-1] else Path("runs") / name
+    if resume and not words and (out / "config.yaml").is_file():
+        words = [str(out / "config.yaml")]  # what it was started with
     if verb.operand:
         words = [f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w for w in words]
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
@@ -237,7 +240,6 @@ def run_verb(
     if dry_run:
         typer.echo(settings.to_yaml(config), nl=False)
         return
-    out = Path(outs[-1]).expanduser() if outs else Path("runs") / name
     try:
         result = getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:

@@ -173,7 +173,10 @@ def refuse_other_config(before: str, now: str, what: str) -> None:
     changed = [line for line in changed if not line[2:].startswith(FREE)]
     if changed:
         shown = "; ".join(" ".join(line.split()) for line in changed[:4])
-        raise ConfigError(f"{what} was started with another configuration ({shown}): repeat that one, or --overwrite")
+        raise ConfigError(
+            f"{what} was started with another configuration ({shown}): repeat that one, or choose another out=FOLDER "
+            "(a training then begins with start=MODEL); --overwrite deletes what is there"
+        )
 
 
 def _version(package: str) -> str | None:

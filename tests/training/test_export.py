@@ -41,7 +41,7 @@ def test_the_folder_says_what_it_is(tmp_path, trained, store):
     assert (model.config.solver, model.config.predict, model.config.updates) == ("average", "x", 12)
     assert next(iter(read_state(folder / "model.safetensors").values())).dtype == torch.float16
     card = (folder / "README.md").read_text()
-    assert "neuromf generate model=mine" in card
+    assert "neuromf generate model=FOLDER" in card
     assert "18 latents of 18 people" in card
     assert json.loads((folder / "config.json").read_text())["vae"]["name"] == "tiny"
 
@@ -55,5 +55,5 @@ def test_training_writes_the_same_model_in_float32(trained):
 def test_what_is_missing_is_named(tmp_path, trained):
     with pytest.raises(settings.ConfigError, match="run= names no folder"):
         export.run(export.ExportConfig(), tmp_path / "a")
-    with pytest.raises(FileNotFoundError, match="best.ckpt"):
+    with pytest.raises(FileNotFoundError, match="best.ckpt: no such checkpoint; there are last, update-00000012"):
         export.run(export.ExportConfig(str(trained), checkpoint="best"), tmp_path / "a")

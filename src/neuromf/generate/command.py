@@ -19,9 +19,10 @@ from neuromf.generate.model import load_model
 from neuromf.nets.vae import Precision
 from neuromf.parallel import progress
 from neuromf.pictures import contact_sheets
-from neuromf.run import open_run, provenance, write_bytes, write_json
+from neuromf.run import open_run, provenance, write_bytes, write_json, write_text
 
 SHOWN = 60  # samples on the contact sheet
+NOT_BIDS = ("config.yaml", "run.json", "run.log", "timing.json", "contact*.png", "*_latent.safetensors")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def run(config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: b
     with open_run(out, config, resume=resume, overwrite=overwrite):
         about = describe(generator, config)
         write_json(out / "dataset_description.json", dataset_description(generator))
+        write_text(out / ".bidsignore", "\n".join(NOT_BIDS) + "\n")
         paths = [sample_path(out, index, config.suffix) for index in range(config.n)]
         missing = [i for i, path in enumerate(paths) if not is_there(path, about, i)]
         seconds = draw_missing(generator, config, out, missing, about)

@@ -19,6 +19,8 @@ from neuromf.flow import sample
 from neuromf.generate.model import Model, ModelConfig, load_model
 from neuromf.nets.vae import FrozenVAE, Precision
 
+BACKGROUND = 0.02  # a decoder leaves a little outside a stripped brain, where its training volumes were 0
+
 
 class Drawn(NamedTuple):
     """One sample, and the seconds it took."""
@@ -76,10 +78,10 @@ class Generator:
         return self.config.stats.denormalise(z / self.config.scale)
 
     def decode(self, latent: Tensor) -> Volume:
-        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], RAS, its middle at 0 mm."""
+        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain, RAS, middle at 0 mm."""
         with say_memory("decoding", "decode_memory_gb=4, or less"):
             voxels = self.vae.decode(latent, self.decode_memory_gb)[0, 0].clamp(0, 1)
-        array = voxels.cpu().numpy()
+        array = torch.where(voxels < BACKGROUND, 0.0, voxels).cpu().numpy()
         return Volume(array, centred_affine(array.shape, self.config.spacing))
 
     def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
@@ -96,6 +98,8 @@ class Generator:
         """Return n volumes after `nfe` network calls each. Raises ValueError where n or nfe is below 1."""
         if n < 1:
             raise ValueError(f"n is {n}: a number of volumes, 1 or more")
+        if nfe < 1:
+            raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
         return [drawn.volume for drawn in self.draw(range(n), nfe, seed)]
 
     def _wait(self) -> None:

@@ -162,6 +162,11 @@ def find_model(name: str) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate
+    if (folder / "checkpoints").is_dir():
+        raise FileNotFoundError(
+            f"model={name}: its training has not ended; `neuromf export run={name} out=FOLDER` makes a model of its "
+            "last checkpoint"
+        )
     if folder.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
         raise FileNotFoundError(
             f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it; give a folder that `neuromf train` wrote, "

@@ -71,9 +71,7 @@ class LatentStore:
             with fsspec.open(f"{self.location}/{INDEX}", "r", encoding="utf-8") as stream:
                 index = json.load(stream)
         except FileNotFoundError:
-            raise StoreError(
-                f"{self.location} holds no {INDEX}: give a folder that `neuromf encode` finished"
-            ) from None
+            raise StoreError(f"{self.location}{_what_it_is(self.location)}") from None
         except ValueError as error:
             raise StoreError(f"{self.location}/{INDEX} is not readable ({error}): encode again with --resume") from None
         if index.get("format") != FORMAT:
@@ -112,6 +110,16 @@ class LatentStore:
         if name not in self._shards:
             self._shards[name] = Shard(f"{self.location}/{name}.safetensors")
         return self._shards[name]
+
+
+def _what_it_is(location: str) -> str:
+    """Return what a place without an index is, and what to do."""
+    folder = Path(location)
+    if "://" not in location and not folder.exists():
+        return ": no such folder; give one that `neuromf encode` wrote"
+    if (folder / "manifest.csv").is_file():
+        return " holds prepared volumes: `neuromf encode volumes=THERE out=latents` makes latents of them"
+    return f" holds no {INDEX}: give a folder that `neuromf encode` finished"
 
 
 def write_shard(

@@ -39,6 +39,9 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
         raise ConfigError("run= names no folder: give one that `neuromf train` wrote")
     source = Path(config.run).expanduser()
     path = source / "checkpoints" / f"{config.checkpoint}.ckpt"
+    if not path.is_file():
+        found = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt"))) or "none: give a run's folder"
+        raise FileNotFoundError(f"{path}: no such checkpoint; there are {found}")
     trained = trained_config(read_checkpoint(path))
     with open_run(out, config, resume=resume, overwrite=overwrite):
         export(path, out, vae=trained.vae, ema=config.ema, half=config.half, name=config.name or source.name)
@@ -103,7 +106,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         "(NeuroMF; MeanFlow, [arXiv 2505.13447](https://arxiv.org/abs/2505.13447)).",
         "",
         "```",
-        f"neuromf generate model={model.name} n=4 out=samples",
+        "neuromf generate model=FOLDER n=4 out=samples",
         "```",
         "",
         "| | |",

@@ -83,10 +83,10 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     """
     if config.launch != "here" and overwrite:
         raise ConfigError("--overwrite does not go with launch=: delete the folder, or give another out=")
+    data = Data.read(config)
     if config.launch == "print":
         print(print_job(config, out))
         return None
-    data = Data.read(config)
     if config.launch == "slurm":
         print(submit(config, out))
         return None
