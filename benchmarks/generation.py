@@ -25,7 +25,7 @@ from neuromf.flow import sample
 from neuromf.generate.generator import centred_affine
 from neuromf.generate.model import load_model
 from neuromf.nets import BRAIN, DualTimeUNet
-from neuromf.nets.vae import FrozenVAE, load_vae
+from neuromf.nets.vae import FrozenVAE, Precision, load_vae
 from step import hardware, network_with_weights
 
 STEPS = 30
@@ -37,20 +37,23 @@ def main() -> None:
     arguments.add_argument("size", choices=SIZES)
     arguments.add_argument("--volumes", type=int, default=5)
     arguments.add_argument("--model", default="embedded")
+    arguments.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     arguments.add_argument("--out", type=Path)
     chosen = arguments.parse_args()
-    network, vae = parts(chosen.size, chosen.model)
-    rows = measure(chosen.size, network, vae, chosen.volumes)
+    network, vae = parts(chosen.size, chosen.model, chosen.precision)
+    with torch.autocast("cpu", torch.bfloat16, enabled=chosen.precision == "bfloat16"):
+        rows = measure(chosen.size, network, vae, chosen.volumes)
     print(table(rows))
     if chosen.out:
-        result = {"size": chosen.size, "hardware": hardware(), "volumes": chosen.volumes, "seconds": rows}
+        result = {"size": chosen.size, "precision": chosen.precision, "hardware": hardware(), "volumes": chosen.volumes}
+        result["seconds"] = rows
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def parts(size: str, model: str) -> tuple[DualTimeUNet, FrozenVAE]:
+def parts(size: str, model: str, precision: Precision) -> tuple[DualTimeUNet, FrozenVAE]:
     if size == "small2mm":
-        return load_model(model).network, load_vae("small")
-    return network_with_weights(BRAIN).eval().requires_grad_(False), load_vae("maisi-random")
+        return load_model(model).network, load_vae("small", precision=precision)
+    return network_with_weights(BRAIN).eval().requires_grad_(False), load_vae("maisi-random", precision=precision)
 
 
 @torch.no_grad()
@@ -62,8 +65,8 @@ def measure(size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int) -> d
         f"{STEPS} steps, guidance ({2 * STEPS} calls)": lambda noise: rectified_flow(network, noise, 2),
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*ways, "decode", "write")}
-    for number in range(volumes + 1):  # the first warms up
-        noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(number))
+    for number in range(-min(1, volumes - 1), volumes):  # the first warms up, where there are several
+        noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(number + 1))
         spent = {}
         for name, way in ways.items():
             spent[name], z = timed(lambda way=way, noise=noise: way(noise))  # type: ignore[misc]
@@ -72,7 +75,7 @@ def measure(size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int) -> d
         volume = Volume(array, centred_affine(array.shape, (spacing,) * 3))
         with tempfile.TemporaryDirectory() as folder:
             spent["write"] = timed(lambda v=volume, f=folder: write_volume(Path(f) / "v.nii.gz", v))[0]  # type: ignore[misc]
-        if number:
+        if number >= 0:
             for name, value in spent.items():
                 seconds[name].append(value)
     return summary({name: statistics.median(values) for name, values in seconds.items()})

@@ -52,3 +52,9 @@ def test_tests_named_in_the_verification_table_exist():
     for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::([\w:]+))?`", table):
         text = (ROOT / path).read_text(encoding="utf-8")
         assert all(part in text for part in name.split("::") if part), (path, name)
+
+
+def test_no_figure_is_missing_from_the_docs():
+    texts = {p: p.read_text(encoding="utf-8") for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+    holes = {p.name: re.findall(r"@[A-Z0-9]+@|\bTODO\b|\bTBD\b", text) for p, text in texts.items()}
+    assert {name: found for name, found in holes.items() if found} == {}

@@ -109,3 +109,9 @@ def test_from_the_hub(model_folder, monkeypatch):
     monkeypatch.setattr(hub, "snapshot_download", absent)
     with pytest.raises(FileNotFoundError, match="the hub did not give it .offline"):
         load_model("someone/brains")
+
+
+def test_a_training_that_has_not_ended(tmp_path):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="its training has not ended; .neuromf export run="):
+        load_model(tmp_path / "run")

@@ -64,3 +64,13 @@ def test_finished_shards_are_those_of_this_vae_and_whole(store_folder, tmp_path)
     (tmp_path / "shard-00001.safetensors").write_bytes(whole[:-3])
     (tmp_path / "shard-00002.json").write_text('{"vae":')
     assert list(finished_shards(tmp_path, VAE)) == ["shard-00000"]
+
+
+def test_what_is_no_store_is_said_to_be_what_it_is(tmp_path):
+    with pytest.raises(StoreError, match="no such folder"):
+        LatentStore(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="holds no index.json"):
+        LatentStore(tmp_path)
+    (tmp_path / "manifest.csv").write_text("name\n")
+    with pytest.raises(StoreError, match="holds prepared volumes: .neuromf encode"):
+        LatentStore(tmp_path)

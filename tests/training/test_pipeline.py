@@ -36,3 +36,14 @@ def test_the_verbs_in_a_row(tmp_path, monkeypatch):
     image = nib.load("samples/sub-00001/anat/sub-00001_desc-generated_T1w.nii.gz")
     assert image.shape == (24, 24, 24)
     assert (tmp_path / "model" / "README.md").is_file()
+
+
+def test_resume_without_words_takes_the_folders_configuration(store, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = "out=run"
+    words = ["network.channels=[16,32]", "network.attention=[false,true]", "network.head_channels=[0,16]"]
+    words += ["network.res_blocks=1", "network.norm_groups=4", "updates=2", "samples.n=1", "samples.calls=[1]"]
+    cli.run_verb("train", cli.VERBS["train"], [f"latents={store}", out, "device=cpu", *words])
+    (tmp_path / "run" / "model" / "config.json").unlink()
+    cli.run_verb("train", cli.VERBS["train"], [out], resume=True)
+    assert (tmp_path / "run" / "model" / "config.json").is_file()
