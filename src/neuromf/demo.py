@@ -17,10 +17,9 @@ import torch
 from PIL import Image
 
 from neuromf import config as settings
-from neuromf.data.cohort import read_cohort
+from neuromf.data.cohort import picture, read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
-from neuromf.data.volume import read_volume
 from neuromf.device import has_bf16, pick_device
 from neuromf.generate.command import GenerateConfig
 from neuromf.generate.command import run as generate
@@ -109,7 +108,7 @@ def story(config: DemoConfig, out: Path, drawn: dict[int, list[Path]]) -> str:
         train=len(store.split("train")),
         originals=[data_uri(slices(v)) for v in originals],
         reconstructed=[data_uri(slices(v)) for v in reconstructed],
-        generated={calls: [data_uri(slices(read_volume(p).voxels)) for p in paths] for calls, paths in drawn.items()},
+        generated={calls: [data_uri(picture(p)) for p in paths] for calls, paths in drawn.items()},
         timing={calls: per_volume(out / f"samples-nfe{calls}" / "timing.json") for calls in drawn},
         channels=channel_rows(stats, {calls: stored_latents(paths) for calls, paths in drawn.items()}),
         curve=data_uri(loss_curve(rows)),
