@@ -15,13 +15,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from neuromf import config as settings
 from neuromf.data.cohort import picture, read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
 from neuromf.device import has_bf16, pick_device
-from neuromf.generate.command import GenerateConfig
+from neuromf.generate.command import GenerateConfig, with_ending
 from neuromf.generate.command import run as generate
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
@@ -134,10 +135,7 @@ def loss_curve(rows: list[dict[str, str]]) -> Picture:
 
 def stored_latents(paths: list[Path]) -> torch.Tensor:
     """Return the latents (n, C, D, H, W) beside generated volumes."""
-    from safetensors.torch import load_file
-
-    files = [p.with_name(p.name.removesuffix(".nii.gz") + "_latent.safetensors") for p in paths]
-    return torch.stack([load_file(f)["latent"] for f in files])
+    return torch.stack([load_file(with_ending(path, "_latent.safetensors"))["latent"] for path in paths])
 
 
 def channel_rows(stats: LatentStats, drawn: dict[int, torch.Tensor]) -> list[dict[str, Any]]:

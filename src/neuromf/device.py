@@ -32,6 +32,17 @@ def has_bf16(device: torch.device) -> bool:
     return any(bool(getattr(torch.cpu, name, bool)()) for name in known)
 
 
+def autocast(device: torch.device | str, precision: str) -> torch.autocast:
+    """Return the context in which networks compute in `precision`, float32 or bfloat16; weights stay as they are."""
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def wait_for_gpu() -> None:
+    """Return when the GPU, if one is in use, has done what it was given: for clocks."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 @contextmanager
 def say_memory(what: str, advice: str) -> Iterator[None]:
     """Turn a failure of allocation in the body into a ValueError that says what to lower."""

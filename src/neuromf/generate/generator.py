@@ -14,7 +14,7 @@ from torch import Tensor
 
 from neuromf.chance import Purpose, generator
 from neuromf.data.volume import Affine, Volume
-from neuromf.device import pick_device, say_memory
+from neuromf.device import autocast, pick_device, say_memory, wait_for_gpu
 from neuromf.flow import sample
 from neuromf.generate.model import Model, ModelConfig, load_model
 from neuromf.nets.vae import FrozenVAE, Precision
@@ -71,7 +71,7 @@ class Generator:
         """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe` network calls."""
         noise = self.noise(index, seed).to(self.device)
         with (
-            torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"),
+            autocast(self.device, self.precision),
             say_memory("the network", "precision=bfloat16"),
         ):
             z = sample(self.model.network, noise, nfe, predict=self.config.predict, solver=self.config.solver)
@@ -89,7 +89,7 @@ class Generator:
         for index in indices:
             started = time.perf_counter()
             latent = self.latent(index, nfe, seed)
-            self._wait()
+            wait_for_gpu()
             called = time.perf_counter()
             volume = self.decode(latent)
             yield Drawn(index, latent[0].cpu(), volume, called - started, time.perf_counter() - called)
@@ -101,10 +101,6 @@ class Generator:
         if nfe < 1:
             raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
         return [drawn.volume for drawn in self.draw(range(n), nfe, seed)]
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
 
 
 def load(name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = "") -> Generator:

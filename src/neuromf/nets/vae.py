@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from neuromf.device import autocast
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last
 from neuromf.nets.tiling import decode_in_tiles
 from neuromf.nets.weights import load_strict, read_state, state_sha256
@@ -111,7 +112,7 @@ class FrozenVAE:
         return volume.float()
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16")
+        return autocast(self.device, self.precision)
 
 
 def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:

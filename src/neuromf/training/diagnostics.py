@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from neuromf.data.scans import write_table
+from neuromf.device import autocast
 from neuromf.flow import Loss, Terms, composition_residual
 from neuromf.run import write_json
 from neuromf.training.batches import Batch
@@ -32,20 +33,19 @@ class DiagnosticsLook(Look):
 
     def on_before_optimizer_step(self, trainer: pl.Trainer, module: MeanFlowModule, optimizer: Any) -> None:
         """Note gradients and weights before the update that is looked at."""
-        module.update += 1  # of the update under way
-        due = self.due(module)
-        module.update -= 1
-        if due and trainer.is_global_zero:
+        if self.due(module.update + 1) and trainer.is_global_zero:
             with self.meter.pause():
-                self.gradients = block_norms({k: p.grad for k, p in named(module.network) if p.grad is not None})
-                self.weights = {k: p.detach().clone() for k, p in named(module.network)}
+                self.gradients = block_norms(
+                    {k: p.grad for k, p in module.network.named_parameters() if p.grad is not None}
+                )
+                self.weights = {k: p.detach().clone() for k, p in module.network.named_parameters()}
 
     def look(self, module: MeanFlowModule) -> None:
         """Measure and write."""
-        changes = {k: p.detach() - self.weights[k] for k, p in named(module.network) if k in self.weights}
+        changes = {k: p.detach() - self.weights[k] for k, p in module.network.named_parameters() if k in self.weights}
         self.weights = {}
         average = dict(module.average.named_parameters())
-        gaps = {k: p.detach() - average[k] for k, p in named(module.network)}
+        gaps = {k: p.detach() - average[k] for k, p in module.network.named_parameters()}
         row: Row = {"update": module.update, **on_batch(module, self.batch)}
         row |= {f"gradient/{k}": v for k, v in self.gradients.items()}
         row |= {f"change/{k}": v for k, v in block_norms(changes).items()}
@@ -63,7 +63,7 @@ def on_batch(module: MeanFlowModule, batch: Batch) -> Row:
     """Return the figures of one evaluation of the objective."""
     objective, config = module.config.objective, module.config
     batch = Batch(*(v.to(module.device) for v in batch))
-    with torch.autocast(module.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with autocast(module.device, config.precision):
         terms = objective.terms(module.network, *batch)
         loss = objective.loss(terms)
         if objective.solver == "euler":  # no average velocity to speak of
@@ -102,11 +102,6 @@ def figures(terms: Terms, loss: Loss) -> Row:
 
 
 BINS = ((0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.01))  # of h = t - r
-
-
-def named(network: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """Return parameters with the name of the block they belong to in front."""
-    return list(network.named_parameters())
 
 
 def block_norms(tensors: dict[str, Tensor]) -> Row:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from neuromf.chance import Purpose, generator
 from neuromf.data.scans import write_table
+from neuromf.device import autocast
 from neuromf.generate.generator import noise_of
 from neuromf.latents.dataset import LatentDataset
 from neuromf.metrics.distances import sliced_wasserstein
@@ -64,7 +65,7 @@ class EvaluationLook(Look):
             t, r = config.times.draw(len(x), chance)
             noise = torch.randn(x.shape, generator=chance)
             batch = Batch(*(v.to(module.device) for v in (config.scale * x, noise, t, r)))
-            with torch.autocast(module.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+            with autocast(module.device, config.precision):
                 loss = objective.loss(objective.terms(module.average, *batch))
             total, count = total + float(loss.raw) * len(x), count + len(x)
         return total / count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pytorch_lightning as pl
@@ -10,7 +11,7 @@ from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
 
 
-class Look(pl.Callback):
+class Look(pl.Callback, ABC):
     """Calls `look` after every `every` updates and after the last; its time is not counted as training."""
 
     every = 0  # never
@@ -23,19 +24,19 @@ class Look(pl.Callback):
         self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
     ) -> None:
         ends_early = trainer.should_stop and self.at_end
-        if module.ends_update(number) and (self.due(module) or ends_early):
+        if module.ends_update(number) and (self.due(module.update) or ends_early):
             with self.meter.pause():
                 if trainer.is_global_zero:
                     self.look(module)
                 self.after(trainer, module)
 
-    def due(self, module: MeanFlowModule) -> bool:
-        """Say whether this update is one to look at."""
-        return self.every > 0 and (module.update % self.every == 0 or module.update == module.config.updates)
+    def due(self, update: int) -> bool:
+        """Say whether an update is one to look at."""
+        return self.every > 0 and (update % self.every == 0 or update == self.meter.config.updates)
 
+    @abstractmethod
     def look(self, module: MeanFlowModule) -> None:
         """Look, in the first process."""
-        raise NotImplementedError
 
     def after(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
         """Act on what was seen, in every process."""

@@ -17,6 +17,7 @@ from rich.progress import Progress, TaskID
 from torch import Tensor
 
 from neuromf.data.scans import write_table
+from neuromf.device import wait_for_gpu
 from neuromf.flow import Loss
 from neuromf.parallel import progress
 from neuromf.training.batches import Batch
@@ -121,10 +122,10 @@ class Meter(pl.Callback):
     @contextmanager
     def pause(self) -> Iterator[None]:
         """Leave what the body takes out of the seconds an update, and out of the time spent waiting for batches."""
-        _wait_for_gpu()
+        wait_for_gpu()
         started = time.perf_counter()
         yield
-        _wait_for_gpu()
+        wait_for_gpu()
         self.ended = time.perf_counter()
         self.observed += self.ended - started
 
@@ -211,11 +212,6 @@ def _mean(values: list[float]) -> float:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _wait_for_gpu() -> None:
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
 
 
 def _tensorboard(out: Path, update: int) -> Any:

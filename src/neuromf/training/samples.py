@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from neuromf.device import say_memory
+from neuromf.device import autocast, say_memory
 from neuromf.generate.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.vae import FrozenVAE
@@ -43,7 +43,11 @@ class SampleLook(Look):
         statistics = {f"calls_{calls}": moments(z) for calls, z in drawn.items()}
         write_json(stem.with_suffix(".json"), {"update": module.update} | statistics)
         pictures = [self._picture(z) for latents in drawn.values() for z in latents]
-        labels = [f"{calls} calls, noise {i}" for calls, latents in drawn.items() for i in range(len(latents))]
+        labels = [
+            f"{calls} call{'s' * (calls > 1)}, noise {i}"
+            for calls, latents in drawn.items()
+            for i in range(len(latents))
+        ]
         save_picture(stem.with_suffix(".png"), sheet(pictures, labels, columns=self.config.samples.n))
         for calls, values in statistics.items():
             self.meter.scalars({f"samples/{calls}/{k}": v for k, v in values.items()}, module.update)
@@ -72,7 +76,7 @@ def draw(module: MeanFlowModule, config: TrainConfig, shape: tuple[int, ...]) ->
 def sample_in_parts(module: MeanFlowModule, noise: Tensor, calls: int) -> Tensor:
     """Return samples of the averaged network as normalised latents, float32, no more at once than a training batch."""
     config = module.config
-    with torch.autocast(module.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with autocast(module.device, config.precision):
         parts = [config.objective.sample(module.average, part, calls) for part in noise.split(config.batch)]
     return torch.cat(parts).float() / config.scale
 

@@ -10,7 +10,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from neuromf.device import has_bf16
+from neuromf.device import autocast, has_bf16
 from neuromf.flow.jvp import WAYS, exact_rate, finite_rate
 from neuromf.nets import DualTimeUNet
 from neuromf.training.config import TrainConfig
@@ -69,7 +69,7 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     z, tangent = (torch.randn(2, shape[0], *sizes, generator=chance).to(device) for _ in range(2))
     t, r = torch.tensor([0.8, 0.5], device=device), torch.tensor([0.3, 0.1], device=device)
     rows = torch.arange(2, device=device)
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with autocast(device, config.precision):
         rate = WAYS[config.objective.jvp](probe, z, t, r, rows, tangent)[2].detach().float()
     oracle = exact_rate if config.objective.jvp == "finite" else finite_rate
     expected = oracle(probe, z, t, r, tangent)
@@ -108,7 +108,7 @@ def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]
     kept = Kept()
     with (
         torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda x: x),
-        torch.autocast(z.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"),
+        autocast(z.device, config.precision),
     ):
         network(z, t, 0 * t)
     own = {p.data_ptr() for p in network.parameters()}

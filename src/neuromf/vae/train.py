@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import write_table
-from neuromf.device import pick_device, say_memory
+from neuromf.device import autocast, pick_device, say_memory
 from neuromf.flow import Ramp
 from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
@@ -153,7 +153,7 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = config.lr * rate_factor(update, config)
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + update)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
+        with autocast(self.device, config.precision):
             mean, sigma = self.network.encode(x.contiguous(memory_format=torch.channels_last_3d))
             noise = torch.randn(mean.shape, generator=generator).to(mean)
             y = self.network.decode(mean + sigma * noise)
