@@ -18,6 +18,9 @@ class Purpose(IntEnum):
     SAMPLES = 5  # seed, number: the noise a sample starts from
     HELD_OUT = 6  # seed, batch: times and noise that held-out latents are judged with
     DIRECTIONS = 7  # seed: along which distances are taken
+    BOOTSTRAP = 8  # seed, set: which volumes are in a resampled set; the reference is set 0
+    SUBSETS = 9  # seed, set: which volumes a smaller set is of
+    PAIRS = 10  # seed, set: which volumes are compared with each other
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:

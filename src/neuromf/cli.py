@@ -106,6 +106,20 @@ VERBS = {
         "run",
         example="model=embedded n=8",
     ),
+    "evaluate": Verb(
+        "Samples against held-out people: figures with bounds and intervals, copies, anatomy; a page to look at.",
+        "neuromf.evaluation.evaluate",
+        "EvaluateConfig",
+        "run",
+        example="samples=samples reference=volumes train=volumes:train",
+    ),
+    "compare": Verb(
+        "Several sets of samples in one table: same people, features and numbers, significance of differences.",
+        "neuromf.evaluation.compare",
+        "CompareConfig",
+        "run",
+        example="sets=[samples1,samples5] reference=volumes",
+    ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a short training, brains in one call, a page.",
         "neuromf.demo",
@@ -170,7 +184,9 @@ def weights_list() -> None:
 
 @weights.command("get")
 def weights_get(
-    name: Annotated[str, typer.Argument(help="maisi-v1, or maisi-v2 (non-commercial).")],
+    name: Annotated[
+        str, typer.Argument(help="maisi-v1, maisi-v2 (non-commercial), radimagenet, medicalnet10, medicalnet50.")
+    ],
     source: Annotated[
         Path | None, typer.Option("--from", help="A file fetched before, for machines without a network.")
     ] = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,14 +19,19 @@ def sliced_wasserstein(a: Tensor, b: Tensor, projections: int, generator: torch.
         raise ValueError(
             f"sets of shapes {tuple(a.shape)} and {tuple(b.shape)}: points of one shape are needed in both"
         )
-    a, b = a.flatten(1).float(), b.flatten(1).float()
-    dimension = a.shape[1]
-    total = torch.zeros(())
-    for start in range(0, projections, 128):
-        directions = torch.randn(min(128, projections - start), dimension, generator=generator)
-        directions = (directions / directions.norm(dim=1, keepdim=True)).to(a.device)
-        total += wasserstein_squared(a @ directions.T, b @ directions.T).sum().cpu()
-    return float((total / projections).sqrt())
+    return float(wasserstein_squared(*project([a, b], projections, generator)).mean().sqrt())
+
+
+def project(sets: Sequence[Tensor], projections: int, generator: torch.Generator) -> list[Tensor]:
+    """Return each set (N, ...) along the same random unit directions, (N, projections) float32."""
+    flat = [points.flatten(1).float() for points in sets]
+    parts: list[list[Tensor]] = [[] for _ in flat]
+    for start in range(0, projections, 128):  # directions are not kept
+        directions = torch.randn(min(128, projections - start), flat[0].shape[1], generator=generator)
+        directions = directions / directions.norm(dim=1, keepdim=True)
+        for points, part in zip(flat, parts, strict=True):
+            part.append(points @ directions.to(points.device).T)
+    return [torch.cat(part, 1) for part in parts]
 
 
 def wasserstein_squared(a: Tensor, b: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor
 WINDOW = 11  # voxels a side
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
+SCALE_WINDOW = 7  # voxels a side, of the multi-scale measure
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the scales, finest first (Wang 2003)
 GMS_CONSTANT = 0.0026  # c of Xue 2014 for values in [0, 1]: 170 / 255²
 
 
@@ -49,6 +51,32 @@ def ssim_map(a: Tensor, b: Tensor, data_range: float = 1.0) -> Tensor:
     light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
     return light * structure
+
+
+def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> float:
+    """Return the multi-scale structural similarity of two volumes (D, H, W): Gaussian window of 7³ (Wang 2003).
+
+    Of the five scales as many as the volume is large enough for, their exponents scaled to a sum of 1. Raises
+    ValueError for volumes smaller than the window, or of different shape.
+    """
+    from monai.metrics.regression import compute_ms_ssim
+
+    if a.shape != b.shape or a.ndim != 3 or min(a.shape) < SCALE_WINDOW:
+        raise ValueError(
+            f"MS-SSIM takes two volumes (D, H, W) of equal shape, {SCALE_WINDOW} voxels or more a side: "
+            f"{tuple(a.shape)}, {tuple(b.shape)}"
+        )
+    scales = max(s for s in range(1, 6) if min(a.shape) // max(1, s - 1) ** 2 >= SCALE_WINDOW)
+    weights = torch.tensor(SCALE_WEIGHTS[:scales])
+    value = compute_ms_ssim(
+        a.float()[None, None],
+        b.float()[None, None],
+        spatial_dims=3,
+        data_range=data_range,
+        kernel_size=SCALE_WINDOW,
+        weights=(weights / weights.sum()).tolist(),
+    )
+    return float(value)
 
 
 def gmsd(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:

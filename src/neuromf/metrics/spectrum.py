@@ -24,6 +24,19 @@ def high_frequency_ratio(volume: Tensor, reference: Tensor, cutoff: float = CUTO
     return high_frequency_energy(volume, cutoff) / max(high_frequency_energy(reference, cutoff), 1e-30)
 
 
+def radial_power(volume: Tensor, bins: int = 32) -> Tensor:
+    """Return (bins,): the mean spectral power of a volume (D, H, W) in shells from 0 to the Nyquist frequency.
+
+    The power of a volume times a is a² times as large; waves along an axis that are shorter in millimetres lie further
+    out. Corners beyond the Nyquist frequency are left out.
+    """
+    power = torch.fft.fftn(volume.double()).abs().square() / volume.numel() ** 2
+    shell = (frequency_radius(volume) * bins).long().flatten()
+    inside = shell < bins
+    sums = torch.zeros(bins, dtype=torch.float64).index_add_(0, shell[inside], power.flatten()[inside])
+    return sums / torch.bincount(shell[inside], minlength=bins).clamp(min=1)
+
+
 def frequency_radius(volume: Tensor) -> Tensor:
     """Return the length of each frequency of the transform of a volume (D, H, W), in units of the Nyquist frequency."""
     axes = [torch.fft.fftfreq(n, d=0.5, dtype=torch.float64) for n in volume.shape]

@@ -5,38 +5,68 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
+from torch import Tensor, nn
 
+from neuromf.nets.resnets import medicalnet, radimagenet
 from neuromf.nets.weights import WeightsError, load_strict, read_state
 from neuromf.run import write_bytes, write_json
 
 
 @dataclass(frozen=True)
 class Remote:
-    """Where weights come from. An empty sha256 is filled in by the first fetch and held to from then on."""
+    """Where weights come from, and the network they are of. An empty sha256 is filled in by the first fetch and held to
+    from then on.
+    """
 
     repository: str
     file: str
     licence: str
+    network: Callable[[Mapping[str, Tensor]], tuple[nn.Module, Mapping[str, Tensor]]]  # without weights; its state
     notice: str = ""
     revision: str = "main"
     sha256: str = ""
 
 
+def _maisi(state: Mapping[str, Tensor]) -> tuple[nn.Module, Mapping[str, Tensor]]:
+    from neuromf.nets.maisi import MaisiNetwork
+
+    return MaisiNetwork().vae, state
+
+
+def _medicalnet(depth: int, state: Mapping[str, Tensor]) -> tuple[nn.Module, Mapping[str, Tensor]]:
+    return medicalnet(depth), state
+
+
 REMOTES = {
     "maisi-v1": Remote(
-        "nvidia/NV-Generate-CT", "models/autoencoder_v1.pt", "NVIDIA Open Model License (commercial use allowed)"
+        "nvidia/NV-Generate-CT",
+        "models/autoencoder_v1.pt",
+        "NVIDIA Open Model License (commercial use allowed)",
+        _maisi,
     ),
     "maisi-v2": Remote(
         "nvidia/NV-Generate-MR",
         "models/autoencoder_v2.pt",
         "NVIDIA non-commercial license",
+        _maisi,
         notice="maisi-v2 is for non-commercial use only, and so is whatever is derived from it: latents, networks "
         "trained on them, generated volumes.",
+    ),
+    "radimagenet": Remote(
+        "MONAI/checkpoints", "RadImageNet-ResNet50_notop.pth", "RadImageNet's terms (research)", radimagenet
+    ),
+    "medicalnet10": Remote(
+        "TencentMedicalNet/MedicalNet-Resnet10", "resnet_10_23dataset.pth", "MIT", partial(_medicalnet, 10)
+    ),
+    "medicalnet50": Remote(
+        "TencentMedicalNet/MedicalNet-Resnet50", "resnet_50_23dataset.pth", "MIT", partial(_medicalnet, 50)
     ),
 }
 
@@ -62,8 +92,6 @@ def get_weights(name: str, source: Path | None = None) -> Path:
 
     Raises WeightsError where the file's SHA-256 is another than before, or its content does not fit the architecture.
     """
-    from neuromf.nets.maisi import MaisiNetwork
-
     remote = REMOTES[_known(name)]
     file = source if source is not None else _download(remote)
     if not file.is_file():
@@ -76,10 +104,8 @@ def get_weights(name: str, source: Path | None = None) -> Path:
         raise WeightsError(
             f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete {record} if both are right"
         )
-    with torch.device("meta"):
-        network = MaisiNetwork().vae
     state = read_state(file)
-    load_strict(network.to_empty(device="cpu"), state, str(file))
+    load_remote(name, state, str(file))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save({k: v.contiguous() for k, v in state.items()}))
     write_json(
@@ -95,12 +121,21 @@ def get_weights(name: str, source: Path | None = None) -> Path:
     return path
 
 
+def load_remote(name: str, state: Mapping[str, Tensor], what: str) -> nn.Module:
+    """Return the network of known weights with a state. Raises WeightsError where they do not fit."""
+    with torch.device("meta"):
+        network, state = REMOTES[_known(name)].network(state)
+    network.to_empty(device="cpu")
+    load_strict(network, state, what)
+    return network.eval().requires_grad_(False)
+
+
 def describe() -> str:
     """Return one line for each known set of weights: whether it is here, its source and licence."""
     lines = []
     for name, remote in REMOTES.items():
         here = "here" if (home() / f"{name}.safetensors").is_file() else "not here"
-        lines.append(f"{name:10} {here:9} {remote.repository}/{remote.file}; {remote.licence}")
+        lines.append(f"{name:12} {here:9} {remote.repository}/{remote.file}; {remote.licence}")
     return "\n".join(lines)
 
 

@@ -1,0 +1,39 @@
+"""`neuromf evaluate`: one set of samples against held-out people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neuromf.evaluation.material import Bench, Protocol
+from neuromf.evaluation.report import say, write_results
+from neuromf.evaluation.sets import read_set
+from neuromf.evaluation.suite import judge
+from neuromf.run import open_run
+
+
+@dataclass(frozen=True)
+class EvaluateConfig(Protocol):
+    """Which samples, against whom, by what."""
+
+    samples: str = ""  # a folder that generate wrote, or any of NIfTI volumes in [0, 1]
+
+
+def run(config: EvaluateConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Write scores.json, scores.csv, figures/ and index.html into `out`; return how many files were left out.
+
+    Raises FileNotFoundError for missing folders or weights, FrameError for sets of unlike size, ValueError for a
+    reference of training people.
+    """
+    if not config.samples:
+        raise ValueError("samples= names no folder: one that `neuromf generate` wrote, or any of NIfTI volumes")
+    samples = read_set(config.samples, contrast=config.contrast)
+    bench = Bench(config, out)
+    with open_run(out, config, resume=resume, overwrite=overwrite):
+        results = judge([samples], bench)
+        if results is None:
+            print(f"part {config.part}: features are in {bench.job(()).cache.folder}")
+            return len(bench.rejected)
+        write_results(results, out, f"{samples.name}: {len(results.sets[0].material)} volumes")
+        say(results, out)
+    return len(bench.rejected)

@@ -1,0 +1,184 @@
+"""What an evaluation works on: configuration, sets that were measured, reconstructions of real volumes."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from neuromf.data.scans import write_table
+from neuromf.data.splits import SPLITS
+from neuromf.data.volume import Volume, VolumeError, write_volume
+from neuromf.device import pick_device, say_memory
+from neuromf.evaluation.sets import Item, VolumeSet, frame_of, read_set, refuse_training, vae_named_by
+from neuromf.features.cache import Cache, default_cache
+from neuromf.features.extract import Features, Job, measure_all, read_prepared
+from neuromf.features.extractors import check_extractor
+from neuromf.morphology.synthseg import SynthSegConfig
+from neuromf.nets.vae import load_vae
+from neuromf.parallel import progress
+
+log = logging.getLogger("neuromf")
+RESULT = "scores.json"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How sets are judged: against whom, by what, with how many draws."""
+
+    reference: str = ""  # held-out people: a folder of prepared volumes
+    splits: tuple[str, ...] = ("test",)  # of the reference, where it is split
+    real: str = ""  # a second set of real volumes for the bound; halves of the reference, if empty
+    train: Any = ""  # what the model was trained on, folders: to look for copies
+    extractors: tuple[str, ...] = ("radimagenet", "medicalnet50")
+    vae: str = ""  # for the ceiling and latents; the one that the samples name, if empty; none for neither
+    morphology: Literal["tissue", "synthseg", "none"] = "tissue"
+    synthseg: SynthSegConfig = field(default_factory=SynthSegConfig)
+    n: int = 0  # volumes of a set at most, drawn at random; 0 is all
+    pairs: int = 200  # of volumes that are compared voxel by voxel
+    bootstrap: int = 200  # resampled sets
+    draws: int = 10  # of smaller sets, for figures at equal numbers
+    reconstructions: int = 100  # real volumes that the ceiling is taken from
+    resample: bool = False  # put samples of another size onto the reference's grid
+    force: bool = False  # judge by training people all the same
+    contrast: str = "T1w"  # of files in a BIDS tree
+    cache: str = ""  # folder of features; ~/.cache/neuromf/features, if empty
+    part: str = ""  # 2/8: extract the features of every eighth volume alone, from the second on, and stop
+    seed: int = 0
+    device: str = "auto"  # of networks
+    workers: int = 0  # processes on a CPU; 0 is one a core
+
+    def __post_init__(self) -> None:
+        strange = [s for s in self.splits if s not in SPLITS]
+        if strange:
+            raise ValueError(f"splits are {self.splits}: some of {', '.join(SPLITS)}")
+        if self.bootstrap < 2 or self.draws < 1 or self.pairs < 1 or self.n < 0 or self.reconstructions < 0:
+            raise ValueError(
+                f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}, n {self.n}, reconstructions "
+                f"{self.reconstructions}: 2 or more, 1, 1, 0 and 0"
+            )
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}: 0 or more")
+        if not self.extractors:
+            raise ValueError("extractors is empty: radimagenet, medicalnet50, or random-2.5d where no weights are")
+        self.share()
+
+    def share(self) -> tuple[int, int]:
+        """Return (number, of how many) of `part`, (1, 1) if it is empty."""
+        if not self.part:
+            return 1, 1
+        number, _, total = self.part.partition("/")
+        if not (number.isdigit() and total.isdigit() and 1 <= int(number) <= int(total)):
+            raise ValueError(f"part is {self.part!r}: 2/8, for example, the second of eight")
+        return int(number), int(total)
+
+
+@dataclass
+class Material:
+    """One set, measured."""
+
+    volumes: VolumeSet  # those that could be read
+    features: Features
+
+    @property
+    def name(self) -> str:
+        """The name of the set."""
+        return self.volumes.name
+
+    def __len__(self) -> int:
+        return len(self.volumes)
+
+
+class Bench:
+    """Measures sets, each file once, and remembers what could not be read."""
+
+    def __init__(self, config: Protocol, out: Path) -> None:
+        if not config.reference:
+            raise ValueError("reference= names no folder: held-out people, as `neuromf prepare` wrote them")
+        for name in config.extractors:
+            check_extractor(name)
+        if config.morphology == "synthseg":
+            config.synthseg.found()
+        self.config, self.out = config, out
+        self.device = pick_device(config.device)
+        self.workers = 1 if self.device.type == "cuda" else config.workers or os.cpu_count() or 1
+        self.reference = read_set(config.reference, splits=config.splits, contrast=config.contrast)
+        self.train = self._training_set()
+        self.notes = refuse_training(self.reference, self.train, config.force)
+        self.frame = frame_of(self.reference)
+        self.rejected: list[dict[str, str]] = []
+
+    def _training_set(self) -> VolumeSet | None:
+        given = self.config.train if isinstance(self.config.train, list | tuple) else [self.config.train]
+        sets = [read_set(str(f), contrast=self.config.contrast) for f in given if f]
+        items: list[Item] = [i for s in sets for i in s.items if i.split in {"train", ""}]
+        return VolumeSet("training", tuple(items)) if items else None
+
+    def vae(self, sets: Sequence[VolumeSet]) -> str:
+        """Return the VAE for ceiling and latents, empty for none."""
+        if self.config.vae == "none":
+            return ""
+        name = self.config.vae or next((v for v in map(vae_named_by, sets) if v), "")
+        if name:
+            load_vae(name)  # refused before hours of work
+        return name
+
+    def job(self, measures: Sequence[str]) -> Job:
+        """Return what is done with each file."""
+        cache = Path(self.config.cache).expanduser() if self.config.cache else default_cache()
+        return Job(tuple(measures), Cache(cache), str(self.device), self.frame, self.config.resample)
+
+    def measure(self, volumes: VolumeSet, measures: Sequence[str]) -> Material:
+        """Return a set with its measurements; files that cannot be read are left out and listed.
+
+        Raises VolumeError where none can.
+        """
+        job = self.job(measures)
+        number, total = self.config.share()
+        items = volumes.items[number - 1 :: total]
+        found, failed = measure_all([i.path for i in items], job, self.workers, volumes.name)
+        self.rejected += [{"set": volumes.name, "path": str(p), "reason": why} for p, why in failed]
+        if failed:
+            self.notes.append(
+                f"{volumes.name}: {len(failed)} of {len(items)} files were left out, see rejected.csv ({failed[0][1]})"
+            )
+            write_table(self.out / "rejected.csv", self.rejected)
+        if not found and items:
+            raise VolumeError(
+                f"none of the {len(items)} files of {volumes.name} can be used; the first: {failed[0][1]}"
+            )
+        there = {m.path for m in found}
+        kept = VolumeSet(volumes.name, tuple(i for i in items if i.path in there))
+        return Material(kept, Features(tuple(found), job))
+
+    def reconstruct(self, real: Material, vae_name: str, measures: Sequence[str]) -> Material:
+        """Return what the VAE makes of real volumes, written to reconstructions/ and measured; the first ones only."""
+        vae = load_vae(vae_name, self.device)
+        folder = self.out / "reconstructions"
+        folder.mkdir(exist_ok=True)
+        items = []
+        chosen = real.volumes.items[: self.config.reconstructions]
+        with progress("volumes") as bar:
+            for item in bar.track(chosen, description="reconstruct"):
+                volume = read_prepared(item.path, real.features.job)
+                with say_memory(f"reconstructing {item.name}", "vae=small or vae=none"):
+                    y = vae.decode(vae.encode(torch.from_numpy(volume.voxels)[None, None]))[0, 0].clamp(0, 1)
+                path = folder / f"{item.name}.nii.gz"
+                write_volume(path, Volume(y.cpu().numpy(), volume.affine))
+                items.append(Item(path, item.name, item.person))
+        return self.measure(VolumeSet("reconstruction", tuple(items)), measures)
+
+    def warn_of_equals(self, material: Material, reference: Material) -> None:
+        """Note files that are in both sets."""
+        shared = {f.sha256 for f in material.features.files} & {f.sha256 for f in reference.features.files}
+        if shared:
+            self.notes.append(
+                f"{len(shared)} files of {material.name} are identical to files of the reference: its figures are too "
+                "good"
+            )
+            log.warning("%s", self.notes[-1])

@@ -1,0 +1,220 @@
+"""Every figure of several sets, with the same reference, features, numbers and resampled volumes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from neuromf.chance import Purpose, generator
+from neuromf.evaluation import anatomy
+from neuromf.evaluation.copies import Copies, copy_scores, find_copies
+from neuromf.evaluation.distribution import Points, Setup, scores
+from neuromf.evaluation.matched import Figures, at_equal_numbers
+from neuromf.evaluation.material import Bench, Material
+from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.sets import VolumeSet
+from neuromf.features.extractors import load_measure
+from neuromf.features.measure import fingerprint
+from neuromf.metrics.intervals import counts
+from neuromf.morphology.synthseg import synthseg
+from neuromf.morphology.tissue import METHOD, REGIONS
+from neuromf.run import write_bytes
+
+log = logging.getLogger("neuromf")
+
+
+@dataclass
+class Judged:
+    """A set with its figures."""
+
+    material: Material
+    scores: list[Score]
+    copies: list[Copies] = field(default_factory=list)
+    regions: dict[str, Tensor] = field(default_factory=dict)  # ml of each volume
+    likeness: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name of the set."""
+        return self.material.name
+
+    def score(self, key: str) -> Score | None:
+        """Return a score by its key."""
+        return next((s for s in self.scores if s.key == key), None)
+
+
+@dataclass
+class Results:
+    """All that was found."""
+
+    sets: list[Judged]
+    reference: Judged  # its own likeness and sizes
+    reconstruction: Material | None
+    bench: Bench
+    vae: str
+    method: str  # of region sizes
+
+    @property
+    def notes(self) -> list[str]:
+        """What the reader has to know."""
+        return self.bench.notes
+
+    @property
+    def extractors(self) -> list[Any]:
+        """The measures that are extractors."""
+        return [load_measure(name, str(self.bench.device)) for name in self.bench.config.extractors]
+
+
+def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
+    """Return every figure of the sets, None where only a part of the features was asked for."""
+    config, vae = bench.config, bench.vae(sets)
+    measures = [*config.extractors, "voxels", "spectrum"]
+    measures += ["tissue"] if config.morphology == "tissue" else []
+    measures += [f"latents:{vae}"] if vae else []
+    measured = [bench.measure(s.drawn(config.n, config.seed), measures) for s in sets]
+    reference = bench.measure(bench.reference, measures)
+    real = bench.measure(real_set(bench), measures) if config.real else None
+    train = bench.measure(bench.train, [config.extractors[0], "voxels"]) if bench.train is not None else None
+    if config.part:
+        return None
+    remark(bench, measured, reference, train, vae)
+    reconstruction = None
+    if vae and config.reconstructions:
+        reconstruction = bench.reconstruct(real or reference, vae, measures)
+    own = Judged(reference, [], regions=region_sizes(reference, bench))
+    own.likeness = anatomy.likeness(reference, reference, bench, 0)
+    results = Results([Judged(m, []) for m in measured], own, reconstruction, bench, vae, method_of(bench))
+    for name in config.extractors:
+        judge_features(results, real, name)
+    for number, judged in enumerate(results.sets, start=1):
+        judge_volumes(judged, results, train, number)
+    return results
+
+
+def real_set(bench: Bench) -> VolumeSet:
+    """Return the second real set, under that name."""
+    from neuromf.evaluation.sets import read_set
+
+    found = read_set(bench.config.real, "real", contrast=bench.config.contrast)
+    people = {item.person for item in bench.reference.items if item.person}
+    shared = [item for item in found.items if item.person in people]
+    if shared:
+        raise ValueError(
+            f"real={bench.config.real} holds {len(shared)} volumes of people of the reference ({shared[0].name} first):"
+            " a bound needs other people"
+        )
+    return found
+
+
+def judge_features(results: Results, real: Material | None, name: str) -> None:
+    """Add the figures of one extractor to every set."""
+    config = results.bench.config
+    setup = Setup(Points(results.reference.material.features, name), config.bootstrap, config.seed)
+    points = {j.name: Points(j.material.features, name) for j in results.sets}
+    beside: Figures = at_equal_numbers(
+        points,
+        Points(real.features, name) if real else None,
+        Points(results.reconstruction.features, name) if results.reconstruction else None,
+        setup,
+        config.draws,
+    )
+    for number, judged in enumerate(results.sets, start=1):
+        found, missing = scores(points[judged.name], setup.reference, setup, number)
+        results.notes.extend(line for line in missing if line not in results.notes)
+        judged.scores += [with_bounds(score, beside, judged.name) for score in found]
+
+
+def with_bounds(score: Score, beside: Figures, name: str) -> Score:
+    """Return a score with the same metric at equal numbers: of the samples, of reconstructions, of real volumes."""
+    metric = score.key.rpartition("/")[2]
+    figures: dict[str, Beside | None] = {
+        "samples": beside.get(name, {}).get(metric),
+        "reconstruction": beside.get("reconstruction", {}).get(metric),
+        "real": beside.get("real", {}).get(metric),
+    }
+    return score.with_beside(**figures)
+
+
+def judge_volumes(judged: Judged, results: Results, train: Material | None, number: int) -> None:
+    """Add the figures of the volumes themselves to a set."""
+    bench, reference = results.bench, results.reference.material
+    a, config = judged.material, results.bench.config
+    counts_a = counts(len(a), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, number))
+    counts_r = counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0))
+    judged.likeness = anatomy.likeness(a, reference, bench, number)
+    judged.scores += anatomy.likeness_scores(judged.likeness, results.reference.likeness, len(a), len(reference))
+    judged.scores += anatomy.partner_scores(anatomy.partners(a, reference, bench), len(a), len(reference))
+    judged.scores += anatomy.partner_distances(a, reference, config.extractors)
+    judged.scores += [with_ceiling(s, results) for s in anatomy.detail_scores(a, reference, counts_a, counts_r)]
+    if results.vae:
+        judged.scores += anatomy.latent_scores(a, reference, results.vae, counts_a, counts_r)
+    judged.regions = region_sizes(a, bench)
+    if judged.regions:
+        own = results.reference.regions
+        shared = {k: v for k, v in judged.regions.items() if k in own}
+        judged.scores += anatomy.region_scores(a, reference, shared, own, results.method)
+    if train is not None:
+        judged.copies = [find_copies(a, reference, train, space) for space in ("voxels", config.extractors[0])]
+        judged.scores += [score for copies in judged.copies for score in copy_scores(copies)]
+
+
+def with_ceiling(score: Score, results: Results) -> Score:
+    """Return the detail score with that of the reconstructions beside it."""
+    rebuilt = results.reconstruction
+    if rebuilt is None:
+        return score
+    originals = results.reference.material.features
+    high = rebuilt.features.stacked("spectrum", "high").double().mean()
+    value = float(high / originals.stacked("spectrum", "high").double().mean())
+    return replace(score, beside=score.beside | {"reconstruction": Beside(value, 0.0, len(rebuilt), len(originals))})
+
+
+def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
+    """Return the size of each region in ml, of every volume (N,)."""
+    if bench.config.morphology == "tissue":
+        ml = material.features.stacked("tissue", "ml")
+        return {name: ml[:, i] for i, name in enumerate(REGIONS)}
+    if bench.config.morphology == "none":
+        return {}
+    return synthseg_sizes(material, bench)
+
+
+def synthseg_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
+    """Return what SynthSeg measures; it runs once over a set, and its answer is kept in the run's folder."""
+    folder = bench.out / "synthseg" / fingerprint(*(f.sha256 for f in material.features.files))[:16]
+    kept = folder / "ml.safetensors"
+    if not kept.is_file():
+        found = synthseg(material.volumes.paths, folder, bench.config.synthseg)
+        poor = sum(not p.passed for p in found)
+        bench.notes.append(f"{material.name}: SynthSeg's own quality check passes {len(found) - poor} of {len(found)}")
+        names = [name for name in found[0].ml if all(name in p.ml for p in found)]
+        table = {name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names}
+        write_bytes(kept, save(table))
+    return dict(sorted(load(kept.read_bytes()).items()))
+
+
+def method_of(bench: Bench) -> str:
+    """Return by what the regions were measured."""
+    return {"tissue": METHOD, "synthseg": "SynthSeg", "none": ""}[bench.config.morphology]
+
+
+def remark(bench: Bench, sets: list[Material], reference: Material, train: Material | None, vae: str) -> None:
+    """Note what a reader has to know of the sets."""
+    for material in sets:
+        bench.warn_of_equals(material, reference)
+    if train is None:
+        bench.notes.append("train= names no training data: whether samples copy it was not looked at")
+    if not vae:
+        bench.notes.append("no VAE is named (vae=): no reconstruction ceiling, no latents")
+    for name in bench.config.extractors:
+        if not load_measure(name, str(bench.device)).trained:
+            bench.notes.append(
+                f"{name} is an untrained network: its figures rank sets against each other on one machine, and are not "
+                "comparable with published ones (neuromf weights get radimagenet)"
+            )

@@ -1,0 +1,48 @@
+"""What was measured of a file, kept: one safetensors a file and measure, named by the hashes of both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from neuromf.run import write_bytes
+
+
+@dataclass(frozen=True)
+class Cache:
+    """A folder of kept measurements; a file that was changed, or other weights, have another name in it."""
+
+    folder: Path
+
+    def path(self, measure: str, file: str) -> Path:
+        """Return where a measurement lies, by the SHA-256 of the measure and of the file."""
+        return self.folder / measure[:16] / file[:2] / f"{file}.safetensors"
+
+    def has(self, measure: str, file: str) -> bool:
+        """Say whether a measurement is there and readable."""
+        try:
+            with safe_open(self.path(measure, file), framework="pt") as stored:
+                return len(list(stored.keys())) > 0
+        except (OSError, SafetensorError):
+            return False
+
+    def read(self, measure: str, file: str, key: str) -> Tensor:
+        """Return one tensor of a measurement. Raises FileNotFoundError where it was not taken."""
+        with safe_open(self.path(measure, file), framework="pt") as stored:
+            return stored.get_tensor(key)
+
+    def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
+        """Keep a measurement, whole or not at all."""
+        path = self.path(measure, file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, save({k: v.contiguous() for k, v in values.items()}))
+
+
+def default_cache() -> Path:
+    """Return the folder of kept measurements: $NEUROMF_HOME/features, or ~/.cache/neuromf/features."""
+    return Path(os.environ.get("NEUROMF_HOME", "~/.cache/neuromf")).expanduser() / "features"

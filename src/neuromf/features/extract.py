@@ -1,0 +1,174 @@
+"""Measure many volumes: each file is read once, whatever is asked of it, in several processes or on a GPU."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuromf.data.resample import Grid, resample
+from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, read_volume
+from neuromf.features.cache import Cache
+from neuromf.features.extractors import load_measure
+from neuromf.features.measure import Measure, fingerprint
+from neuromf.parallel import each, progress
+
+log = logging.getLogger("neuromf")
+TOLERANCE = 0.01  # by which values may leave [0, 1]
+SAME_MM = 1e-3  # voxel sizes that differ less are equal
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The voxels that all volumes have: shape (D, H, W) and spacing, mm, in RAS order."""
+
+    shape: tuple[int, int, int]
+    spacing: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, volume: Volume) -> Frame:
+        """Return the frame of a canonical volume."""
+        d, h, w = volume.voxels.shape
+        return cls((d, h, w), volume.spacing)
+
+    def fits(self, other: Frame) -> bool:
+        """Say whether two frames are the same."""
+        return self.shape == other.shape and np.allclose(self.spacing, other.spacing, atol=SAME_MM)
+
+    def __str__(self) -> str:
+        size = " x ".join(f"{s:.3g}" for s in self.spacing)
+        return f"{' x '.join(map(str, self.shape))} voxels of {size} mm"
+
+
+class FrameError(ValueError):
+    """A volume of another size or spacing than the others."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done with each file."""
+
+    measures: tuple[str, ...]  # names that `load_measure` knows
+    cache: Cache
+    device: str = "cpu"
+    frame: Frame | None = None  # what every volume has to have; the file's own, if None
+    resample: bool = False  # put another volume onto the frame, middle on middle
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A file that was measured."""
+
+    path: Path
+    sha256: str
+
+
+def measure_all(
+    paths: Sequence[Path], job: Job, workers: int = 1, what: str = "measure"
+) -> tuple[list[Measured], list[tuple[Path, str]]]:
+    """Measure files that are not in the cache yet; return those that are measured, in order, and those that could not
+    be read, with the reason. Raises FrameError where a volume has another size and `resample` is not asked for.
+    """
+    done: dict[Path, Measured] = {}
+    failed: dict[Path, str] = {}
+    with progress("volumes") as bar:
+        task = bar.add_task(what, total=len(paths))
+        for path, outcome in each(partial(measure_file, job), list(paths), workers):
+            bar.advance(task)
+            if isinstance(outcome, FrameError):
+                raise outcome
+            if isinstance(outcome, Exception):
+                failed[path] = str(outcome).replace(f"{path}: ", "")
+                log.warning("left out: %s: %s", path, failed[path])
+            else:
+                done[path] = Measured(path, outcome)
+    return [done[p] for p in paths if p in done], [(p, failed[p]) for p in paths if p in failed]
+
+
+def measure_file(job: Job, path: Path) -> str:
+    """Take the measurements of a file that the cache lacks; return the file's SHA-256.
+
+    Raises VolumeError where it is no volume in [0, 1], FrameError where it has another size.
+    """
+    try:
+        sha256 = file_sha256(path)
+    except OSError as error:
+        raise VolumeError(f"{path}: not readable ({error.strerror})") from None
+    measures = [load_measure(name, job.device) for name in job.measures]
+    missing = [m for m in measures if not job.cache.has(key_of(m, job), sha256)]
+    if not missing:
+        return sha256
+    volume = read_prepared(path, job)
+    for measure in missing:
+        values = measure.compute(volume)
+        broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
+        if broken:
+            raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
+        job.cache.write(key_of(measure, job), sha256, values)
+    return sha256
+
+
+def read_prepared(path: Path, job: Job) -> Volume:
+    """Return a volume in RAS order on the job's frame. Raises VolumeError for values outside [0, 1]."""
+    volume = read_volume(path).canonical()
+    low, high = float(volume.voxels.min()), float(volume.voxels.max())
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise VolumeError(
+            f"{path}: values from {low:.4g} to {high:.4g}: [0, 1] is expected, one scale for all volumes; `neuromf "
+            "prepare` brings scans to it"
+        )
+    voxels = np.clip(volume.voxels, 0, 1)
+    volume = Volume(np.ascontiguousarray(voxels, dtype=np.float32), volume.affine, volume.notes)
+    if job.frame is None or job.frame.fits(Frame.of(volume)):
+        return volume
+    if not job.resample:
+        raise FrameError(
+            f"{path} has {Frame.of(volume)}, the reference {job.frame}: features of unlike grids are not comparable; "
+            "resample=true puts it onto the reference's grid"
+        )
+    return resample(volume, Grid(job.frame.shape, framed_affine(volume, job.frame)))
+
+
+def framed_affine(volume: Volume, frame: Frame) -> Affine:
+    """Return the affine of a frame whose middle lies on the middle of a canonical volume, along its axes."""
+    affine = np.eye(4)
+    affine[:3, :3] = volume.affine[:3, :3] / np.asarray(volume.spacing) * np.asarray(frame.spacing)
+    middle = volume.affine @ np.append((np.asarray(volume.voxels.shape) - 1) / 2, 1.0)
+    affine[:3, 3] = middle[:3] - affine[:3, :3] @ ((np.asarray(frame.shape) - 1) / 2)
+    return affine
+
+
+def key_of(measure: Measure, job: Job) -> str:
+    """Return the cache's name of a measure: of what is measured after resampling, another one."""
+    return fingerprint(measure.sha256, job.frame) if job.resample and job.frame is not None else measure.sha256
+
+
+@dataclass(frozen=True)
+class Features:
+    """The measurements of one set of files, read from the cache when they are asked for."""
+
+    files: tuple[Measured, ...]
+    job: Job
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def only(self, indices: Sequence[int]) -> Features:
+        """Return the features of some of the files."""
+        return Features(tuple(self.files[i] for i in indices), self.job)
+
+    def each(self, measure: str, key: str) -> Iterator[Tensor]:
+        """Yield one file's tensor after another."""
+        found = load_measure(measure, self.job.device)
+        for file in self.files:
+            yield self.job.cache.read(key_of(found, self.job), file.sha256, key)
+
+    def stacked(self, measure: str, key: str) -> Tensor:
+        """Return the tensors of all files, stacked: (N, ...)."""
+        return torch.stack(list(self.each(measure, key)))

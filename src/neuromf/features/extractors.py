@@ -1,0 +1,108 @@
+"""Extractors and other measures by name: weights that were fetched, random ones, or a file of the user's."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from neuromf.data.volume import Volume, file_sha256
+from neuromf.device import pick_device
+from neuromf.features.measure import Measure, fingerprint
+from neuromf.features.networks import CENTRAL, random_network, slice_features, volume_features
+from neuromf.features.plain import coarse, spectrum, tissue
+from neuromf.features.posterior import posterior
+from neuromf.nets.checkpoints import cached_weights, load_remote
+from neuromf.nets.weights import WeightsError, read_state
+
+FETCHED = {"radimagenet": "2.5d", "medicalnet10": "3d", "medicalnet50": "3d"}
+LABELS = {
+    "radimagenet": "RadImageNet ResNet50, 2.5D",
+    "medicalnet10": "MedicalNet ResNet-10, 3D",
+    "medicalnet50": "MedicalNet ResNet-50, 3D",
+}
+RANDOM = {"random-2.5d": "2.5d", "random-3d": "3d"}
+STEPS = 1  # of preprocessing, slices and pooling: raised when they change, so that kept features are not mixed up
+
+
+@functools.lru_cache(maxsize=8)
+def load_measure(name: str, device: str = "cpu") -> Measure:
+    """Return a measure by its name.
+
+    radimagenet, medicalnet10, medicalnet50 (`neuromf weights get`); random-2.5d, random-3d; 2.5d:FILE and 3d:FILE, a
+    TorchScript or .pt2 program of yours; voxels, spectrum, tissue; latents:VAE. Raises FileNotFoundError with the
+    command that fetches weights which are not here, ValueError for an unknown name, WeightsError for no
+    network.
+    """
+    if name in FETCHED:
+        return _fetched(name, device)
+    if name in RANDOM:
+        return _random(name, device)
+    kind, _, rest = name.partition(":")
+    if kind in {"2.5d", "3d"} and rest:
+        return _own(kind, Path(rest).expanduser(), device)
+    if kind == "latents" and rest:
+        return posterior(rest, device)
+    plain = {"voxels": coarse, "spectrum": spectrum, "tissue": tissue}
+    if name in plain:
+        return plain[name]()
+    raise ValueError(
+        f"unknown extractor {name!r}: {', '.join([*FETCHED, *RANDOM])}, or 2.5d:FILE and 3d:FILE for a TorchScript or "
+        ".pt2 file of your own"
+    )
+
+
+def check_extractor(name: str) -> None:
+    """Raise what `load_measure` would, without loading a network."""
+    if name in FETCHED:
+        cached_weights(name)
+        return
+    kind, _, rest = name.partition(":")
+    if name not in RANDOM and not (kind in {"2.5d", "3d"} and rest):
+        load_measure(name)
+    if rest and not Path(rest).expanduser().is_file():
+        raise FileNotFoundError(f"{rest}: no such file; {name} was to be an extractor")
+
+
+def _fetched(name: str, device: str) -> Measure:
+    path = cached_weights(name)
+    network = load_remote(name, read_state(path), str(path)).to(pick_device(device))
+    sha256 = fingerprint(name, file_sha256(path), CENTRAL, STEPS)
+    return Measure(name, sha256, LABELS[name], _features(FETCHED[name], network, device), FETCHED[name])
+
+
+def _random(name: str, device: str) -> Measure:
+    kind = RANDOM[name]
+    network = random_network(kind).requires_grad_(False).to(pick_device(device))
+    label = f"random {'ResNet50, 2.5D' if kind == '2.5d' else 'ResNet-10, 3D'} (untrained)"
+    sha256 = fingerprint(name, CENTRAL, STEPS, torch.__version__.partition("+")[0])
+    return Measure(name, sha256, label, _features(kind, network, device), kind, trained=False)
+
+
+def _own(kind: str, path: Path, device: str) -> Measure:
+    """Return the extractor in a file. It is a program, and runs: take one from people you trust."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of an extractor")
+    try:
+        if path.suffix == ".pt2":
+            network: torch.nn.Module = torch.export.load(path).module()
+        else:
+            network = torch.jit.load(str(path), map_location="cpu").eval()
+    except Exception as error:  # torch raises many kinds here
+        raise WeightsError(
+            f"{path}: neither TorchScript nor a .pt2 of torch.export ({str(error).splitlines()[0]}): save a network "
+            "with torch.export.save or torch.jit.save, weights alone are not enough"
+        ) from None
+    sha256 = fingerprint(kind, file_sha256(path), CENTRAL, STEPS)
+    label = f"{path.name}, {kind.upper()}"
+    return Measure(f"{kind}:{path.name}", sha256, label, _features(kind, network.to(pick_device(device)), device), kind)
+
+
+def _features(kind: str, network: torch.nn.Module, device: str) -> Callable[[Volume], dict[str, Tensor]]:
+    where = pick_device(device)
+    if kind == "2.5d":
+        return slice_features(network.to(memory_format=torch.channels_last), where)  # type: ignore[call-overload]
+    return volume_features(network, where)

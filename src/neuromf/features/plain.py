@@ -1,0 +1,46 @@
+"""Measures that need no network: coarse voxels, power by spatial frequency, sizes of tissues."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from neuromf.data.volume import Volume
+from neuromf.features.measure import Measure, fingerprint
+from neuromf.metrics.spectrum import CUTOFF, high_frequency_energy, radial_power
+from neuromf.morphology.tissue import METHOD, REGIONS, VERSION, segment
+
+COARSEST = 24  # voxels a side, at most
+BINS = 32  # shells of the power spectrum
+
+
+def coarse() -> Measure:
+    """Return the measure of coarse voxels: `voxels` (d * h * w,), block means of no more than 24 blocks a side."""
+
+    def compute(volume: Volume) -> dict[str, Tensor]:
+        block = -(-max(volume.voxels.shape) // COARSEST)
+        x = torch.from_numpy(volume.voxels)[None, None]
+        return {"voxels": F.avg_pool3d(x, block, ceil_mode=True, count_include_pad=False).flatten()}
+
+    return Measure("voxels", fingerprint("voxels", COARSEST, 1), "coarse voxels", compute)
+
+
+def spectrum() -> Measure:
+    """Return the measure of detail: `power` (BINS,) by frequency, and `high` (1,), the energy above half of Nyquist."""
+
+    def compute(volume: Volume) -> dict[str, Tensor]:
+        x = torch.from_numpy(volume.voxels)
+        return {"power": radial_power(x, BINS).float(), "high": torch.tensor([high_frequency_energy(x)])}
+
+    return Measure("spectrum", fingerprint("spectrum", BINS, CUTOFF, 1), "power spectrum", compute)
+
+
+def tissue() -> Measure:
+    """Return the measure of tissue sizes: `ml` (5,), in the order of `morphology.tissue.REGIONS`."""
+
+    def compute(volume: Volume) -> dict[str, Tensor]:
+        ml = segment(volume).ml
+        return {"ml": torch.tensor([ml[name] for name in REGIONS], dtype=torch.float64)}
+
+    return Measure("tissue", fingerprint("tissue", VERSION), METHOD, compute)

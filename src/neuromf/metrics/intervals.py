@@ -1,0 +1,74 @@
+"""How sure a figure is: bootstrap over whole volumes, Wilson's interval of a share, differences of two sets."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from scipy import stats
+from torch import Tensor
+
+LEVEL = 0.95
+Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+
+
+class Interval(NamedTuple):
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+def counts(n: int, draws: int, generator: torch.Generator) -> Tensor:
+    """Return (draws, n): how often each of n volumes is in each of `draws` bootstrap samples of n."""
+    chosen = torch.randint(n, (draws, n), generator=generator)
+    return torch.zeros(draws, n, dtype=torch.float64).scatter_add_(1, chosen, torch.ones(draws, n, dtype=torch.float64))
+
+
+def around(value: float, replicates: Tensor, lowest: float = -math.inf) -> Interval:
+    """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut off at `lowest`.
+
+    The replicates themselves lie too high for a distance that grows where points repeat, as the Fréchet distance does;
+    their spread is right.
+    """
+    reach = Z * float(replicates.double().std())
+    return Interval(max(value - reach, lowest), value + reach)
+
+
+def of_mean(values: Tensor) -> Interval:
+    """Return the interval of a mean over values (N,), by Student's t."""
+    n = len(values)
+    if n < 2:
+        return Interval(-math.inf, math.inf)
+    reach = float(stats.t.ppf(0.5 + LEVEL / 2, n - 1)) * float(values.double().std()) / math.sqrt(n)
+    return Interval(float(values.double().mean()) - reach, float(values.double().mean()) + reach)
+
+
+def of_share(hits: int, n: int) -> Interval:
+    """Return Wilson's interval of the share hits / n: not empty where none or all are hit (Wilson 1927)."""
+    p = hits / n
+    middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    reach = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
+    return Interval(max(middle - reach, 0.0), min(middle + reach, 1.0))
+
+
+def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor) -> float:
+    """Return the two-sided p of two values that are equal, from bootstrap replicates (B,) of both.
+
+    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels.
+    """
+    spread = float((replicates_a - replicates_b).double().std())
+    if spread == 0:
+        return 1.0 if a == b else 0.0
+    return float(2 * stats.norm.sf(abs(a - b) / spread))
+
+
+def holm(p: list[float]) -> list[float]:
+    """Return p values corrected for their number (Holm 1979), in the order given."""
+    order = sorted(range(len(p)), key=lambda i: p[i])
+    corrected, largest = [0.0] * len(p), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, p[i] * (len(p) - rank)))
+        corrected[i] = largest
+    return corrected

@@ -1,0 +1,62 @@
+"""Fidelity and coverage by nearest neighbours: precision, recall, density, coverage, distances to the nearest."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK = 512  # rows of a distance matrix at once
+
+
+class Manifold(NamedTuple):
+    """Of each sample or real point whether, or how densely, the other set covers it; their means are the figures."""
+
+    precision: Tensor  # (N,) samples inside the real manifold, 0 or 1 (Kynkäänniemi 2019, arXiv 1904.06991)
+    recall: Tensor  # (M,) real points inside the samples' manifold, 0 or 1
+    density: Tensor  # (N,) real balls around a sample, over k (Naeem 2020, arXiv 2002.09797)
+    coverage: Tensor  # (M,) real points with a sample in their ball, 0 or 1
+
+
+def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
+    """Return precision, recall, density and coverage of each point, for features samples (N, D) and real (M, D).
+
+    Raises ValueError where a set has no more than k points, whose k-th neighbour does not exist.
+    """
+    if min(len(samples), len(real)) <= k:
+        raise ValueError(
+            f"the {k}-th neighbour needs more than {k} points in each set: {len(samples)} and {len(real)} came"
+        )
+    samples, real = samples.double(), real.double()
+    apart = torch.cdist(samples, real)
+    real_radius, sample_radius = kth_distance(real, k), kth_distance(samples, k)
+    inside = apart <= real_radius
+    return Manifold(
+        inside.any(1).double(),
+        (apart <= sample_radius[:, None]).any(0).double(),
+        inside.double().sum(1) / k,
+        (apart.min(0).values <= real_radius).double(),
+    )
+
+
+def kth_distance(points: Tensor, k: int) -> Tensor:
+    """Return the distance (N,) of each point to its k-th neighbour among the others."""
+    parts = [torch.cdist(part, points).kthvalue(k + 1).values for part in points.split(CHUNK)]
+    return torch.cat(parts)
+
+
+def nearest(points: Tensor, others: Tensor, leave_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Return the distance (N,) and index (N,) of the nearest of `others` (M, D) to each of `points` (N, D).
+
+    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself.
+    """
+    distances, indices = [], []
+    for start in range(0, len(points), CHUNK):
+        apart = torch.cdist(points[start : start + CHUNK].double(), others.double())
+        if leave_out is not None:
+            apart = apart.masked_fill(leave_out[start : start + CHUNK], torch.inf)
+        found = apart.min(1)
+        distances.append(found.values)
+        indices.append(found.indices)
+    return torch.cat(distances), torch.cat(indices)

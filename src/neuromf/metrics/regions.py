@@ -1,0 +1,41 @@
+"""How alike two sets are in the sizes of brain regions: correlation, Kullback-Leibler, Wasserstein, overlap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+BINS = 20
+Values = NDArray[np.float64]
+
+
+def pearson(a: Values, b: Values) -> float:
+    """Return Pearson's r of paired values (N,); NaN for fewer than three pairs or where one side is constant."""
+    if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return math.nan
+    return float(stats.pearsonr(a, b).statistic)
+
+
+def wasserstein(a: Values, b: Values) -> float:
+    """Return the 1-Wasserstein distance of two distributions of values, in their unit; of a shift it is the shift."""
+    return float(stats.wasserstein_distance(a, b))
+
+
+def kl_divergence(a: Values, b: Values, bins: int = BINS) -> float:
+    """Return KL(a || b) of two samples' histograms over their common range, in nats; 0 for equal samples.
+
+    Each bin holds half a count more than it has, so that an empty one does not make the divergence infinite.
+    """
+    edges = np.histogram_bin_edges(np.concatenate([a, b]), bins)
+    p, q = (np.histogram(values, edges)[0] + 0.5 for values in (a, b))
+    p, q = p / p.sum(), q / q.sum()
+    return float((p * np.log(p / q)).sum())
+
+
+def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Return the Dice overlap of two masks of equal shape; 1 where both are empty."""
+    total = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / total if total else 1.0

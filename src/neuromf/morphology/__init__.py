@@ -1,0 +1,1 @@
+"""Sizes of brain regions: SynthSeg where it is installed, a tissue mixture that needs nothing otherwise."""
