@@ -1,10 +1,12 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from monai.metrics.regression import compute_ssim_and_cs
+from scipy import ndimage
 
-from neuromf.metrics.paired import gmsd, gradient_magnitude, psnr, ssim, ssim_map
+from neuromf.metrics.paired import gmsd, gradient_magnitude, ms_ssim, psnr, ssim, ssim_map
 
 
 def volumes(seed=0, shape=(20, 22, 24)):
@@ -73,3 +75,28 @@ def test_wrong_shapes_are_refused():
         ssim_map(torch.zeros(12, 12, 12), torch.zeros(12, 12, 13))
     with pytest.raises(ValueError, match="11 voxels"):
         ssim_map(torch.zeros(8, 12, 12), torch.zeros(8, 12, 12))
+
+
+class TestMultiScale:
+    def test_equal_volumes_and_symmetry(self):
+        a, b = torch.rand(40, 44, 40), torch.rand(40, 44, 40)
+        assert ms_ssim(a, a) == pytest.approx(1, abs=1e-6)
+        assert ms_ssim(a, b) == pytest.approx(ms_ssim(b, a), abs=1e-6)
+
+    def test_falls_with_noise(self):
+        a = ndimage.gaussian_filter(np.random.default_rng(0).random((40, 40, 40)), 3)
+        a = torch.from_numpy(((a - a.min()) / np.ptp(a)).astype(np.float32))
+        noise = torch.randn(40, 40, 40, generator=torch.Generator().manual_seed(0))
+        found = [ms_ssim(a, a + s * noise) for s in (0, 0.05, 0.1, 0.3)]
+        assert found == sorted(found, reverse=True)
+
+    def test_equals_torchmetrics_where_all_five_scales_fit(self):
+        functional = pytest.importorskip("torchmetrics.functional.image", exc_type=ImportError)
+        a = torch.rand(1, 1, 113, 113, 113, generator=torch.Generator().manual_seed(0))
+        b = 0.7 * a + 0.3 * torch.rand(1, 1, 113, 113, 113, generator=torch.Generator().manual_seed(1))
+        theirs = functional.multiscale_structural_similarity_index_measure(a, b, kernel_size=7, data_range=1.0)
+        assert ms_ssim(a[0, 0], b[0, 0]) == pytest.approx(float(theirs), abs=0.02)  # their borders differ
+
+    def test_small_or_unlike_volumes_are_refused(self):
+        with pytest.raises(ValueError, match="7 voxels or more a side"):
+            ms_ssim(torch.rand(6, 9, 9), torch.rand(6, 9, 9))

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from neuromf.metrics.spectrum import frequency_radius, high_frequency_energy, high_frequency_ratio
+from neuromf.metrics.spectrum import frequency_radius, high_frequency_energy, high_frequency_ratio, radial_power
 
 
 def wave(cycles, amplitude=1.0, n=32):
@@ -31,3 +31,21 @@ def test_radius_is_one_at_nyquist():
     radius = frequency_radius(torch.zeros(8, 8, 8))
     assert radius[4, 0, 0] == 1
     assert radius.max() == pytest.approx(math.sqrt(3))
+
+
+def test_radial_power_of_a_wave_lies_in_its_shell():
+    x = torch.arange(64).double() * torch.pi
+    wave = torch.sin(x * 0.25)[:, None, None].expand(64, 16, 16)  # a quarter of Nyquist
+    power = radial_power(wave, bins=16)
+    assert int(power.argmax()) == 4
+    assert float(power[[i for i in range(16) if i != 4]].max()) < 1e-20
+    torch.testing.assert_close(radial_power(3 * wave, 16), 9 * power)
+
+
+def test_radial_power_adds_up_to_the_variance():
+    volume = torch.randn(16, 16, 16, generator=torch.Generator().manual_seed(0)).double()
+    within = (frequency_radius(volume) * 8).long()
+    shells = torch.bincount(within[within < 8].flatten(), minlength=8)
+    outside = torch.fft.fftn(volume).abs().square()[within >= 8].sum() / volume.numel() ** 2
+    total = float((radial_power(volume, 8) * shells).sum() + outside)
+    assert total == pytest.approx(float(volume.square().mean()), rel=1e-10)

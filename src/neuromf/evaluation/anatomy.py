@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import stats
 from torch import Tensor
 
 from neuromf.evaluation.distribution import Points, even
@@ -38,10 +39,11 @@ class Neighbours:
 
 
 def neighbours(a: Material, r: Material) -> Neighbours:
-    """Return the nearest reference volume of each volume; not itself, nor another scan of the same file."""
+    """Return the nearest reference volume of each volume, of another person and another file."""
     x, y = a.features.stacked("voxels", "voxels"), r.features.stacked("voxels", "voxels")
-    mine, theirs = [f.sha256 for f in a.features.files], [f.sha256 for f in r.features.files]
-    same = torch.tensor([[i == j for j in theirs] for i in mine])
+    theirs = [(item.person, f.sha256) for item, f in zip(r.volumes.items, r.features.files, strict=True)]
+    mine = [(item.person, f.sha256) for item, f in zip(a.volumes.items, a.features.files, strict=True)]
+    same = torch.tensor([[f == g or (p == q != "") for q, g in theirs] for p, f in mine])
     distance, index = nearest(x, y, same)
     return Neighbours(distance / x.shape[1] ** 0.5, index)
 
@@ -52,7 +54,7 @@ def likeness(a: Material, r: Material, bench: Bench, number: int) -> dict[str, T
     near = neighbours(a, r)
     order = even(len(a), config.pairs).tolist()
     pairs = [Pair(paths[i], paths[j], "diversity") for i, j in drawn_pairs(len(a), config.pairs, config.seed, number)]
-    if a is not r or len(r) > 1:
+    if torch.isfinite(near.distance).all():
         pairs += [Pair(paths[i], real[int(near.index[i])], "likeness") for i in order]
         if config.morphology == "tissue":
             overlapping = even(len(a), min(OVERLAPS, config.pairs)).tolist()
@@ -74,15 +76,25 @@ def by_metric(rows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
     return {name: torch.tensor([row[name] for row in rows if name in row], dtype=torch.float64) for name in names}
 
 
-def likeness_scores(values: dict[str, Tensor], own: dict[str, Tensor], n: int, m: int) -> list[Score]:
-    """Return a score for each comparison; beside it the reference's own, each volume against the others."""
+def likeness_scores(
+    values: dict[str, Tensor], own: dict[str, Tensor], rebuilt: dict[str, Tensor], sizes: tuple[int, int, int]
+) -> list[Score]:
+    """Return a score for each comparison; beside it the reference's own and the reconstructions', each volume against
+    those of other people. `sizes` are the numbers of samples, reference volumes and reconstructions.
+    """
+    n, m, k = sizes
     out = []
     for name, (label, better) in MEANT.items():
         if name not in values:
             continue
         score = mean_score(f"voxels/{name}", label, values[name], n, m, better)
-        beside = beside_of(own[name], m, m - 1 if name != "ms_ssim" else m) if name in own else None
-        out.append(score.with_beside(real=beside))
+        others = m if name == "ms_ssim" else m - 1
+        real = beside_of(own[name], m, others) if name in own else None
+        out.append(
+            score.with_beside(
+                reconstruction=beside_of(rebuilt[name], k, others) if name in rebuilt else None, real=real
+            )
+        )
     return out
 
 
@@ -115,90 +127,84 @@ def beside_of(values: Tensor, n: int, m: int) -> Beside:
     return Beside(float(values.mean()), float(values.std()) if len(values) > 1 else 0.0, n, m)
 
 
-def detail_scores(a: Material, r: Material, counts_a: Tensor, counts_r: Tensor) -> list[Score]:
-    """Return the ratio of high-frequency energy, set over reference."""
+def plain(a: Material, r: Material, vae: str) -> dict[str, float]:
+    """Return the figures of detail, latents and regions of set a against r, by key."""
     x, y = (s.features.stacked("spectrum", "high")[:, 0].double() for s in (a, r))
-    value = float(x.mean() / y.mean())
-    spread = (counts_a @ x / len(x)) / (counts_r @ y / len(y))
-    interval = intervals.around(value, spread, 0.0)
-    label = "high-frequency energy, samples over real"
-    score = Score("spectrum/high", label, value, len(a), len(r), "real", interval, replicates=spread)
-    return [score.with_beside(real=Beside(1.0, float(((counts_r @ y) / len(y)).std() / y.mean()), len(r), len(r)))]
+    values = {"spectrum/high": float(x.mean() / y.mean())}
+    if vae:
+        values |= latent_figures(a, r, f"latents:{vae}")
+    near = neighbours(a, r).index.numpy() if a.sizes else None
+    for region in (name for name in a.sizes if name in r.sizes):
+        one, other = (s.sizes[region].numpy().astype(np.float64) for s in (a, r))
+        values[f"regions/{region}/wasserstein"] = wasserstein(one, other)
+        values[f"regions/{region}/kl"] = kl_divergence(one, other)
+        values[f"regions/{region}/r"] = pearson(one, other[near])
+    return values
 
 
-def latent_scores(a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Tensor) -> list[Score]:
-    """Return the sliced Wasserstein distance of latents, and how far means and spreads of their channels are off."""
-    name = f"latents:{vae}"
-    along = [s.features.stacked(name, "directions") for s in (a, r)]
-    value = float(wasserstein_squared(*along).mean().sqrt())
-    spread = [
-        wasserstein_squared(along[0].repeat_interleave(p, 0), along[1].repeat_interleave(q, 0)).mean().sqrt()
-        for p, q in zip(counts_a.long(), counts_r.long(), strict=True)
-    ]
-    replicates = torch.stack(spread).double()
-    interval = intervals.around(value, replicates, 0.0)
-    out = [
-        Score(
-            "latents/swd",
-            "sliced Wasserstein of latents",
-            value,
-            len(a),
-            len(r),
-            "lower",
-            interval,
-            replicates=replicates,
-        )
-    ]
-    mean, std, real_mean, real_std = channel_moments(a, r, name)
-    shift = float(((mean - real_mean) / real_std).abs().max())
-    out.append(Score("latents/shift", "largest shift of a channel's mean, in its deviations", shift, len(a), len(r)))
+def latent_figures(a: Material, r: Material, name: str) -> dict[str, float]:
+    """Return the sliced Wasserstein distance of latents, and how far their channels' moments are off."""
+    mean, std = channel_moments(a, name)
+    real_mean, real_std = channel_moments(r, name)
     ratio = std / real_std
-    worst = float(ratio[(ratio.log().abs()).argmax()])
-    out.append(
-        Score(
-            "latents/spread", "channel deviation over the real one, the farthest from 1", worst, len(a), len(r), "real"
-        )
-    )
-    return out
+    along = (s.features.stacked(name, "directions") for s in (a, r))
+    return {
+        "latents/swd": float(wasserstein_squared(*along).mean().sqrt()),
+        "latents/shift": float(((mean - real_mean) / real_std).abs().max()),
+        "latents/spread": float(ratio[(ratio.log().abs()).argmax()]),
+    }
 
 
-def channel_moments(a: Material, r: Material, name: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return mean and standard deviation (C,) of the latents' channels over voxels and volumes, of both sets."""
-    out: list[Tensor] = []
-    for s in (a, r):
-        means, stds = s.features.stacked(name, "mean").double(), s.features.stacked(name, "std").double()
-        mean = means.mean(0)
-        out += [mean, ((stds**2 + means**2).mean(0) - mean**2).sqrt()]
-    return out[0], out[1], out[2], out[3]
+def channel_moments(s: Material, name: str) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation (C,) of the latents' channels over voxels and volumes."""
+    means, stds = s.features.stacked(name, "mean").double(), s.features.stacked(name, "std").double()
+    mean = means.mean(0)
+    return mean, ((stds**2 + means**2).mean(0) - mean**2).sqrt()
 
 
-def region_scores(
-    a: Material, r: Material, sizes: dict[str, Tensor], real: dict[str, Tensor], method: str
-) -> list[Score]:
-    """Return for each region the Wasserstein distance in ml, the divergence, and r with the nearest real volume."""
-    near = neighbours(a, r)
+def plain_scores(a: Material, r: Material, vae: str, weights: tuple[Tensor, Tensor], method: str) -> list[Score]:
+    """Return the scores of `plain`; `weights` are how often each volume is in each resampled set, of a and of r."""
+    spread = resampled(a, r, vae, *weights)
     out = []
-    for region, values in sizes.items():
-        x, y = values.numpy().astype(np.float64), real[region].numpy().astype(np.float64)
-        chance = np.random.default_rng(0)
-        halves = [halved(y, chance) for _ in range(50)] if len(y) >= 4 else []
-        for name, label, function in (
-            ("wasserstein", "Wasserstein, ml", wasserstein),
-            ("kl", "Kullback-Leibler, nats", kl_divergence),
-        ):
-            score = Score(
-                f"regions/{region}/{name}", f"{region}: {label}", function(x, y), len(a), len(r), "lower", note=method
-            )
-            bound = torch.tensor([function(one, other) for one, other in halves], dtype=torch.float64)
-            out.append(score.with_beside(real=beside_of(bound, len(y) // 2, len(y) // 2) if halves else None))
-        label = f"{region}: Pearson r with the nearest real volume"
-        r_value = pearson(x, y[near.index.numpy()])
-        out.append(Score(f"regions/{region}/r", label, r_value, len(a), len(r), "higher", note=method))
+    for key, value in plain(a, r, vae).items():
+        label, better = meaning(key)
+        replicates = spread.get(key)
+        interval = intervals.around(value, replicates, 0.0) if replicates is not None else None
+        note = method if key.startswith("regions/") else ""
+        out.append(Score(key, label, value, len(a), len(r), better, interval, note=note, replicates=replicates))
     return out
 
 
-def halved(values: np.ndarray, chance: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return two random halves of values."""
-    order = chance.permutation(len(values))
-    half = len(values) // 2
-    return values[order[:half]], values[order[half : 2 * half]]
+def resampled(a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Tensor) -> dict[str, Tensor]:
+    """Return (B,) bootstrap replicates of detail, of the latents' distance and of the regions' distances."""
+    x, y = (s.features.stacked("spectrum", "high")[:, 0].double() for s in (a, r))
+    out = {"spectrum/high": (counts_a @ x / len(x)) / (counts_r @ y / len(y))}
+    drawn = list(zip(counts_a.long(), counts_r.long(), strict=True))
+    columns = {"latents/swd": [s.features.stacked(f"latents:{vae}", "directions") for s in (a, r)]} if vae else {}
+    for key, (one, other) in columns.items():
+        values = [wasserstein_squared(one.repeat_interleave(p, 0), other.repeat_interleave(q, 0)) for p, q in drawn]
+        out[key] = torch.stack([v.mean().sqrt() for v in values]).double()
+    for region in (name for name in a.sizes if name in r.sizes):
+        sizes = [s.sizes[region].numpy().astype(np.float64) for s in (a, r)]
+        distances = [stats.wasserstein_distance(*sizes, p.numpy(), q.numpy()) for p, q in drawn]
+        out[f"regions/{region}/wasserstein"] = torch.tensor(distances, dtype=torch.float64)
+    return out
+
+
+def meaning(key: str) -> tuple[str, Better]:
+    """Return what a page calls a figure of `plain`, and where it is good."""
+    fixed: dict[str, tuple[str, Better]] = {
+        "spectrum/high": ("high-frequency energy over that of real volumes", "real"),
+        "latents/swd": ("sliced Wasserstein of latents", "lower"),
+        "latents/shift": ("largest shift of a channel's mean, in its deviations", "lower"),
+        "latents/spread": ("channel deviation over the real one, the farthest from 1", "real"),
+    }
+    if key in fixed:
+        return fixed[key]
+    _, region, name = key.split("/")
+    named: dict[str, tuple[str, Better]] = {
+        "wasserstein": ("Wasserstein, ml", "lower"),
+        "kl": ("Kullback-Leibler, nats", "lower"),
+        "r": ("Pearson r with the nearest real volume", "higher"),
+    }
+    return f"{region}: {named[name][0]}", named[name][1]

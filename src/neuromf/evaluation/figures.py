@@ -48,7 +48,7 @@ def power(judged: Judged) -> Any:
 def regions(results: Results, most: int = 6) -> Image.Image | None:
     """Return the sizes of regions in each set as boxes."""
     sets = [results.reference, *results.sets]
-    names = [n for n in results.reference.regions if all(n in j.regions for j in sets)]
+    names = [n for n in results.reference.material.sizes if all(n in j.material.sizes for j in sets)]
     wanted = [n for n in ("CSF", "GM", "WM", "brain", "ventricles", "hippocampus") if n in names][:most] or names[:most]
     if not wanted:
         return None
@@ -56,7 +56,9 @@ def regions(results: Results, most: int = 6) -> Image.Image | None:
         1, len(wanted), figsize=(2.1 * len(wanted) + 0.4 * len(sets), 3.2), dpi=110, squeeze=False
     )
     for axis, name in zip(axes[0], wanted, strict=True):
-        boxes = axis.boxplot([j.regions[name].numpy() for j in sets], widths=0.6, patch_artist=True, showfliers=False)
+        boxes = axis.boxplot(
+            [j.material.sizes[name].numpy() for j in sets], widths=0.6, patch_artist=True, showfliers=False
+        )
         for box, colour in zip(boxes["boxes"], [REAL, *colours(len(results.sets))], strict=True):
             box.set(facecolor=colour, alpha=0.5)
         axis.set_title(f"{name}, ml", fontsize=9)

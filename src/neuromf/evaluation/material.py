@@ -84,6 +84,7 @@ class Material:
 
     volumes: VolumeSet  # those that could be read
     features: Features
+    sizes: dict[str, torch.Tensor] = field(default_factory=dict)  # region -> ml of each volume (N,)
 
     @property
     def name(self) -> str:
@@ -92,6 +93,12 @@ class Material:
 
     def __len__(self) -> int:
         return len(self.volumes)
+
+    def only(self, indices: Sequence[int]) -> Material:
+        """Return the same of some of the volumes."""
+        chosen = list(indices)
+        volumes = VolumeSet(self.name, tuple(self.volumes.items[i] for i in chosen))
+        return Material(volumes, self.features.only(chosen), {k: v[chosen] for k, v in self.sizes.items()})
 
 
 class Bench:

@@ -53,7 +53,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "vae": results.vae or None,
         "regions_by": results.method or None,
         "sets": {j.name: {"n": len(j.material), "scores": [s.to_json() for s in j.scores]} for j in results.sets},
-        "region_ml": {j.name: region_summary(j) for j in [results.reference, *results.sets] if j.regions},
+        "region_ml": {j.name: region_summary(j) for j in [results.reference, *results.sets] if j.material.sizes},
         "differences": differences(results),
         "copies": {j.name: [closest(c) for c in j.copies] for j in results.sets if j.copies},
         "rejected": results.bench.rejected,
@@ -65,7 +65,7 @@ def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
     """Return mean and standard deviation of each region in ml."""
     return {
         name: {"mean": finite(float(v.mean())), "std": finite(float(v.std())) if len(v) > 1 else None}
-        for name, v in judged.regions.items()
+        for name, v in judged.material.sizes.items()
     }
 
 

@@ -14,7 +14,7 @@ from neuromf.chance import Purpose, generator
 from neuromf.data.cohort import read_cohort
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS
-from neuromf.data.volume import VolumeError, read_volume
+from neuromf.data.volume import VolumeError, read_volume, stem
 from neuromf.features.extract import Frame
 
 log = logging.getLogger("neuromf")
@@ -72,7 +72,12 @@ def read_set(folder: str, name: str = "", splits: Sequence[str] = (), contrast: 
         )
     inner = path / "reconstructions"
     scans = find_scans([str(inner if (path / "scores.json").is_file() and inner.is_dir() else path)], contrast)
-    return VolumeSet(label, tuple(Item(Path(s.path), s.name, s.subject) for s in scans))
+    return VolumeSet(label, tuple(item_of(Path(s.path), s.name, s.subject) for s in scans))
+
+
+def item_of(path: Path, name: str, person: str) -> Item:
+    """Return an item; a generated volume is nobody's, whatever its number."""
+    return Item(path, stem(path)) if "_desc-generated_" in path.name else Item(path, name, person)
 
 
 def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:

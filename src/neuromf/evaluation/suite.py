@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,10 +14,10 @@ from torch import Tensor
 from neuromf.chance import Purpose, generator
 from neuromf.evaluation import anatomy
 from neuromf.evaluation.copies import Copies, copy_scores, find_copies
-from neuromf.evaluation.distribution import Points, Setup, scores
+from neuromf.evaluation.distribution import Points, Setup, plain, scores
 from neuromf.evaluation.matched import Figures, at_equal_numbers
 from neuromf.evaluation.material import Bench, Material
-from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.score import Score
 from neuromf.evaluation.sets import VolumeSet
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import fingerprint
@@ -27,6 +27,7 @@ from neuromf.morphology.tissue import METHOD, REGIONS
 from neuromf.run import write_bytes
 
 log = logging.getLogger("neuromf")
+BOUNDS = (("reconstruction", "reconstruction"), ("real", "real"))
 
 
 @dataclass
@@ -36,7 +37,6 @@ class Judged:
     material: Material
     scores: list[Score]
     copies: list[Copies] = field(default_factory=list)
-    regions: dict[str, Tensor] = field(default_factory=dict)  # ml of each volume
     likeness: dict[str, Tensor] = field(default_factory=dict)
 
     @property
@@ -56,6 +56,7 @@ class Results:
     sets: list[Judged]
     reference: Judged  # its own likeness and sizes
     reconstruction: Material | None
+    rebuilt: dict[str, Tensor]  # its likeness
     bench: Bench
     vae: str
     method: str  # of region sizes
@@ -84,16 +85,26 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     if config.part:
         return None
     remark(bench, measured, reference, train, vae)
-    reconstruction = None
-    if vae and config.reconstructions:
-        reconstruction = bench.reconstruct(real or reference, vae, measures)
-    own = Judged(reference, [], regions=region_sizes(reference, bench))
-    own.likeness = anatomy.likeness(reference, reference, bench, 0)
-    results = Results([Judged(m, []) for m in measured], own, reconstruction, bench, vae, method_of(bench))
+    reconstruction = bench.reconstruct(real or reference, vae, measures) if vae and config.reconstructions else None
+    for material in [*measured, reference, real, reconstruction]:
+        if material is not None:
+            material.sizes = region_sizes(material, bench)
+    own = Judged(reference, [], likeness=anatomy.likeness(reference, reference, bench, 0))
+    rebuilt = anatomy.likeness(reconstruction, reference, bench, len(sets) + 1) if reconstruction is not None else {}
+    results = Results([Judged(m, []) for m in measured], own, reconstruction, rebuilt, bench, vae, method_of(bench))
     for name in config.extractors:
         judge_features(results, real, name)
+    beside = at_equal_numbers(
+        {j.name: j.material for j in results.sets},
+        reference,
+        real,
+        reconstruction,
+        lambda a, r: anatomy.plain(a, r, vae),
+        config.draws,
+        config.seed,
+    )
     for number, judged in enumerate(results.sets, start=1):
-        judge_volumes(judged, results, train, number)
+        judge_volumes(judged, results, train, beside, number)
     return results
 
 
@@ -114,15 +125,17 @@ def real_set(bench: Bench) -> VolumeSet:
 
 def judge_features(results: Results, real: Material | None, name: str) -> None:
     """Add the figures of one extractor to every set."""
-    config = results.bench.config
+    config, rebuilt = results.bench.config, results.reconstruction
     setup = Setup(Points(results.reference.material.features, name), config.bootstrap, config.seed)
     points = {j.name: Points(j.material.features, name) for j in results.sets}
-    beside: Figures = at_equal_numbers(
+    beside = at_equal_numbers(
         points,
+        setup.reference,
         Points(real.features, name) if real else None,
-        Points(results.reconstruction.features, name) if results.reconstruction else None,
-        setup,
+        Points(rebuilt.features, name) if rebuilt else None,
+        lambda a, r: {f"{name}/{metric}": value for metric, value in plain(a, r, setup).items()},
         config.draws,
+        config.seed,
     )
     for number, judged in enumerate(results.sets, start=1):
         found, missing = scores(points[judged.name], setup.reference, setup, number)
@@ -131,48 +144,29 @@ def judge_features(results: Results, real: Material | None, name: str) -> None:
 
 
 def with_bounds(score: Score, beside: Figures, name: str) -> Score:
-    """Return a score with the same metric at equal numbers: of the samples, of reconstructions, of real volumes."""
-    metric = score.key.rpartition("/")[2]
-    figures: dict[str, Beside | None] = {
-        "samples": beside.get(name, {}).get(metric),
-        "reconstruction": beside.get("reconstruction", {}).get(metric),
-        "real": beside.get("real", {}).get(metric),
-    }
-    return score.with_beside(**figures)
+    """Return a score with the same figure at equal numbers: of the samples, of reconstructions, of real volumes."""
+    found = {kind: beside.get(at, {}).get(score.key) for kind, at in (("samples", name), *BOUNDS)}
+    return score.with_beside(**found)
 
 
-def judge_volumes(judged: Judged, results: Results, train: Material | None, number: int) -> None:
+def judge_volumes(judged: Judged, results: Results, train: Material | None, beside: Figures, number: int) -> None:
     """Add the figures of the volumes themselves to a set."""
-    bench, reference = results.bench, results.reference.material
-    a, config = judged.material, results.bench.config
-    counts_a = counts(len(a), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, number))
-    counts_r = counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0))
+    bench, reference, config = results.bench, results.reference.material, results.bench.config
+    a, rebuilt = judged.material, results.reconstruction
+    sizes = (len(a), len(reference), len(rebuilt) if rebuilt is not None else 0)
+    weights = (
+        counts(len(a), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, number)),
+        counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0)),
+    )
     judged.likeness = anatomy.likeness(a, reference, bench, number)
-    judged.scores += anatomy.likeness_scores(judged.likeness, results.reference.likeness, len(a), len(reference))
+    judged.scores += anatomy.likeness_scores(judged.likeness, results.reference.likeness, results.rebuilt, sizes)
     judged.scores += anatomy.partner_scores(anatomy.partners(a, reference, bench), len(a), len(reference))
     judged.scores += anatomy.partner_distances(a, reference, config.extractors)
-    judged.scores += [with_ceiling(s, results) for s in anatomy.detail_scores(a, reference, counts_a, counts_r)]
-    if results.vae:
-        judged.scores += anatomy.latent_scores(a, reference, results.vae, counts_a, counts_r)
-    judged.regions = region_sizes(a, bench)
-    if judged.regions:
-        own = results.reference.regions
-        shared = {k: v for k, v in judged.regions.items() if k in own}
-        judged.scores += anatomy.region_scores(a, reference, shared, own, results.method)
+    found = anatomy.plain_scores(a, reference, results.vae, weights, results.method)
+    judged.scores += [with_bounds(score, beside, judged.name) for score in found]
     if train is not None:
         judged.copies = [find_copies(a, reference, train, space) for space in ("voxels", config.extractors[0])]
         judged.scores += [score for copies in judged.copies for score in copy_scores(copies)]
-
-
-def with_ceiling(score: Score, results: Results) -> Score:
-    """Return the detail score with that of the reconstructions beside it."""
-    rebuilt = results.reconstruction
-    if rebuilt is None:
-        return score
-    originals = results.reference.material.features
-    high = rebuilt.features.stacked("spectrum", "high").double().mean()
-    value = float(high / originals.stacked("spectrum", "high").double().mean())
-    return replace(score, beside=score.beside | {"reconstruction": Beside(value, 0.0, len(rebuilt), len(originals))})
 
 
 def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:

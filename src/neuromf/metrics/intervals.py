@@ -50,7 +50,7 @@ def of_share(hits: int, n: int) -> Interval:
     p = hits / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)
-    return Interval(max(middle - reach, 0.0), min(middle + reach, 1.0))
+    return Interval(0.0 if hits == 0 else middle - reach, 1.0 if hits == n else middle + reach)
 
 
 def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor) -> float:

@@ -64,12 +64,23 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Looks at held-out latents: raw loss, and the distance of one-call samples to them."""
+    """Looks at held-out latents: raw loss, and the distance of one-call samples to them; a first one after an epoch."""
 
     every: int = 2000  # updates; 0 is never
     n: int = 64  # samples
     projections: int = 512  # of the sliced Wasserstein distance
     patience: int = 0  # looks without a better distance after which training stops; 0 is never
+    fid_every: int = 0  # updates between looks that decode the samples too: 2.5D FID; 0 is never
+    extractor: str = "radimagenet"  # of that FID
+    monitor: Literal["swd", "fid"] = "swd"  # what best.ckpt and patience go by
+
+    def __post_init__(self) -> None:
+        if self.every < 0 or self.fid_every < 0 or (self.fid_every and self.fid_every % max(self.every, 1)):
+            raise ValueError(
+                f"every is {self.every}, fid_every {self.fid_every}: 0 or more, and fid_every a multiple of every"
+            )
+        if self.monitor == "fid" and not self.fid_every:
+            raise ValueError(f"monitor=fid needs fid_every={self.every}, or a multiple of it")
 
 
 @dataclass(frozen=True)

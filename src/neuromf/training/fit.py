@@ -25,12 +25,12 @@ from neuromf.latents.store import LatentStore
 from neuromf.nets import DualTimeUNet
 from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.nets.weights import load_strict
-from neuromf.run import Stopped, open_run
+from neuromf.run import Stopped, open_run, write_json
 from neuromf.training.batches import Batches, loader
 from neuromf.training.checkpoint import BEST, LAST, Origin, Saver, check_same_run, read_checkpoint
 from neuromf.training.config import TrainConfig, here
 from neuromf.training.diagnostics import DiagnosticsLook
-from neuromf.training.evaluation import EvaluationLook, out_of_patience
+from neuromf.training.evaluation import EvaluationLook, is_tired, sentence, summary
 from neuromf.training.export import export, spacing_of
 from neuromf.training.launch import print_job, submit
 from neuromf.training.meter import Meter
@@ -98,8 +98,13 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
         if not is_done(config, state):
             train(module, data, device, out, state)
         if rank() == 0:
-            tired = is_tired(config, read_checkpoint(last))
-            model = export(out / "checkpoints" / (BEST if tired else LAST), out / "model", vae=config.vae)
+            looks = read_checkpoint(last)["meter"]["looks"]
+            found = summary(looks, config)
+            if found:
+                write_json(out / "evaluation.json", found)
+                print(sentence(found))
+            best = is_tired(looks, config)
+            model = export(out / "checkpoints" / (BEST if best else LAST), out / "model", vae=config.vae)
             print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
     return out / "model"
 
@@ -118,12 +123,7 @@ def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) ->
 
 def is_done(config: TrainConfig, state: dict[str, Any]) -> bool:
     """Say whether a checkpoint is the end of its run."""
-    return bool(state) and (state["update"] >= config.updates or is_tired(config, state))
-
-
-def is_tired(config: TrainConfig, state: dict[str, Any]) -> bool:
-    """Say whether a checkpoint's run stopped early, or was about to."""
-    return out_of_patience([look["swd"] for look in state["meter"]["looks"]], config.evaluation.patience)
+    return bool(state) and (state["update"] >= config.updates or is_tired(state["meter"]["looks"], config))
 
 
 def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, state: dict[str, Any]) -> None:
@@ -141,11 +141,16 @@ def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, s
     if config.diagnostics.every:
         fixed = replace(config, batch=config.diagnostics.batch, accumulate=1, equal_fraction=None, max_interval=None)
         looks.append(DiagnosticsLook(meter, out, config, Batches(data.train, fixed)[0]))
+    vae = picture_vae(config, data, device) if rank() == 0 else None
     if config.evaluation.every and data.held_out is not None:
-        looks.append(EvaluationLook(meter, out, config, data.held_out, saver))
+        if config.evaluation.fid_every and vae is None and rank() == 0:
+            raise ValueError("evaluation.fid_every needs the VAE of the latents, to decode them: set vae=")
+        epoch = -(-len(data.train) // (config.batch * config.accumulate * config.devices * config.nodes))
+        decoding = vae if config.evaluation.fid_every else None
+        looks.append(EvaluationLook(meter, out, config, data.held_out, saver, epoch, decoding))
     elif config.evaluation.every:
         note(f"{config.latents} holds no latent in the split 'val': nothing is evaluated while training")
-    looks.append(SampleLook(meter, out, config, stats, picture_vae(config, data, device) if rank() == 0 else None))
+    looks.append(SampleLook(meter, out, config, stats, vae))
     restore = Restore(state.pop("optimiser", None))
     state.clear()  # the weights are in the module now
     with quiet():

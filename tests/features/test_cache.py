@@ -1,0 +1,34 @@
+"""The cache: what was kept comes back, a broken file counts as not there."""
+
+import pytest
+import torch
+
+from neuromf.features.cache import Cache, default_cache
+
+MEASURE, FILE = "a" * 64, "b" * 64
+
+
+def test_round_trip(tmp_path):
+    cache = Cache(tmp_path)
+    assert not cache.has(MEASURE, FILE)
+    values = {"axial": torch.randn(3, 5), "count": torch.tensor([2.0])}
+    cache.write(MEASURE, FILE, values)
+    assert cache.has(MEASURE, FILE)
+    assert torch.equal(cache.read(MEASURE, FILE, "axial"), values["axial"])
+    assert not cache.has("c" * 64, FILE)
+    assert not cache.has(MEASURE, "c" * 64)
+
+
+def test_a_broken_file_is_as_none(tmp_path):
+    cache = Cache(tmp_path)
+    cache.write(MEASURE, FILE, {"x": torch.zeros(100)})
+    path = cache.path(MEASURE, FILE)
+    path.write_bytes(path.read_bytes()[:60])
+    assert not cache.has(MEASURE, FILE)
+    with pytest.raises(FileNotFoundError):
+        cache.read(MEASURE, "d" * 64, "x")
+
+
+def test_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEUROMF_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "features"

@@ -1,0 +1,38 @@
+"""Memorisation: copies are found, new draws are not, the figures have their meaning."""
+
+import pytest
+import torch
+
+from neuromf.metrics.manifold import nearest
+from neuromf.metrics.memorisation import Memorisation
+
+
+def normal(n, seed):
+    return torch.randn(n, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def judged(samples, held_out, train):
+    return Memorisation(nearest(samples, train)[0], nearest(held_out, train)[0])
+
+
+def test_new_draws_are_not_flagged_more_often_than_people():
+    train = normal(300, 0)
+    found = judged(normal(2000, 1), normal(2000, 2), train)
+    assert float(found.flagged.double().mean()) == pytest.approx(0.05, abs=0.02)
+    assert found.nearer == pytest.approx(0.5, abs=0.02)
+    assert found.ratio == pytest.approx(1, abs=0.03)
+
+
+def test_copies_are_flagged():
+    train = normal(300, 0)
+    copies = train[:100] + 0.01 * normal(100, 3)
+    found = judged(torch.cat([copies, normal(100, 1)]), normal(400, 2), train)
+    assert found.flagged[:100].all()
+    assert float(found.flagged[100:].double().mean()) < 0.15
+    assert found.nearer > 0.7
+    assert judged(copies, normal(400, 2), train).ratio < 0.05
+
+
+def test_ties_count_half():
+    assert Memorisation(torch.ones(4), torch.ones(5)).nearer == 0.5
+    assert Memorisation(torch.zeros(4), torch.ones(5)).nearer == 1
