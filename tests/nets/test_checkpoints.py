@@ -30,8 +30,8 @@ def test_from_a_file(checkpoint, home):
     assert len(record["sha256"]) == 64
     assert record["repository"] == "nvidia/NV-Generate-CT"
     assert load_vae("maisi").name == "maisi-v1"
-    assert "maisi-v1   here" in describe()
-    assert "maisi-v2   not here" in describe()
+    assert "maisi-v1     here" in describe()
+    assert "maisi-v2     not here" in describe()
 
 
 def test_another_file_later_is_refused(checkpoint, tmp_path):

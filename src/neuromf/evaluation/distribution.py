@@ -138,7 +138,8 @@ def scores(a: Points, r: Points, setup: Setup, number: int) -> tuple[list[Score]
             note = f"compare at equal numbers of volumes alone: it falls as they grow ({len(a)} and {len(r)} here)"
         better = BETTER.get(name, "lower")
         key = f"{a.extractor}/{name}"
-        out.append(Score(key, label(name, a), value, len(a), len(r), better, interval, note=note, replicates=spread))
+        kept = None if name in Manifold._fields else spread  # they leave out how the manifolds would change
+        out.append(Score(key, label(name, a), value, len(a), len(r), better, interval, note=note, replicates=kept))
     return out, missing(a, r)
 
 

@@ -21,6 +21,7 @@ from neuromf.parallel import each, progress
 
 log = logging.getLogger("neuromf")
 TOLERANCE = 0.01  # by which values may leave [0, 1]
+FRAME = "frame"  # the tensor beside the others that holds shape and spacing
 SAME_MM = 1e-3  # voxel sizes that differ less are equal
 
 
@@ -103,15 +104,32 @@ def measure_file(job: Job, path: Path) -> str:
     measures = [load_measure(name, job.device) for name in job.measures]
     missing = [m for m in measures if not job.cache.has(key_of(m, job), sha256)]
     if not missing:
+        refuse_other_frame(path, kept_frame(measures[0], job, sha256), job)
         return sha256
     volume = read_prepared(path, job)
+    frame = torch.tensor([*volume.voxels.shape, *volume.spacing], dtype=torch.float64)
     for measure in missing:
         values = measure.compute(volume)
         broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
         if broken:
             raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
-        job.cache.write(key_of(measure, job), sha256, values)
+        job.cache.write(key_of(measure, job), sha256, values | {FRAME: frame})
     return sha256
+
+
+def kept_frame(measure: Measure, job: Job, sha256: str) -> Frame:
+    """Return the frame of a volume that was measured before."""
+    d, h, w, *spacing = job.cache.read(key_of(measure, job), sha256, FRAME).tolist()
+    return Frame((int(d), int(h), int(w)), (spacing[0], spacing[1], spacing[2]))
+
+
+def refuse_other_frame(path: Path, frame: Frame, job: Job) -> None:
+    """Raise FrameError where a volume is not on the job's frame."""
+    if job.frame is not None and not job.frame.fits(frame):
+        raise FrameError(
+            f"{path} has {frame}, the reference {job.frame}: features of unlike grids are not comparable; "
+            "resample=true puts it onto the reference's grid"
+        )
 
 
 def read_prepared(path: Path, job: Job) -> Volume:
@@ -128,10 +146,7 @@ def read_prepared(path: Path, job: Job) -> Volume:
     if job.frame is None or job.frame.fits(Frame.of(volume)):
         return volume
     if not job.resample:
-        raise FrameError(
-            f"{path} has {Frame.of(volume)}, the reference {job.frame}: features of unlike grids are not comparable; "
-            "resample=true puts it onto the reference's grid"
-        )
+        refuse_other_frame(path, Frame.of(volume), job)
     return resample(volume, Grid(job.frame.shape, framed_affine(volume, job.frame)))
 
 

@@ -1,0 +1,90 @@
+"""Volumes against volumes: nearest of another person, detail, latents, regions."""
+
+import pytest
+import torch
+
+from evaluation.conftest import material
+from neuromf.evaluation import anatomy
+from neuromf.evaluation.material import Bench, Material, Protocol
+from neuromf.evaluation.sets import Item, VolumeSet
+from neuromf.metrics.intervals import counts
+
+
+@pytest.fixture
+def bench(world, kept, tmp_path):
+    config = Protocol(
+        reference=str(world / "real"), extractors=("random-3d",), morphology="none", cache=str(kept), workers=1, pairs=9
+    )
+    return Bench(config, tmp_path)
+
+
+def test_the_nearest_is_of_another_person(world, kept):
+    a = material(world / "others", kept)
+    found = anatomy.neighbours(a, a)
+    assert (found.index != torch.arange(len(a))).all()
+    assert (found.distance > 0).all()
+    twins = VolumeSet("t", tuple(Item(i.path, i.name, str(n // 2)) for n, i in enumerate(a.volumes.items)))
+    other = anatomy.neighbours(Material(twins, a.features), Material(twins, a.features))
+    assert all(int(j) // 2 != n // 2 for n, j in enumerate(other.index))
+
+
+def test_likeness_of_equal_and_of_unlike_sets(world, kept, bench):
+    r, same, bright = (material(world / n, kept) for n in ("others", "same", "bright"))
+    near, far = anatomy.likeness(same, r, bench, 1), anatomy.likeness(bright, r, bench, 2)
+    assert near["psnr"].mean() > far["psnr"].mean() + 3
+    assert len(near["ms_ssim"]) == len(near["psnr"]) == 9
+    own = anatomy.likeness(r, r, bench, 0)
+    scores = {s.key: s for s in anatomy.likeness_scores(near, own, {}, (12, 14, 0))}
+    assert scores["voxels/psnr"].value == pytest.approx(float(near["psnr"].mean()))
+    assert scores["voxels/psnr"].beside["real"].mean == pytest.approx(float(own["psnr"].mean()))
+    assert scores["voxels/ms_ssim"].beside["real"].n == 14
+
+
+def test_partners_are_found_by_name(world, kept, bench):
+    same, bright = material(world / "same", kept), material(world / "bright", kept)
+    found = anatomy.partners(bright, same, bench)
+    assert len(found["psnr"]) == 9  # the same names
+    assert 12 < float(found["psnr"].mean()) < 30
+    assert anatomy.partners(material(world / "others", kept), same, bench) == {}
+    distances = anatomy.partner_distances(bright, same, ["random-3d"])
+    assert distances[0].value > 0
+    assert anatomy.partner_distances(same, same, ["random-3d"])[0].value == 0
+
+
+def test_detail_and_regions(world, kept):
+    same, r = material(world / "same", kept), material(world / "others", kept)
+    chance = torch.Generator().manual_seed(0)
+    for s, shift in ((same, 30.0), (r, 0.0)):
+        s.sizes = {"GM": 600 + shift + 40 * torch.randn(len(s), generator=chance, dtype=torch.float64)}
+    found = anatomy.plain(same, r, "")
+    high = [s.features.stacked("spectrum", "high").double().mean() for s in (same, r)]
+    assert found["spectrum/high"] == pytest.approx(float(high[0] / high[1]))
+    assert anatomy.plain(r, r, "")["spectrum/high"] == 1
+    assert found["regions/GM/wasserstein"] == pytest.approx(30, abs=20)
+    assert anatomy.plain(r, r, "")["regions/GM/wasserstein"] == 0
+    weights = (counts(len(same), 50, chance), counts(len(r), 50, chance))
+    scores = {s.key: s for s in anatomy.plain_scores(same, r, "", weights, "by hand")}
+    assert scores["regions/GM/wasserstein"].note == "by hand"
+    low, high_end = scores["regions/GM/wasserstein"].interval
+    assert low < scores["regions/GM/wasserstein"].value < high_end
+    assert scores["regions/GM/r"].better == "higher"
+
+
+def test_latents(world, kept, vae_folder):
+    vae = str(vae_folder)
+    measures = ("voxels", "spectrum", f"latents:{vae}")
+    r, same, bright = (material(world / n, kept, measures) for n in ("others", "same", "bright"))
+    near, far = anatomy.plain(same, r, vae), anatomy.plain(bright, r, vae)
+    assert anatomy.plain(r, r, vae)["latents/swd"] == 0
+    assert anatomy.plain(r, r, vae)["latents/spread"] == 1
+    assert near["latents/swd"] < far["latents/swd"]
+    assert near["latents/shift"] < far["latents/shift"]
+    mean, std = anatomy.channel_moments(r, f"latents:{vae}")
+    assert mean.shape == std.shape == (4,)
+
+
+def test_every_figure_has_a_meaning():
+    for key in ("spectrum/high", "latents/swd", "latents/shift", "latents/spread", "regions/GM/kl", "regions/GM/r"):
+        text, better = anatomy.meaning(key)
+        assert text
+        assert better in {"lower", "higher", "real"}

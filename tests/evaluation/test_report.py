@@ -1,0 +1,29 @@
+import math
+
+from neuromf.evaluation.report import number, safe, sentence
+from neuromf.evaluation.score import Beside, Score
+from neuromf.metrics.intervals import Interval
+
+
+def test_numbers_for_readers():
+    assert [number(v) for v in (0.0, 1.23456, 12345.6, 0.00012, -0.5, None, math.nan, math.inf)] == [
+        "0",
+        "1.235",
+        "12346",
+        "1.20e-04",
+        "-0.5",
+        "–",
+        "–",
+        "–",
+    ]
+
+
+def test_a_line_says_value_interval_and_bounds():
+    score = Score("e/kid", "KID", 0.5, 10, 12, interval=Interval(0.4, 0.6))
+    assert sentence("a", score).split() == ["a", "KID", "0.5", "[0.4,", "0.6]"]
+    line = sentence("a", score.with_beside(real=Beside(0.1, 0.0, 5, 6)))
+    assert line.endswith("at n = 5: real 0.1")
+
+
+def test_names_of_files():
+    assert safe("a b/c:d") == "a_b_c_d"

@@ -1,0 +1,76 @@
+"""Sets of volumes, their names, and the refusal of training people as reference."""
+
+import pytest
+
+from features.conftest import write_set
+from neuromf.evaluation.sets import (
+    Item,
+    VolumeSet,
+    frame_of,
+    read_set,
+    read_sets,
+    refuse_training,
+    shortest_names,
+    vae_named_by,
+)
+from neuromf.features.extract import Frame
+
+
+def test_a_cohort_by_split(world):
+    everything, test = read_set(str(world / "real")), read_set(str(world / "real"), splits=("test",))
+    assert len(everything) == 20
+    assert {i.split for i in test.items} == {"test"}
+    assert len(read_set(f"{world / 'real'}:train")) == sum(i.split == "train" for i in everything.items)
+    assert read_set(f"{world / 'real'}:val").name == "real:val"
+    with pytest.raises(ValueError, match="has no splits"):
+        read_set(f"{world / 'same'}:test")
+    with pytest.raises(FileNotFoundError):
+        read_set(str(world / "nothing"))
+
+
+def test_names_tell_folders_apart(world):
+    assert shortest_names(["a/x", "b/x", "c/y"]) == ["a/x", "b/x", "c/y"]
+    assert shortest_names(["a/x", "b/y"]) == ["x", "y"]
+    assert [s.name for s in read_sets({"one": str(world / "same"), "five": str(world / "bright")})] == ["one", "five"]
+    assert [s.name for s in read_sets([str(world / "same"), str(world / "bright")])] == ["same", "bright"]
+    with pytest.raises(ValueError, match="sets= is empty"):
+        read_sets([])
+
+
+def test_generated_volumes_are_nobodys(tmp_path):
+    folder = tmp_path / "sub-00001" / "anat"
+    write_set(folder, [1])
+    (folder / "v001_T1w.nii.gz").rename(folder / "sub-00001_desc-generated_T1w.nii.gz")
+    (folder / "sub-00001_desc-generated_T1w.json").write_text('{"VAE": "small-vae"}')
+    found = read_set(str(tmp_path))
+    assert found.items[0].person == ""
+    assert vae_named_by(found) == "small-vae"
+
+
+def test_frame(world):
+    assert frame_of(read_set(str(world / "same"))) == Frame((32, 36, 32), pytest.approx((6.0, 6.0, 6.0)))
+
+
+def test_drawn_sets(world):
+    whole = read_set(str(world / "same"))
+    part = whole.drawn(5, seed=3)
+    assert len(part) == 5
+    assert part == whole.drawn(5, seed=3)
+    assert part != whole.drawn(5, seed=4)
+    assert whole.drawn(0, 0) is whole.drawn(99, 0) is whole
+    assert [i for i in whole.items if i in part.items] == list(part.items)
+
+
+def test_training_people_are_no_reference(tmp_path):
+    held_out = VolumeSet("r", (Item(tmp_path / "a", "a", "anna", "test"), Item(tmp_path / "b", "b", "bo")))
+    assert refuse_training(held_out, None, False) == []
+    train = VolumeSet("t", (Item(tmp_path / "copy", "copy", "bo", "train"),))
+    with pytest.raises(ValueError, match="1 of 2 volumes of the reference are training data \\(b first\\).*force=true"):
+        refuse_training(held_out, train, False)
+    assert "It was forced" in refuse_training(held_out, train, True)[0]
+    own = VolumeSet("r", (Item(tmp_path / "a", "a", "anna", "train"),))
+    with pytest.raises(ValueError, match="training data"):
+        refuse_training(own, None, False)
+    same_file = VolumeSet("t", (Item(tmp_path / "a", "x"),))
+    with pytest.raises(ValueError, match="training data"):
+        refuse_training(held_out, same_file, False)
