@@ -75,7 +75,7 @@ def test_failed_items_are_exit_code_one(tmp_path):
 def test_weights(monkeypatch, tmp_path):
     monkeypatch.setenv("NEUROMF_HOME", str(tmp_path))
     shown = CliRunner().invoke(app, ["weights", "list"])
-    assert "maisi-v1   not here" in shown.output
+    assert "maisi-v1     not here" in shown.output
     assert "non-commercial" in shown.output
     missing = neuromf("weights", "get", "maisi-v1", "--from", str(tmp_path / "a.pt"))
     assert missing.returncode == 2

@@ -20,7 +20,6 @@ CORE = (
 )
 EXTRAS = {  # extra -> the modules it brings
     "lora": ("peft",),
-    "eval": ("torchmetrics", "sklearn", "statsmodels"),
     "slurm": ("submitit",),
     "web": ("fastapi", "uvicorn"),
     "hub": ("huggingface_hub",),

@@ -41,11 +41,21 @@ class Neighbours:
 def neighbours(a: Material, r: Material) -> Neighbours:
     """Return the nearest reference volume of each volume, of another person and another file."""
     x, y = a.features.stacked("voxels", "voxels"), r.features.stacked("voxels", "voxels")
-    theirs = [(item.person, f.sha256) for item, f in zip(r.volumes.items, r.features.files, strict=True)]
-    mine = [(item.person, f.sha256) for item, f in zip(a.volumes.items, a.features.files, strict=True)]
-    same = torch.tensor([[f == g or (p == q != "") for q, g in theirs] for p, f in mine])
-    distance, index = nearest(x, y, same)
+    distance, index = nearest(x, y, one_person(a, r))
     return Neighbours(distance / x.shape[1] ** 0.5, index)
+
+
+def one_person(a: Material, r: Material) -> Tensor:
+    """Return (N, M): which pairs of volumes are of one person, as far as that is known, or of one file."""
+    people = equal(*([item.person for item in s.volumes.items] for s in (a, r)))
+    return people | equal(*([file.sha256 for file in s.features.files] for s in (a, r)))
+
+
+def equal(mine: Sequence[str], theirs: Sequence[str]) -> Tensor:
+    """Return (N, M): which pairs of texts are equal and not empty."""
+    numbers = {text: number for number, text in enumerate(dict.fromkeys([*mine, *theirs]), start=1)} | {"": 0}
+    one, other = (torch.tensor([numbers[text] for text in texts]) for texts in (mine, theirs))
+    return (one[:, None] == other[None, :]) & (one[:, None] > 0)
 
 
 def likeness(a: Material, r: Material, bench: Bench, number: int) -> dict[str, Tensor]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
+from neuromf.evaluation.anatomy import one_person
 from neuromf.evaluation.distribution import Points
 from neuromf.evaluation.material import Material
 from neuromf.evaluation.score import Score
@@ -30,9 +30,8 @@ class Copies:
 def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies:
     """Return distances to the nearest training volume in `voxels` or in the features of an extractor."""
     mine, held_out, taught = (embedded(s, space) for s in (a, r, train))
-    same = torch.tensor([[f.sha256 == t.sha256 for t in train.features.files] for f in r.features.files])
     distance, index = nearest(mine, taught)
-    real, _ = nearest(held_out, taught, same)
+    real, _ = nearest(held_out, taught, one_person(r, train))
     scale = mine.shape[1] ** 0.5
     order = distance.argsort()[:SHOWN].tolist()
     closest = [(a.volumes.paths[i], train.volumes.paths[int(index[i])], float(distance[i]) / scale) for i in order]
