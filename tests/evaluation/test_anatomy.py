@@ -38,6 +38,19 @@ def test_likeness_of_equal_and_of_unlike_sets(world, kept, bench):
     assert scores["voxels/psnr"].value == pytest.approx(float(near["psnr"].mean()))
     assert scores["voxels/psnr"].beside["real"].mean == pytest.approx(float(own["psnr"].mean()))
     assert scores["voxels/ms_ssim"].beside["real"].n == 14
+    assert scores["voxels/ms_ssim"].note == "9 pairs"
+
+
+def test_pairs_that_share_volumes_are_no_independent_draws():
+    """Values of pairs that add up over volumes: the interval covers the truth, which Student's t over pairs does not."""
+    chance = torch.Generator().manual_seed(0)
+    ends = torch.combinations(torch.arange(20))
+    hits = 0
+    for _ in range(150):
+        x = torch.randn(20, generator=chance, dtype=torch.float64)
+        low, high = anatomy.of_pairs(x[ends[:, 0]] + x[ends[:, 1]], ends, 20)
+        hits += low < 0 < high
+    assert hits / 150 > 0.85
 
 
 def test_partners_are_found_by_name(world, kept, bench):
@@ -62,9 +75,15 @@ def test_detail_and_regions(world, kept):
     assert anatomy.plain(r, r, "")["spectrum/high"] == 1
     assert found["regions/GM/wasserstein"] == pytest.approx(30, abs=20)
     assert anatomy.plain(r, r, "")["regions/GM/wasserstein"] == 0
+    same.sizes["GM"][3] = torch.nan  # not segmented: left out of its own figures
+    assert abs(anatomy.plain(same, r, "")["regions/GM/wasserstein"] - found["regions/GM/wasserstein"]) < 20
+    share = anatomy.segmented_score(same, r, "by hand")[0]
+    assert share.value == pytest.approx(11 / 12)
+    assert share.beside["real"].mean == 1
     weights = (counts(len(same), 50, chance), counts(len(r), 50, chance))
     scores = {s.key: s for s in anatomy.plain_scores(same, r, "", weights, "by hand")}
     assert scores["regions/GM/wasserstein"].note == "by hand"
+    assert "equal numbers" in scores["regions/GM/kl"].note
     low, high_end = scores["regions/GM/wasserstein"].interval
     assert low < scores["regions/GM/wasserstein"].value < high_end
     assert scores["regions/GM/r"].better == "higher"

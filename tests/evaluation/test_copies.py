@@ -22,9 +22,11 @@ def test_copies_are_found(world, kept, tmp_path, space):
     assert all(a.name == b.name for a, b, _ in found.closest)
     clean = find_copies(fresh, held_out, train, space)
     scores = {s.key: s for s in copy_scores(clean)}
-    assert scores[f"copies/{space}/flagged"].value < 0.5
-    assert 0.2 < scores[f"copies/{space}/nearer"].value < 0.8
-    assert scores[f"copies/{space}/flagged"].interval.high > scores[f"copies/{space}/flagged"].value
+    flagged, nearer = scores[f"copies/{space}/flagged"], scores[f"copies/{space}/nearer"]
+    assert flagged.value < 0.5
+    assert 0.2 < nearer.value < 0.8
+    assert nearer.interval.low < 0.5 < nearer.interval.high
+    assert flagged.beside["real"].mean == pytest.approx((0.05 * 11 + 1) / 13)
 
 
 def test_held_out_people_do_not_meet_themselves(world, kept):
@@ -33,3 +35,4 @@ def test_held_out_people_do_not_meet_themselves(world, kept):
     found = find_copies(train, train.only([0, 1, 2, 3]), train, "voxels")
     assert (found.memorisation.samples == 0).all()
     assert (found.memorisation.held_out > 0).all()
+    assert find_copies(train, train.only([0]), train.only([0]), "voxels") is None  # nobody left to compare with

@@ -92,7 +92,7 @@ def test_the_resampled_spread_is_that_of_new_draws(tmp_path):
 
 def test_directions_of_a_few_dimensions_are_all(tmp_path):
     r, a = points(tmp_path, 30), points(tmp_path, 30, seed=1)
-    _, basis = principal(a, r, "axial")
+    _, basis = principal((a, r), "axial")
     assert basis.shape == (12, 12)
     torch.testing.assert_close(basis.T @ basis, torch.eye(12, dtype=torch.float64))
 
@@ -108,6 +108,7 @@ def test_small_sets_say_what_is_missing(tmp_path):
     one = r.only([3])
     assert any("FID, KID and MMD need 2 volumes" in line for line in missing(one, r))
     assert set(plain(one, r, setup)) == {"swd", "nearest"}
+    assert all(s.interval is None for s in found)  # a bootstrap of four says nothing
 
 
 def test_parts_of_a_set(tmp_path):

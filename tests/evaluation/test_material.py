@@ -3,12 +3,17 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import torch
 
+from conftest import save_nifti
 from evaluation.conftest import MEASURES
-from neuromf.data.volume import VolumeError, read_volume
+from features.conftest import blob
+from neuromf.data.volume import Volume, VolumeError, read_volume
 from neuromf.evaluation.material import Bench, Protocol
 from neuromf.evaluation.sets import read_set
+from neuromf.evaluation.suite import numbers_of
 from neuromf.metrics.paired import psnr
 
 
@@ -59,6 +64,27 @@ def test_corrupt_files_are_left_out_and_counted(protocol, world, tmp_path):
         bench.measure(read_set(str(folder)), MEASURES)
 
 
+def test_a_full_disk_is_no_bad_file(protocol, world, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("neuromf.features.cache.Cache.write", full)
+    bench = Bench(replace(protocol, cache=str(tmp_path / "new")), tmp_path)
+    with pytest.raises(OSError, match="No space left"):
+        bench.measure(read_set(str(world / "same")), ("voxels",))
+
+
+def test_a_volume_without_a_brain_stays_in(protocol, world, tmp_path):
+    """What the tissue mixture cannot segment is judged by everything else, and counted."""
+    bench = Bench(replace(protocol, morphology="tissue"), tmp_path)
+    dot = np.zeros((32, 36, 32), np.float32)
+    dot[10:13, 10:13, 10:13] = 0.5
+    save_nifti(tmp_path / "dot_T1w.nii.gz", Volume(dot, blob(0).affine))
+    found = bench.measure(read_set(str(tmp_path / "dot_T1w.nii.gz")), ("voxels", "tissue"))
+    assert len(found) == 1
+    assert torch.isnan(found.features.stacked("tissue", "ml")).all()
+
+
 def test_a_part_takes_every_second_file(protocol, world, tmp_path):
     fresh = replace(protocol, cache=str(tmp_path / "cache"))
     halves = [Bench(replace(fresh, part=f"{i}/2"), tmp_path) for i in (1, 2)]
@@ -72,11 +98,11 @@ def test_reconstructions(protocol, tmp_path, vae_folder):
     bench = Bench(replace(protocol, reconstructions=3), tmp_path)
     reference = bench.measure(bench.reference, MEASURES)
     found = bench.reconstruct(reference, str(vae_folder), MEASURES)
-    assert [i.name for i in found.volumes.items] == [i.name for i in reference.volumes.items[:3]]
-    assert [i.person for i in found.volumes.items] == [i.person for i in reference.volumes.items[:3]]
-    import torch
-
-    a, b = (torch.from_numpy(read_volume(s.volumes.paths[0]).voxels) for s in (found, reference))
+    assert len(found) == 3
+    of = numbers_of(found, reference)
+    assert [i.person for i in found.volumes.items] == [reference.volumes.items[n].person for n in of]
+    paths = (found.volumes.paths[0], reference.volumes.paths[of[0]])
+    a, b = (torch.from_numpy(read_volume(path).voxels) for path in paths)
     assert a.shape == b.shape
     assert 0 < psnr(a, b) < 60
 
@@ -97,5 +123,11 @@ def test_the_vae_that_samples_name(protocol, world, tmp_path):
     assert bench.vae([read_set(str(world / "same"))]) == ""
     assert Bench(replace(protocol, vae="small"), tmp_path).vae([]) == "small"
     assert Bench(replace(protocol, vae="none"), tmp_path).vae([]) == ""
+    folder = tmp_path / "drawn" / "sub-00000" / "anat"
+    folder.mkdir(parents=True)
+    shutil.copy(world / "same" / "v100_T1w.nii.gz", folder / "sub-00000_desc-generated_T1w.nii.gz")
+    (folder / "sub-00000_desc-generated_T1w.json").write_text('{"VAE": "small-vae", "VAESha256": "other"}')
+    assert bench.vae([read_set(str(tmp_path / "drawn"))]) == ""  # another of the same name
+    assert "is not at hand: vae=FOLDER" in bench.notes[-1]
     with pytest.raises(ValueError, match="vae=nonsense"):
         Bench(replace(protocol, vae="nonsense"), tmp_path).vae([])

@@ -7,6 +7,7 @@ from neuromf.evaluation.sets import (
     Item,
     VolumeSet,
     frame_of,
+    one_a_person,
     read_set,
     read_sets,
     refuse_training,
@@ -41,10 +42,23 @@ def test_generated_volumes_are_nobodys(tmp_path):
     folder = tmp_path / "sub-00001" / "anat"
     write_set(folder, [1])
     (folder / "v001_T1w.nii.gz").rename(folder / "sub-00001_desc-generated_T1w.nii.gz")
-    (folder / "sub-00001_desc-generated_T1w.json").write_text('{"VAE": "small-vae"}')
+    (folder / "sub-00001_desc-generated_T1w.json").write_text('{"VAE": "small-vae", "VAESha256": "ab"}')
     found = read_set(str(tmp_path))
     assert found.items[0].person == ""
-    assert vae_named_by(found) == "small-vae"
+    assert vae_named_by(found) == ("small-vae", "ab")
+
+
+def test_names_are_told_apart_and_people_counted_once(tmp_path):
+    folder = write_set(tmp_path / "set", range(3))
+    for number, name in enumerate(("sub-01_run-1_T1w", "sub-01_run-2_T1w", "sub-02_T1w")):
+        (folder / f"v{number:03d}_T1w.nii.gz").rename(folder / f"{name}.nii.gz")
+    found = read_set(str(folder), people=True)
+    assert [i.name for i in found.items] == ["sub-01", "sub-01_run-2_T1w", "sub-02"]
+    single, more = one_a_person(found)
+    assert ([i.name for i in single.items], more) == (["sub-01", "sub-02"], 1)
+    assert one_a_person(read_set(str(folder))) == (read_set(str(folder)), 0)  # of samples nobody is known
+    with pytest.raises(ValueError, match="named twice"):
+        read_sets([str(folder), str(folder)])
 
 
 def test_frame(world):

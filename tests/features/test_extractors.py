@@ -80,6 +80,8 @@ def test_a_users_program(tmp_path, kind, dimensions):
 def test_refusals(tmp_path):
     with pytest.raises(ValueError, match="unknown extractor 'inception': radimagenet"):
         check_extractor("inception")
+    with pytest.raises(ValueError, match="voxels is no feature network"):
+        check_extractor("voxels")
     with pytest.raises(FileNotFoundError, match="no such file"):
         check_extractor(f"3d:{tmp_path / 'none.pt'}")
     torch.save({"a": torch.zeros(1)}, tmp_path / "weights.pt")

@@ -30,5 +30,5 @@ def test_spectrum_grows_with_the_square_of_contrast():
 
 def test_tissue_is_labelled_by_its_method():
     assert "mixture" in tissue().label
-    with pytest.raises(ValueError, match="no brain above 0"):
-        tissue().compute(Volume(np.zeros((20, 20, 20), np.float32), placed()))
+    found = tissue().compute(Volume(np.zeros((20, 20, 20), np.float32), placed()))
+    assert torch.isnan(found["ml"]).all()  # no brain is a finding

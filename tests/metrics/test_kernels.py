@@ -79,6 +79,11 @@ def test_counts_are_a_resampled_set():
     torch.testing.assert_close(batch, torch.stack([mmd_squared(k, wa, wb), ones]))
 
 
+def test_one_point_again_and_again_is_undefined():
+    k = polynomial_kernels(normal(3), normal(4, seed=1))
+    assert torch.isnan(mmd_squared(k, torch.tensor([3.0, 0, 0]), torch.ones(4)))
+
+
 def test_median_distance():
     assert median_distance(torch.tensor([[0.0], [1.0], [3.0]])) == 2.0
     a = normal(50)

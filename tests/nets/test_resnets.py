@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from neuromf.nets.checkpoints import load_remote
 from neuromf.nets.resnets import medicalnet, radimagenet, resnet, without_biases
 from neuromf.nets.weights import load_strict
 
@@ -83,6 +84,7 @@ def test_a_state_without_counters_is_completed():
     found = without_biases(state)
     assert "layer1.0.bn1.num_batches_tracked" in found
     assert not any(k.endswith("conv1.bias") for k in found)
+    assert load_remote("radimagenet", state, "state") is not None  # through the meta device, too
 
 
 @pytest.mark.parametrize(("depth", "channels"), [(10, 512), (50, 2048)])

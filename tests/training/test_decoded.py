@@ -117,11 +117,19 @@ def test_patience_by_fid_ends_a_run(decodable, vae, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["stopped_early"]
 
 
-def test_settings_that_do_not_go_together(store, decodable, tmp_path):
+def test_nan_is_infinitely_far(judge):
+    assert judge.fid(torch.full_like(judge.real, torch.nan)) == float("inf")
+
+
+def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
     with pytest.raises(ValueError, match="fid_every a multiple of every"):
         Evaluation(every=10, fid_every=15)
     with pytest.raises(ValueError, match="monitor=fid needs fid_every=10"):
         Evaluation(every=10, monitor="fid")
+    with pytest.raises(ValueError, match="every is 0, fid_every 4"):
+        Evaluation(every=0, fid_every=4)
+    with pytest.raises(ValueError, match="needs 2 samples and 2 held-out latents"):
+        fit.run(tiny_config(decodable, vae=str(vae), evaluation=replace(LOOKS, n=1)), tmp_path / "one")
     with pytest.raises(ValueError, match="fid_every needs the VAE"):
         fit.run(tiny_config(store, evaluation=LOOKS), tmp_path / "run")
 

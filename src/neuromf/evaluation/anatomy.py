@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor
 
+from neuromf.chance import Purpose, generator
 from neuromf.evaluation.distribution import Points, even
 from neuromf.evaluation.images import Pair, compare_pairs, drawn_pairs
 from neuromf.evaluation.material import Bench, Material
@@ -19,7 +20,10 @@ from neuromf.metrics.distances import wasserstein_squared
 from neuromf.metrics.manifold import nearest
 from neuromf.metrics.regions import kl_divergence, pearson, wasserstein
 
+ENDS = "ends"  # which volumes the pairs of `ms_ssim` are of (P, 2)
+DRAWS = 200  # of the bootstrap over pairs
 OVERLAPS = 40  # pairs whose tissues are laid on each other: each is segmented twice
+BY_CHANCE = "Kullback-Leibler divergences of histograms rise with the number of volumes: compare at equal numbers alone"
 MEANT: dict[str, tuple[str, Better]] = {
     "ms_ssim": ("MS-SSIM between volumes of the set (less is more diverse)", "real"),
     "ssim": ("SSIM to the nearest real volume", "higher"),
@@ -62,14 +66,18 @@ def likeness(a: Material, r: Material, bench: Bench, number: int) -> dict[str, T
     """Return the values of every comparison of volume with volume, by metric."""
     config, paths, real = bench.config, a.volumes.paths, r.volumes.paths
     near = neighbours(a, r)
-    order = even(len(a), config.pairs).tolist()
-    pairs = [Pair(paths[i], paths[j], "diversity") for i, j in drawn_pairs(len(a), config.pairs, config.seed, number)]
-    if torch.isfinite(near.distance).all():
-        pairs += [Pair(paths[i], real[int(near.index[i])], "likeness") for i in order]
-        if config.morphology == "tissue":
-            overlapping = even(len(a), min(OVERLAPS, config.pairs)).tolist()
-            pairs += [Pair(paths[i], real[int(near.index[i])], "overlap") for i in overlapping]
-    return by_metric(compare_pairs(pairs, a.features.job, bench.workers, f"{a.name}, pairs"))
+    ends = drawn_pairs(len(a), config.pairs, config.seed, number)
+    pairs = [Pair(paths[i], paths[j], "diversity") for i, j in ends]
+    have = torch.isfinite(near.distance).nonzero()[:, 0]  # all but the only person there is
+    pairs += [
+        Pair(paths[i], real[int(near.index[i])], "likeness") for i in have[even(len(have), config.pairs)].tolist()
+    ]
+    if config.morphology == "tissue":
+        overlapping = have[even(len(have), min(OVERLAPS, config.pairs))].tolist()
+        pairs += [Pair(paths[i], real[int(near.index[i])], "overlap") for i in overlapping]
+    rows = compare_pairs(pairs, a.features.job, bench.processes, f"{a.name}, pairs")
+    there = [end for end, row in zip(ends, rows, strict=False) if row]
+    return by_metric(rows) | {ENDS: torch.tensor(there).reshape(-1, 2)}
 
 
 def partners(a: Material, r: Material, bench: Bench) -> dict[str, Tensor]:
@@ -77,7 +85,7 @@ def partners(a: Material, r: Material, bench: Bench) -> dict[str, Tensor]:
     by_name = {item.name: item.path for item in r.volumes.items}
     pairs = [Pair(i.path, by_name[i.name], "likeness") for i in a.volumes.items if i.name in by_name and a is not r]
     chosen = [pairs[i] for i in even(len(pairs), bench.config.pairs).tolist()] if pairs else []
-    return by_metric(compare_pairs(chosen, a.features.job, bench.workers, f"{a.name}, partners")) if chosen else {}
+    return by_metric(compare_pairs(chosen, a.features.job, bench.processes, f"{a.name}, partners")) if chosen else {}
 
 
 def by_metric(rows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
@@ -93,19 +101,27 @@ def likeness_scores(
     those of other people. `sizes` are the numbers of samples, reference volumes and reconstructions.
     """
     n, m, k = sizes
+    counts_of_pairs = {name: f"{len(column)} pairs" for name, column in values.items()}
     out = []
     for name, (label, better) in MEANT.items():
         if name not in values:
             continue
         score = mean_score(f"voxels/{name}", label, values[name], n, m, better)
+        score = replace(score, note=counts_of_pairs[name])
+        if name == "ms_ssim":
+            score = replace(score, interval=of_pairs(values[name], values[ENDS], n))
         others = m if name == "ms_ssim" else m - 1
-        real = beside_of(own[name], m, others) if name in own else None
-        out.append(
-            score.with_beside(
-                reconstruction=beside_of(rebuilt[name], k, others) if name in rebuilt else None, real=real
-            )
-        )
+        columns = (("samples", values, n, m), ("reconstruction", rebuilt, k, others), ("real", own, m, others))
+        beside = {kind: beside_of(found[name], x, y) for kind, found, x, y in columns if name in found}
+        out.append(score.with_beside(**beside))
     return out
+
+
+def of_pairs(values: Tensor, ends: Tensor, n: int) -> intervals.Interval:
+    """Return the interval of a mean over pairs (P,) of n volumes: volumes are drawn, not pairs, which share them."""
+    weights = intervals.counts(n, DRAWS, generator(Purpose.BOOTSTRAP, 0, 0))
+    pairs = weights[:, ends[:, 0]] * weights[:, ends[:, 1]]
+    return intervals.around(float(values.mean()), pairs @ values / pairs.sum(1))
 
 
 def partner_scores(values: dict[str, Tensor], n: int, m: int) -> list[Score]:
@@ -143,13 +159,32 @@ def plain(a: Material, r: Material, vae: str) -> dict[str, float]:
     values = {"spectrum/high": float(x.mean() / y.mean())}
     if vae:
         values |= latent_figures(a, r, f"latents:{vae}")
-    near = neighbours(a, r).index.numpy() if a.sizes else None
+    if not a.sizes:
+        return values
+    near = neighbours(a, r)
+    paired = torch.isfinite(near.distance).numpy()
     for region in (name for name in a.sizes if name in r.sizes):
         one, other = (s.sizes[region].numpy().astype(np.float64) for s in (a, r))
-        values[f"regions/{region}/wasserstein"] = wasserstein(one, other)
-        values[f"regions/{region}/kl"] = kl_divergence(one, other)
-        values[f"regions/{region}/r"] = pearson(one, other[near])
+        found, real = one[np.isfinite(one)], other[np.isfinite(other)]
+        if not len(found) or not len(real):
+            continue
+        values[f"regions/{region}/wasserstein"] = wasserstein(found, real)
+        values[f"regions/{region}/kl"] = kl_divergence(found, real)
+        beside = np.where(paired, other[near.index.numpy()], np.nan)
+        both = np.isfinite(one) & np.isfinite(beside)
+        values[f"regions/{region}/r"] = pearson(one[both], beside[both])
     return values
+
+
+def segmented_score(a: Material, r: Material, method: str) -> list[Score]:
+    """Return the share of volumes in which a brain was found at all, and that of the reference."""
+    found = [torch.isfinite(next(iter(s.sizes.values()))) for s in (a, r) if s.sizes]
+    if len(found) < 2:
+        return []
+    hits, n, m = int(found[0].sum()), len(a), len(r)
+    label, interval = "volumes in which tissues were found", intervals.of_share(hits, n)
+    score = Score("regions/found", label, hits / n, n, m, "higher", interval, note=method)
+    return [score.with_beside(real=Beside(float(found[1].double().mean()), 0.0, m, m))]
 
 
 def latent_figures(a: Material, r: Material, name: str) -> dict[str, float]:
@@ -180,23 +215,30 @@ def plain_scores(a: Material, r: Material, vae: str, weights: tuple[Tensor, Tens
         label, better = meaning(key)
         replicates = spread.get(key)
         interval = intervals.around(value, replicates, 0.0) if replicates is not None else None
-        note = method if key.startswith("regions/") else ""
+        note = (f"{method}. {BY_CHANCE}" if key.endswith("/kl") else method) if key.startswith("regions/") else ""
         out.append(Score(key, label, value, len(a), len(r), better, interval, note=note, replicates=replicates))
     return out
 
 
 def resampled(a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Tensor) -> dict[str, Tensor]:
     """Return (B,) bootstrap replicates of detail, of the latents' distance and of the regions' distances."""
-    x, y = (s.features.stacked("spectrum", "high")[:, 0].double() for s in (a, r))
-    out = {"spectrum/high": (counts_a @ x / len(x)) / (counts_r @ y / len(y))}
+    high = [s.features.stacked("spectrum", "high")[:, 0].double() for s in (a, r)]
+    out = {"spectrum/high": (counts_a @ high[0] / len(a)) / (counts_r @ high[1] / len(r))}
     drawn = list(zip(counts_a.long(), counts_r.long(), strict=True))
     columns = {"latents/swd": [s.features.stacked(f"latents:{vae}", "directions") for s in (a, r)]} if vae else {}
     for key, (one, other) in columns.items():
         values = [wasserstein_squared(one.repeat_interleave(p, 0), other.repeat_interleave(q, 0)) for p, q in drawn]
         out[key] = torch.stack([v.mean().sqrt() for v in values]).double()
     for region in (name for name in a.sizes if name in r.sizes):
-        sizes = [s.sizes[region].numpy().astype(np.float64) for s in (a, r)]
-        distances = [stats.wasserstein_distance(*sizes, p.numpy(), q.numpy()) for p, q in drawn]
+        x, y = (s.sizes[region].numpy().astype(np.float64) for s in (a, r))
+        x_there, y_there = np.isfinite(x), np.isfinite(y)
+        if not x_there.any() or not y_there.any():
+            continue
+        weighted = [(p.numpy()[x_there], q.numpy()[y_there]) for p, q in drawn]
+        distances = [
+            stats.wasserstein_distance(x[x_there], y[y_there], p, q) if p.any() and q.any() else np.nan
+            for p, q in weighted
+        ]
         out[f"regions/{region}/wasserstein"] = torch.tensor(distances, dtype=torch.float64)
     return out
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from neuromf.chance import Purpose, generator
 from neuromf.evaluation.anatomy import one_person
 from neuromf.evaluation.distribution import Points
 from neuromf.evaluation.material import Material
-from neuromf.evaluation.score import Score
-from neuromf.metrics.intervals import of_share
+from neuromf.evaluation.score import Beside, Score
+from neuromf.metrics.intervals import around
 from neuromf.metrics.manifold import nearest
 from neuromf.metrics.memorisation import QUANTILE, Memorisation
 
+DRAWS = 200  # of the bootstrap
 SHOWN = 6  # pairs on the page
 
 
@@ -27,11 +30,17 @@ class Copies:
     closest: list[tuple[Path, Path, float]]  # samples nearest to a training volume, with it
 
 
-def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies:
-    """Return distances to the nearest training volume in `voxels` or in the features of an extractor."""
+def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies | None:
+    """Return distances to the nearest training volume in `voxels` or in the features of an extractor.
+
+    None where no held-out person is left to compare with: each is in the training set itself.
+    """
     mine, held_out, taught = (embedded(s, space) for s in (a, r, train))
     distance, index = nearest(mine, taught)
     real, _ = nearest(held_out, taught, one_person(r, train))
+    real = real[torch.isfinite(real)]
+    if not len(real):
+        return None
     scale = mine.shape[1] ** 0.5
     order = distance.argsort()[:SHOWN].tolist()
     closest = [(a.volumes.paths[i], train.volumes.paths[int(index[i])], float(distance[i]) / scale) for i in order]
@@ -44,27 +53,36 @@ def embedded(s: Material, space: str) -> Tensor:
 
 
 def copy_scores(copies: Copies) -> list[Score]:
-    """Return the flagged share, the probability of being nearer than a held-out person, and the ratio of medians."""
+    """Return the flagged share, the probability of being nearer than a held-out person, and the ratio of medians.
+
+    Beside each is what samples that copy nothing would have.
+    """
     found, space = copies.memorisation, copies.space
     n, m = len(found.samples), len(found.held_out)
-    hits = int(found.flagged.sum())
-    near = f"nearer to a training volume than {100 * (1 - QUANTILE):.0f} % of held-out people"
-    return [
-        Score(f"copies/{space}/flagged", f"share {near}", hits / n, n, m, "real", of_share(hits, n)),
-        Score(
-            f"copies/{space}/nearer",
-            "probability of lying nearer than a held-out person (0.5: no copying)",
-            found.nearer,
-            n,
-            m,
-            "real",
-        ),
-        Score(
-            f"copies/{space}/ratio",
-            "median distance over that of held-out people (1: no copying)",
-            found.ratio,
-            n,
-            m,
-            "real",
-        ),
-    ]
+    near = f"share nearer to a training volume than {100 * (1 - QUANTILE):.0f} % of held-out people"
+    figures = (
+        ("flagged", near, float(found.flagged.double().mean()), found.expected),
+        ("nearer", "probability of lying nearer than a held-out person", found.nearer, 0.5),
+        ("ratio", "median distance over that of held-out people", found.ratio, 1.0),
+    )
+    replicates = resampled(found)
+    out = []
+    for name, label, value, expected in figures:
+        interval = around(value, replicates[name], lowest=0.0)
+        note = "beside it what no copying gives, so many held-out people being known"
+        score = Score(f"copies/{space}/{name}", label, value, n, m, "real", interval, note=note)
+        out.append(score.with_beside(real=Beside(expected, 0.0, n, m)))
+    return out
+
+
+def resampled(found: Memorisation) -> dict[str, Tensor]:
+    """Return (DRAWS,) replicates of the three figures: samples and held-out people are drawn."""
+    rows: dict[str, list[float]] = {"flagged": [], "nearer": [], "ratio": []}
+    for number in range(DRAWS):
+        chance = generator(Purpose.BOOTSTRAP, number)
+        one, other = (v[torch.randint(len(v), (len(v),), generator=chance)] for v in (found.samples, found.held_out))
+        drawn = Memorisation(one, other)
+        values = (float(drawn.flagged.double().mean()), drawn.nearer, drawn.ratio)
+        for row, value in zip(rows.values(), values, strict=True):
+            row.append(value)
+    return {name: torch.tensor(row, dtype=torch.float64) for name, row in rows.items()}

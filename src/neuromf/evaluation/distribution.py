@@ -23,6 +23,7 @@ NEIGHBOURS = 5  # of precision, recall, density and coverage
 PROJECTIONS = 256  # of the sliced Wasserstein distance
 COMPONENTS = 64  # directions in which a Fréchet distance is resampled
 BASIS_OF = 512  # points of each set that those directions are found from
+FEWEST = 5  # volumes of each set from which on a bootstrap says something
 MOST = 2000  # volumes of a set that are compared pair by pair
 TOGETHER = 32  # volumes whose features are summed up at once
 FULL_RANK = 2048  # volumes below which a Fréchet distance is not to be compared across numbers of volumes
@@ -95,6 +96,7 @@ class Setup:
     reference: Points
     draws: int  # of the bootstrap
     seed: int = 0
+    sets: tuple[Points, ...] = ()  # that are compared
     reference_counts: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -105,6 +107,11 @@ class Setup:
     def bandwidth(self) -> float:
         """Median distance between reference volumes."""
         return median_distance(self.reference.embedding)
+
+    @cached_property
+    def bases(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """Middle (C,) and leading directions (C, COMPONENTS) of each plane's points, over all sets."""
+        return {key: principal((self.reference, *self.sets), key) for key in self.reference.keys}
 
 
 def plain(a: Points, r: Points, setup: Setup) -> dict[str, float]:
@@ -143,8 +150,10 @@ def scores(a: Points, r: Points, setup: Setup, number: int) -> tuple[list[Score]
     return out, missing(a, r)
 
 
-def interval_of(name: str, value: float, spread: Tensor, a: Points, r: Points) -> intervals.Interval:
-    """Return the interval of a figure: Wilson's of a share, from the bootstrap of anything else."""
+def interval_of(name: str, value: float, spread: Tensor, a: Points, r: Points) -> intervals.Interval | None:
+    """Return the interval of a figure: Wilson's of a share, the bootstrap's of others, none for a few volumes."""
+    if min(len(a), len(r)) < FEWEST:
+        return None
     if name in {"precision", "recall", "coverage"}:
         n = min(len(r if name != "precision" else a), MOST)
         return intervals.of_share(round(value * n), n)
@@ -204,7 +213,7 @@ def resampled(a: Points, r: Points, setup: Setup, counts_a: Tensor) -> dict[str,
     out: dict[str, Tensor] = {}
     picked_a, picked_r = counts_a[:, even(len(a), MOST)], counts_r[:, even(len(r), MOST)]
     if min(len(a), len(r)) >= 2:
-        planes = {key: resampled_frechet(a, r, key, counts_a, counts_r) for key in a.keys}
+        planes = {key: resampled_frechet(a, r, key, counts_a, setup) for key in a.keys}
         out |= {f"fid.{key}": value for key, value in planes.items()}
         out["fid"] = torch.stack(list(planes.values())).mean(0)
         out |= {name: mmd_squared(k, picked_a, picked_r) for name, k in all_kernels(a, r, setup).items()}
@@ -223,11 +232,11 @@ def resampled(a: Points, r: Points, setup: Setup, counts_a: Tensor) -> dict[str,
     return out
 
 
-def resampled_frechet(a: Points, r: Points, key: str, counts_a: Tensor, counts_r: Tensor) -> Tensor:
+def resampled_frechet(a: Points, r: Points, key: str, counts_a: Tensor, setup: Setup) -> Tensor:
     """Return (B,) Fréchet distances of resampled volumes, in the COMPONENTS directions in which the sets vary most."""
-    middle, basis = principal(a, r, key)
+    middle, basis = setup.bases[key]
     moments = []
-    for points, counts in ((a, counts_a), (r, counts_r)):
+    for points, counts in ((a, counts_a), (r, setup.reference_counts)):
         slices, sums, squares = [], [], []
         for values in points.features.each(points.extractor, key):
             y = (values.double() - middle) @ basis
@@ -242,15 +251,15 @@ def resampled_frechet(a: Points, r: Points, key: str, counts_a: Tensor, counts_r
     return frechet_of_covariances(*moments)
 
 
-def principal(a: Points, r: Points, key: str) -> tuple[Tensor, Tensor]:
-    """Return the middle (C,) and the leading directions (C, COMPONENTS) of points of both sets."""
-    both = []
-    for points in (a, r):
-        chosen = even(len(points), BASIS_OF // 16).tolist()
-        files = points.features.only(chosen)
-        values = torch.cat(list(files.each(points.extractor, key))).double()
-        both.append(values[even(len(values), BASIS_OF)])
-    stacked = torch.cat(both)
+def principal(sets: Sequence[Points], key: str) -> tuple[Tensor, Tensor]:
+    """Return the middle (C,) and the leading directions (C, COMPONENTS) of points of all sets, as many of each."""
+    parts = []
+    for points in sets:
+        slices = len(next(points.features.each(points.extractor, key)))
+        chosen = points.features.only(even(len(points), -(-BASIS_OF // slices)).tolist())
+        values = torch.cat(list(chosen.each(points.extractor, key))).double()
+        parts.append(values[even(len(values), BASIS_OF)])
+    stacked = torch.cat(parts)
     middle = stacked.mean(0)
-    _, _, basis = torch.linalg.svd(stacked - middle, full_matrices=False)
-    return middle, basis[:COMPONENTS].T
+    _, vectors = torch.linalg.eigh((stacked - middle).T @ (stacked - middle))
+    return middle, vectors[:, -COMPONENTS:]

@@ -35,7 +35,7 @@ def spectra(results: Results) -> Image.Image:
         absolute.plot(at, values, style, color=colour, label=name)
         relative.plot(at, values / real, style, color=colour)
     absolute.set(xlabel="spatial frequency, of Nyquist", ylabel="power", yscale="log")
-    relative.set(xlabel="spatial frequency, of Nyquist", ylabel="power over real", ylim=(0, 1.6))
+    relative.set(xlabel="spatial frequency, of Nyquist", ylabel="power over real", ylim=(0, None))
     absolute.legend(frameon=False, fontsize=7)
     return drawn(figure)
 

@@ -8,7 +8,8 @@ against the other half, over several draws.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, Self, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 
@@ -16,7 +17,15 @@ from neuromf.chance import Purpose, generator
 from neuromf.evaluation.score import Beside
 
 SMALLEST = 4  # volumes of a reference that can be halved
-Figures = dict[str, dict[str, Beside]]  # set -> metric -> figure
+
+
+@dataclass
+class Figures:
+    """Metric -> figure at equal numbers: of each set, of real volumes, of reconstructions; empty where none is."""
+
+    sets: dict[str, dict[str, Beside]] = field(default_factory=dict)
+    real: dict[str, Beside] = field(default_factory=dict)
+    reconstruction: dict[str, Beside] = field(default_factory=dict)
 
 
 class Divisible(Protocol):
@@ -32,38 +41,59 @@ class Divisible(Protocol):
 T = TypeVar("T", bound=Divisible)
 
 
+@dataclass(frozen=True)
+class Rebuilt(Generic[T]):
+    """Reconstructions, and of which volumes of the real pool they are, by number."""
+
+    volumes: T
+    of: Sequence[int]
+
+
 def at_equal_numbers(
     sets: Mapping[str, T],
     reference: T,
     real: T | None,
-    reconstruction: T | None,
+    reconstruction: Rebuilt[T] | None,
     figures: Callable[[T, T], dict[str, float]],
     draws: int,
     seed: int,
 ) -> Figures:
-    """Return for each set, for `real` and for `reconstruction`, every figure over `draws` draws of equal size.
+    """Return every figure over `draws` draws of n volumes of each set, of the pool, of reconstructions of the same.
 
-    `reconstruction` is of the first volumes of `real`, or of the reference. Empty where the reference is too small.
+    The pool of real volumes is `real`, against the whole reference; or the reference, against a half of it that shares
+    nobody with the n. Empty where the reference is too small.
     """
-    if real is None and len(reference) < SMALLEST:
-        return {}
     pool = real if real is not None else reference
-    n = min([len(pool) if real is not None else len(pool) // 2, *map(len, sets.values())])
-    found: dict[str, list[dict[str, float]]] = {}
+    known = list(range(len(pool))) if reconstruction is None else list(reconstruction.of)
+    n = min([len(known), len(pool) if real is not None else len(pool) // 2, *map(len, sets.values())])
+    if n < 1 or (real is None and len(reference) < SMALLEST):
+        return Figures()
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
+    values_real: list[dict[str, float]] = []
+    values_rebuilt: list[dict[str, float]] = []
     chance = generator(Purpose.SUBSETS, seed, 1)
     for draw in range(draws):
-        order = torch.randperm(len(pool), generator=chance).tolist()
-        ours = sorted(order[:n])
-        others = reference if real is not None else reference.only(sorted(order[len(pool) // 2 :]))
-        at_hand = {name: subset(one, n, seed, draw, i) for i, (name, one) in enumerate(sets.items())}
-        at_hand["real"] = pool.only(ours)
+        ours = sorted(known[i] for i in torch.randperm(len(known), generator=chance)[:n].tolist())
+        others = reference if real is not None else opposite(reference, ours, chance)
+        for number, (name, one) in enumerate(sets.items()):
+            values[name].append(figures(subset(one, n, seed, draw, number), others))
+        values_real.append(figures(pool.only(ours), others))
         if reconstruction is not None:
-            partners = [i for i in ours if i < len(reconstruction)]
-            if len(partners) >= 2:
-                at_hand["reconstruction"] = reconstruction.only(partners)
-        for name, one in at_hand.items():
-            found.setdefault(name, []).append(figures(one, others) | {"n": len(one), "m": len(others)})
-    return {name: {m: summary(values, m) for m in values[0] if m not in {"n", "m"}} for name, values in found.items()}
+            at = {of: number for number, of in enumerate(reconstruction.of)}
+            values_rebuilt.append(figures(reconstruction.volumes.only([at[i] for i in ours]), others))
+    m = len(others)
+    return Figures(
+        {name: summary(rows, n, m) for name, rows in values.items()},
+        summary(values_real, n, m),
+        summary(values_rebuilt, n, m),
+    )
+
+
+def opposite(reference: T, ours: Sequence[int], chance: torch.Generator) -> T:
+    """Return half of a reference, drawn from the volumes that are not ours."""
+    left = [i for i in range(len(reference)) if i not in set(ours)]
+    half = len(reference) - len(reference) // 2
+    return reference.only(sorted(left[i] for i in torch.randperm(len(left), generator=chance)[:half].tolist()))
 
 
 def subset(one: T, n: int, seed: int, draw: int, number: int) -> T:
@@ -72,8 +102,11 @@ def subset(one: T, n: int, seed: int, draw: int, number: int) -> T:
     return one.only(torch.randperm(len(one), generator=chance)[:n].sort().values.tolist())
 
 
-def summary(values: list[dict[str, float]], metric: str) -> Beside:
-    """Return mean and standard deviation of a metric over draws."""
-    numbers = torch.tensor([v[metric] for v in values if metric in v], dtype=torch.float64)
-    spread = float(numbers.std()) if len(numbers) > 1 else 0.0
-    return Beside(float(numbers.mean()), spread, round(values[0]["n"]), round(values[0]["m"]))
+def summary(rows: list[dict[str, float]], n: int, m: int) -> dict[str, Beside]:
+    """Return mean and standard deviation over draws of each metric that every draw has."""
+    names = [name for name in (rows[0] if rows else {}) if all(name in row for row in rows)]
+    out = {}
+    for name in names:
+        numbers = torch.tensor([row[name] for row in rows], dtype=torch.float64)
+        out[name] = Beside(float(numbers.mean()), float(numbers.std()) if len(rows) > 1 else 0.0, n, m)
+    return out

@@ -15,10 +15,20 @@ from neuromf.data.scans import write_table
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import Volume, VolumeError, write_volume
 from neuromf.device import pick_device, say_memory
-from neuromf.evaluation.sets import Item, VolumeSet, frame_of, read_set, refuse_training, vae_named_by
+from neuromf.evaluation.sets import (
+    Item,
+    VolumeSet,
+    frame_of,
+    one_a_person,
+    read_set,
+    refuse_training,
+    told_apart,
+    vae_named_by,
+)
 from neuromf.features.cache import Cache, default_cache
 from neuromf.features.extract import Features, Job, measure_all, read_prepared
 from neuromf.features.extractors import check_extractor
+from neuromf.generate.generator import cleaned
 from neuromf.morphology.synthseg import SynthSegConfig
 from neuromf.nets.vae import load_vae
 from neuromf.parallel import progress
@@ -44,6 +54,7 @@ class Protocol:
     bootstrap: int = 200  # resampled sets
     draws: int = 10  # of smaller sets, for figures at equal numbers
     reconstructions: int = 100  # real volumes that the ceiling is taken from
+    decode_memory_gb: float | None = None  # decode reconstructions in tiles
     resample: bool = False  # put samples of another size onto the reference's grid
     force: bool = False  # judge by training people all the same
     contrast: str = "T1w"  # of files in a BIDS tree
@@ -113,27 +124,53 @@ class Bench:
             config.synthseg.found()
         self.config, self.out = config, out
         self.device = pick_device(config.device)
-        self.workers = 1 if self.device.type == "cuda" else config.workers or os.cpu_count() or 1
-        self.reference = read_set(config.reference, splits=config.splits, contrast=config.contrast)
+        self.processes = config.workers or os.cpu_count() or 1
+        self.workers = 1 if self.device.type == "cuda" else self.processes  # of those that measure
+        self.notes: list[str] = []
+        self.reference = self.people(config.reference, "", config.splits)
         self.train = self._training_set()
-        self.notes = refuse_training(self.reference, self.train, config.force)
+        self.notes += refuse_training(self.reference, self.train, config.force)
         self.frame = frame_of(self.reference)
         self.rejected: list[dict[str, str]] = []
 
+    def people(self, folder: str, name: str, splits: Sequence[str] = ()) -> VolumeSet:
+        """Return a set of real people, one volume each."""
+        found = read_set(folder, name, splits, self.config.contrast, people=True)
+        volumes, more = one_a_person(found)
+        if more:
+            self.notes.append(f"{volumes.name}: {more} further scans of the same people are left out")
+        return volumes
+
     def _training_set(self) -> VolumeSet | None:
         given = self.config.train if isinstance(self.config.train, list | tuple) else [self.config.train]
-        sets = [read_set(str(f), contrast=self.config.contrast) for f in given if f]
+        folders = [str(f) for f in given if f]
+        sets = [read_set(f, contrast=self.config.contrast, people=True) for f in folders]
         items: list[Item] = [i for s in sets for i in s.items if i.split in {"train", ""}]
-        return VolumeSet("training", tuple(items)) if items else None
+        if folders and not items:
+            raise ValueError(f"train={self.config.train} holds no volume of the split train")
+        return VolumeSet("training", told_apart(items)) if items else None
 
     def vae(self, sets: Sequence[VolumeSet]) -> str:
-        """Return the VAE for ceiling and latents, empty for none."""
+        """Return the VAE for ceiling and latents, empty for none; what samples name has to be what is at hand."""
         if self.config.vae == "none":
             return ""
-        name = self.config.vae or next((v for v in map(vae_named_by, sets) if v), "")
-        if name:
-            load_vae(name)  # refused before hours of work
-        return name
+        if self.config.vae:
+            load_vae(self.config.vae)  # refused before hours of work
+            return self.config.vae
+        named = {found for found in map(vae_named_by, sets) if found[0]}
+        if len(named) > 1:
+            self.notes.append(
+                f"the sets were decoded by different VAEs ({', '.join(n for n, _ in named)}): vae= names one"
+            )
+            return ""
+        for name, sha256 in named:
+            try:
+                if not sha256 or load_vae(name).sha256 == sha256:
+                    return name
+            except (ValueError, OSError) as error:
+                log.info("%s", error)
+            self.notes.append(f"the VAE that the samples name, {name}, is not at hand: vae=FOLDER gives it")
+        return ""
 
     def job(self, measures: Sequence[str]) -> Job:
         """Return what is done with each file."""
@@ -164,28 +201,32 @@ class Bench:
         return Material(kept, Features(tuple(found), job))
 
     def reconstruct(self, real: Material, vae_name: str, measures: Sequence[str]) -> Material:
-        """Return what the VAE makes of real volumes, written to reconstructions/ and measured; the first ones only."""
+        """Return what the VAE makes of real volumes, as many as asked for, written to reconstructions/ and measured."""
         vae = load_vae(vae_name, self.device)
         folder = self.out / "reconstructions"
         folder.mkdir(exist_ok=True)
         items = []
-        chosen = real.volumes.items[: self.config.reconstructions]
+        chosen = real.volumes.drawn(self.config.reconstructions, self.config.seed).items
         with progress("volumes") as bar:
             for item in bar.track(chosen, description="reconstruct"):
                 volume = read_prepared(item.path, real.features.job)
-                with say_memory(f"reconstructing {item.name}", "vae=small or vae=none"):
-                    y = vae.decode(vae.encode(torch.from_numpy(volume.voxels)[None, None]))[0, 0].clamp(0, 1)
+                with say_memory(f"reconstructing {item.name}", "decode_memory_gb=4, or vae=none"):
+                    z = vae.encode(torch.from_numpy(volume.voxels)[None, None])
+                    voxels = cleaned(vae.decode(z, self.config.decode_memory_gb))
                 path = folder / f"{item.name}.nii.gz"
-                write_volume(path, Volume(y.cpu().numpy(), volume.affine))
+                write_volume(path, Volume(voxels, volume.affine))
                 items.append(Item(path, item.name, item.person))
         return self.measure(VolumeSet("reconstruction", tuple(items)), measures)
 
+    def equal_files(self, one: Material, other: Material) -> int:
+        """Return how many files of a set are in another too."""
+        return len({f.sha256 for f in one.features.files} & {f.sha256 for f in other.features.files})
+
     def warn_of_equals(self, material: Material, reference: Material) -> None:
         """Note files that are in both sets."""
-        shared = {f.sha256 for f in material.features.files} & {f.sha256 for f in reference.features.files}
+        shared = self.equal_files(material, reference)
         if shared:
             self.notes.append(
-                f"{len(shared)} files of {material.name} are identical to files of the reference: its figures are too "
-                "good"
+                f"{shared} files of {material.name} are identical to files of the reference: its figures are too good"
             )
             log.warning("%s", self.notes[-1])

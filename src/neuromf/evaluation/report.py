@@ -72,7 +72,7 @@ def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
 def closest(copies: Any) -> dict[str, Any]:
     """Return the samples nearest to training volumes."""
     pairs = [{"sample": str(a), "training": str(b), "distance": d} for a, b, d in copies.closest]
-    return {"space": copies.space, "threshold": copies.memorisation.threshold, "closest": pairs}
+    return {"space": copies.space, "threshold": finite(copies.memorisation.threshold), "closest": pairs}
 
 
 def differences(results: Results) -> list[dict[str, Any]]:
@@ -82,12 +82,27 @@ def differences(results: Results) -> list[dict[str, Any]]:
     for key in keys:
         found = [(j.name, s) for j in results.sets if (s := j.score(key)) is not None and s.replicates is not None]
         pairs = list(itertools.combinations(found, 2))
-        p = [p_of_difference(a.value, b.value, a.replicates, b.replicates) for (_, a), (_, b) in pairs]  # type: ignore[arg-type]
+        p = [chance_of(a, b) for (_, a), (_, b) in pairs]
         for ((one, a), (other, b)), raw, corrected in zip(pairs, p, holm(p), strict=True):
             out.append(
-                {"key": key, "a": one, "b": other, "difference": a.value - b.value, "p": raw, "p_holm": corrected}
+                {
+                    "key": key,
+                    "a": one,
+                    "b": other,
+                    "difference": finite(a.value - b.value),
+                    "p": finite(raw),
+                    "p_holm": finite(corrected),
+                }
             )
     return out
+
+
+def chance_of(a: Score, b: Score) -> float:
+    """Return the p of two scores being equal, 1 where too few volumes tell."""
+    if a.replicates is None or b.replicates is None:
+        return 1.0
+    p = p_of_difference(a.value, b.value, a.replicates, b.replicates)
+    return p if math.isfinite(p) else 1.0
 
 
 def rows(results: Results) -> list[dict[str, Any]]:

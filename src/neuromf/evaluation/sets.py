@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -53,8 +53,13 @@ class VolumeSet:
         return VolumeSet(self.name, tuple(self.items[i] for i in chosen.tolist()))
 
 
-def read_set(folder: str, name: str = "", splits: Sequence[str] = (), contrast: str = "T1w") -> VolumeSet:
+def read_set(
+    folder: str, name: str = "", splits: Sequence[str] = (), contrast: str = "T1w", people: bool = False
+) -> VolumeSet:
     """Return the volumes of a folder. `FOLDER:SPLIT` takes one split of a cohort, as `splits` does.
+
+    Whose brain a volume is, is known of a cohort and of reconstructions; of other folders their names tell it if they
+    are of `people`.
 
     Raises FileNotFoundError where there is none, ValueError for splits of something that has none.
     """
@@ -71,13 +76,33 @@ def read_set(folder: str, name: str = "", splits: Sequence[str] = (), contrast: 
             f"{folder}: {where} is no folder that `neuromf prepare` or `phantom` wrote, so it has no splits"
         )
     inner = path / "reconstructions"
-    scans = find_scans([str(inner if (path / "scores.json").is_file() and inner.is_dir() else path)], contrast)
-    return VolumeSet(label, tuple(item_of(Path(s.path), s.name, s.subject) for s in scans))
+    rebuilt = (path / "scores.json").is_file() and inner.is_dir()
+    scans = find_scans([str(inner if rebuilt else path)], contrast)
+    named = people or rebuilt
+    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, s.subject if named else "") for s in scans]))
 
 
-def item_of(path: Path, name: str, person: str) -> Item:
-    """Return an item; a generated volume is nobody's, whatever its number."""
-    return Item(path, stem(path)) if "_desc-generated_" in path.name else Item(path, name, person)
+def told_apart(items: Sequence[Item]) -> tuple[Item, ...]:
+    """Return items of which no two have one name: further ones are named after their files, or numbered."""
+    taken: set[str] = set()
+    out = []
+    for item in items:
+        names = (item.name, stem(item.path), *(f"{item.name}-{n}" for n in range(2, len(items) + 2)))
+        name = next(n for n in names if n not in taken)
+        taken.add(name)
+        out.append(replace(item, name=name))
+    return tuple(out)
+
+
+def one_a_person(volumes: VolumeSet) -> tuple[VolumeSet, int]:
+    """Return the first volume of each person, and how many further ones that leaves out.
+
+    Two scans of one person are no two people: halves would share them, and intervals be too narrow.
+    """
+    first: dict[str, Item] = {}
+    for item in volumes.items:
+        first.setdefault(item.person or f"/{item.path}", item)
+    return VolumeSet(volumes.name, tuple(first.values())), len(volumes) - len(first)
 
 
 def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
@@ -88,6 +113,8 @@ def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
     if not paths:
         raise ValueError("sets= is empty: give folders of volumes, sets=[samples1,samples5]")
     names = list(named) if named is not None else shortest_names(paths)
+    if len(set(names)) < len(names):
+        raise ValueError(f"sets={listed}: a folder is named twice")
     return [read_set(path, str(name), contrast=contrast) for name, path in zip(names, paths, strict=True)]
 
 
@@ -130,15 +157,16 @@ def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) 
     return [f"{text}. It was forced"]
 
 
-def vae_named_by(volumes: VolumeSet) -> str:
-    """Return the VAE that the sidecars of generated samples name, empty where they name none."""
+def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
+    """Return name and fingerprint of the VAE in the sidecar of a generated sample, empty where there is none."""
     for item in volumes.items[:1]:
         path = item.path.with_name(item.path.name.removesuffix(".nii.gz") + ".json")
         try:
-            return str(json.loads(path.read_text(encoding="utf-8")).get("VAE", ""))
+            record = json.loads(path.read_text(encoding="utf-8"))
+            return str(record.get("VAE", "")), str(record.get("VAESha256", ""))
         except (OSError, ValueError, AttributeError):
-            return ""
-    return ""
+            return "", ""
+    return "", ""
 
 
 def _split_of(folder: str, splits: Sequence[str]) -> tuple[str, tuple[str, ...]]:

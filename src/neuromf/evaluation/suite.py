@@ -15,7 +15,7 @@ from neuromf.chance import Purpose, generator
 from neuromf.evaluation import anatomy
 from neuromf.evaluation.copies import Copies, copy_scores, find_copies
 from neuromf.evaluation.distribution import Points, Setup, plain, scores
-from neuromf.evaluation.matched import Figures, at_equal_numbers
+from neuromf.evaluation.matched import Figures, Rebuilt, at_equal_numbers
 from neuromf.evaluation.material import Bench, Material
 from neuromf.evaluation.score import Score
 from neuromf.evaluation.sets import VolumeSet
@@ -24,10 +24,9 @@ from neuromf.features.measure import fingerprint
 from neuromf.metrics.intervals import counts
 from neuromf.morphology.synthseg import synthseg
 from neuromf.morphology.tissue import METHOD, REGIONS
-from neuromf.run import write_bytes
+from neuromf.run import write_bytes, write_json
 
 log = logging.getLogger("neuromf")
-BOUNDS = (("reconstruction", "reconstruction"), ("real", "real"))
 
 
 @dataclass
@@ -78,14 +77,15 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     measures = [*config.extractors, "voxels", "spectrum"]
     measures += ["tissue"] if config.morphology == "tissue" else []
     measures += [f"latents:{vae}"] if vae else []
-    measured = [bench.measure(s.drawn(config.n, config.seed), measures) for s in sets]
+    measured = same_number([bench.measure(s.drawn(config.n, config.seed), measures) for s in sets], bench)
     reference = bench.measure(bench.reference, measures)
     real = bench.measure(real_set(bench), measures) if config.real else None
     train = bench.measure(bench.train, [config.extractors[0], "voxels"]) if bench.train is not None else None
     if config.part:
         return None
-    remark(bench, measured, reference, train, vae)
+    remark(bench, measured, reference, real, train, vae)
     reconstruction = bench.reconstruct(real or reference, vae, measures) if vae and config.reconstructions else None
+    of = numbers_of(reconstruction, real or reference)
     for material in [*measured, reference, real, reconstruction]:
         if material is not None:
             material.sizes = region_sizes(material, bench)
@@ -93,12 +93,12 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     rebuilt = anatomy.likeness(reconstruction, reference, bench, len(sets) + 1) if reconstruction is not None else {}
     results = Results([Judged(m, []) for m in measured], own, reconstruction, rebuilt, bench, vae, method_of(bench))
     for name in config.extractors:
-        judge_features(results, real, name)
+        judge_features(results, real, of, name)
     beside = at_equal_numbers(
         {j.name: j.material for j in results.sets},
         reference,
         real,
-        reconstruction,
+        Rebuilt(reconstruction, of) if reconstruction is not None else None,
         lambda a, r: anatomy.plain(a, r, vae),
         config.draws,
         config.seed,
@@ -108,11 +108,24 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     return results
 
 
+def same_number(sets: list[Material], bench: Bench) -> list[Material]:
+    """Return the sets cut to the smallest: files that could not be read may have made them unlike."""
+    smallest = min(map(len, sets))
+    if bench.config.part or all(len(material) == smallest for material in sets):
+        return sets
+    bench.notes.append(f"all sets are cut to {smallest} volumes, after what could not be read")
+    return [material.only(range(smallest)) for material in sets]
+
+
+def numbers_of(reconstruction: Material | None, pool: Material) -> list[int]:
+    """Return of which volume of the pool each reconstruction is."""
+    numbers = {item.name: number for number, item in enumerate(pool.volumes.items)}
+    return [numbers[item.name] for item in reconstruction.volumes.items] if reconstruction is not None else []
+
+
 def real_set(bench: Bench) -> VolumeSet:
     """Return the second real set, under that name."""
-    from neuromf.evaluation.sets import read_set
-
-    found = read_set(bench.config.real, "real", contrast=bench.config.contrast)
+    found = bench.people(bench.config.real, "real")
     people = {item.person for item in bench.reference.items if item.person}
     shared = [item for item in found.items if item.person in people]
     if shared:
@@ -123,16 +136,17 @@ def real_set(bench: Bench) -> VolumeSet:
     return found
 
 
-def judge_features(results: Results, real: Material | None, name: str) -> None:
+def judge_features(results: Results, real: Material | None, of: list[int], name: str) -> None:
     """Add the figures of one extractor to every set."""
     config, rebuilt = results.bench.config, results.reconstruction
-    setup = Setup(Points(results.reference.material.features, name), config.bootstrap, config.seed)
     points = {j.name: Points(j.material.features, name) for j in results.sets}
+    reference = Points(results.reference.material.features, name)
+    setup = Setup(reference, config.bootstrap, config.seed, tuple(points.values()))
     beside = at_equal_numbers(
         points,
         setup.reference,
         Points(real.features, name) if real else None,
-        Points(rebuilt.features, name) if rebuilt else None,
+        Rebuilt(Points(rebuilt.features, name), of) if rebuilt is not None else None,
         lambda a, r: {f"{name}/{metric}": value for metric, value in plain(a, r, setup).items()},
         config.draws,
         config.seed,
@@ -145,8 +159,11 @@ def judge_features(results: Results, real: Material | None, name: str) -> None:
 
 def with_bounds(score: Score, beside: Figures, name: str) -> Score:
     """Return a score with the same figure at equal numbers: of the samples, of reconstructions, of real volumes."""
-    found = {kind: beside.get(at, {}).get(score.key) for kind, at in (("samples", name), *BOUNDS)}
-    return score.with_beside(**found)
+    return score.with_beside(
+        samples=beside.sets.get(name, {}).get(score.key),
+        reconstruction=beside.reconstruction.get(score.key),
+        real=beside.real.get(score.key),
+    )
 
 
 def judge_volumes(judged: Judged, results: Results, train: Material | None, beside: Figures, number: int) -> None:
@@ -163,9 +180,11 @@ def judge_volumes(judged: Judged, results: Results, train: Material | None, besi
     judged.scores += anatomy.partner_scores(anatomy.partners(a, reference, bench), len(a), len(reference))
     judged.scores += anatomy.partner_distances(a, reference, config.extractors)
     found = anatomy.plain_scores(a, reference, results.vae, weights, results.method)
+    judged.scores += anatomy.segmented_score(a, reference, results.method)
     judged.scores += [with_bounds(score, beside, judged.name) for score in found]
     if train is not None:
-        judged.copies = [find_copies(a, reference, train, space) for space in ("voxels", config.extractors[0])]
+        spaces = ("voxels", config.extractors[0])
+        judged.copies = [c for space in spaces if (c := find_copies(a, reference, train, space)) is not None]
         judged.scores += [score for copies in judged.copies for score in copy_scores(copies)]
 
 
@@ -185,8 +204,9 @@ def synthseg_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
     kept = folder / "ml.safetensors"
     if not kept.is_file():
         found = synthseg(material.volumes.paths, folder, bench.config.synthseg)
-        poor = sum(not p.passed for p in found)
-        bench.notes.append(f"{material.name}: SynthSeg's own quality check passes {len(found) - poor} of {len(found)}")
+        write_json(folder / "quality.json", [p.quality for p in found])
+        passed = sum(p.passed for p in found)
+        bench.notes.append(f"{material.name}: SynthSeg's own quality check passes {passed} of {len(found)}")
         names = [name for name in found[0].ml if all(name in p.ml for p in found)]
         table = {name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names}
         write_bytes(kept, save(table))
@@ -198,10 +218,19 @@ def method_of(bench: Bench) -> str:
     return {"tissue": METHOD, "synthseg": "SynthSeg", "none": ""}[bench.config.morphology]
 
 
-def remark(bench: Bench, sets: list[Material], reference: Material, train: Material | None, vae: str) -> None:
-    """Note what a reader has to know of the sets."""
+def remark(
+    bench: Bench,
+    sets: list[Material],
+    reference: Material,
+    real: Material | None,
+    train: Material | None,
+    vae: str,
+) -> None:
+    """Note what a reader has to know of the sets. Raises ValueError for a bound of the reference's own files."""
     for material in sets:
         bench.warn_of_equals(material, reference)
+    if real is not None and bench.equal_files(real, reference):
+        raise ValueError(f"real={bench.config.real} holds files of the reference: a bound needs other people")
     if train is None:
         bench.notes.append("train= names no training data: whether samples copy it was not looked at")
     if not vae:

@@ -17,7 +17,8 @@ from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, read_v
 from neuromf.features.cache import Cache
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.parallel import each, progress
+from neuromf.parallel import DiedError, each, progress
+from neuromf.run import stop_if_disk
 
 log = logging.getLogger("neuromf")
 TOLERANCE = 0.01  # by which values may leave [0, 1]
@@ -82,9 +83,10 @@ def measure_all(
         task = bar.add_task(what, total=len(paths))
         for path, outcome in each(partial(measure_file, job), list(paths), workers):
             bar.advance(task)
-            if isinstance(outcome, FrameError):
-                raise outcome
+            if isinstance(outcome, FrameError | torch.OutOfMemoryError | MemoryError | DiedError):
+                raise outcome  # not the file's fault
             if isinstance(outcome, Exception):
+                stop_if_disk(outcome)
                 failed[path] = str(outcome).replace(f"{path}: ", "")
                 log.warning("left out: %s: %s", path, failed[path])
             else:
@@ -110,7 +112,7 @@ def measure_file(job: Job, path: Path) -> str:
     frame = torch.tensor([*volume.voxels.shape, *volume.spacing], dtype=torch.float64)
     for measure in missing:
         values = measure.compute(volume)
-        broken = [name for name, value in values.items() if not torch.isfinite(value).all()]
+        broken = [name for name, v in values.items() if measure.kind != "sizes" and not torch.isfinite(v).all()]
         if broken:
             raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
         job.cache.write(key_of(measure, job), sha256, values | {FRAME: frame})
@@ -161,7 +163,9 @@ def framed_affine(volume: Volume, frame: Frame) -> Affine:
 
 def key_of(measure: Measure, job: Job) -> str:
     """Return the cache's name of a measure: of what is measured after resampling, another one."""
-    return fingerprint(measure.sha256, job.frame) if job.resample and job.frame is not None else measure.sha256
+    if not job.resample or job.frame is None:
+        return measure.sha256
+    return fingerprint(measure.sha256, job.frame.shape, job.frame.spacing)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ RANDOM = {"random-2.5d": "2.5d", "random-3d": "3d"}
 STEPS = 1  # of preprocessing, slices and pooling: raised when they change, so that kept features are not mixed up
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=32)
 def load_measure(name: str, device: str = "cpu") -> Measure:
     """Return a measure by its name.
 
@@ -63,6 +63,7 @@ def check_extractor(name: str) -> None:
     kind, _, rest = name.partition(":")
     if name not in RANDOM and not (kind in {"2.5d", "3d"} and rest):
         load_measure(name)
+        raise ValueError(f"{name} is no feature network: {', '.join([*FETCHED, *RANDOM])}, 2.5d:FILE or 3d:FILE")
     if rest and not Path(rest).expanduser().is_file():
         raise FileNotFoundError(f"{rest}: no such file; {name} was to be an extractor")
 

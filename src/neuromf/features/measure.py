@@ -21,7 +21,7 @@ class Measure:
     sha256: str
     label: str  # what a page calls it
     compute: Callable[[Volume], dict[str, Tensor]]
-    kind: str = "numbers"  # 2.5d: features a slice of three planes; 3d: one feature vector; numbers: anything else
+    kind: str = "numbers"  # 2.5d: features a slice of three planes; 3d: one vector; sizes: NaN is none; numbers: others
     trained: bool = True  # False: random weights, no figure to publish
 
     @property

@@ -12,6 +12,7 @@ from neuromf.data.resample import isotropic_grid, resample
 from neuromf.data.template import mni152
 from neuromf.data.volume import Volume
 from neuromf.features.measure import PLANES
+from neuromf.flow.jvp import without_tf32
 from neuromf.nets.resnets import medicalnet, resnet
 
 CENTRAL = (0.4, 0.6)  # of the slices of each plane, as in NV-Generate-CTMR's 2.5D FID
@@ -36,7 +37,10 @@ def slice_features(network: nn.Module, device: torch.device) -> Callable[[Volume
     @torch.inference_mode()
     def compute(volume: Volume) -> dict[str, Tensor]:
         slices = central_slices(torch.from_numpy(volume.voxels))
-        return {plane: spatial_mean(network(three_channels(x.to(device)))).float().cpu() for plane, x in slices.items()}
+        with without_tf32():
+            return {
+                plane: spatial_mean(network(three_channels(x.to(device)))).float().cpu() for plane, x in slices.items()
+            }
 
     return compute
 
@@ -46,7 +50,8 @@ def volume_features(network: nn.Module, device: torch.device) -> Callable[[Volum
 
     @torch.inference_mode()
     def compute(volume: Volume) -> dict[str, Tensor]:
-        return {"volume": spatial_mean(network(standardised(volume).to(device))).float().cpu()}
+        with without_tf32():
+            return {"volume": spatial_mean(network(standardised(volume).to(device))).float().cpu()}
 
     return compute
 

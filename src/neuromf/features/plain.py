@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,10 +39,15 @@ def spectrum() -> Measure:
 
 
 def tissue() -> Measure:
-    """Return the measure of tissue sizes: `ml` (5,), in the order of `morphology.tissue.REGIONS`."""
+    """Return the measure of tissue sizes: `ml` (5,), in the order of `morphology.tissue.REGIONS`; NaN where there is
+    no brain to be found, which is a finding about the volume.
+    """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
-        ml = segment(volume).ml
+        try:
+            ml = segment(volume).ml
+        except ValueError:
+            ml = dict.fromkeys(REGIONS, math.nan)
         return {"ml": torch.tensor([ml[name] for name in REGIONS], dtype=torch.float64)}
 
-    return Measure("tissue", fingerprint("tissue", VERSION), METHOD, compute)
+    return Measure("tissue", fingerprint("tissue", VERSION), METHOD, compute, kind="sizes")

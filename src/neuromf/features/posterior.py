@@ -8,6 +8,7 @@ from torch import Tensor
 from neuromf.chance import Purpose, generator
 from neuromf.data.volume import Volume
 from neuromf.features.measure import Measure, fingerprint
+from neuromf.flow.jvp import without_tf32
 from neuromf.metrics.distances import project
 from neuromf.nets.vae import load_vae
 
@@ -24,7 +25,8 @@ def posterior(name: str, device: str = "cpu") -> Measure:
 
     @torch.no_grad()
     def compute(volume: Volume) -> dict[str, Tensor]:
-        z = vae.encode(torch.from_numpy(volume.voxels)[None, None].to(device))[0].float().cpu()
+        with without_tf32():
+            z = vae.encode(torch.from_numpy(volume.voxels)[None, None].to(device))[0].float().cpu()
         return moments(z) | {"directions": project([z[None]], DIRECTIONS, generator(Purpose.DIRECTIONS, 0))[0][0]}
 
     return Measure(

@@ -82,7 +82,7 @@ def finite_rate(
     network: Network, z: Tensor, t: Tensor, r: Tensor, tangent: Tensor, step: float = FINITE_STEP
 ) -> Tensor:
     """Return (net(z + δ v, t + δ, r) - net(z - δ v, t - δ, r)) / 2δ, shape of z; autocast and TF32 are off inside."""
-    with torch.autocast(z.device.type, enabled=False), _without_tf32():
+    with torch.autocast(z.device.type, enabled=False), without_tf32():
         ahead = predict_main(network, z + step * tangent, t + step, r)
         behind = predict_main(network, z - step * tangent, t - step, r)
     return (ahead - behind) / (2 * step)
@@ -132,7 +132,7 @@ class _Affine(torch.autograd.Function):
 
 
 @contextmanager
-def _without_tf32() -> Iterator[None]:
+def without_tf32() -> Iterator[None]:
     """Full float32 in matrix products and convolutions, by whichever of torch's two switches this build has."""
     backends: tuple[Any, ...] = (
         torch.backends.cuda.matmul,

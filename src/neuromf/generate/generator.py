@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neuromf.chance import Purpose, generator
-from neuromf.data.volume import Affine, Volume
+from neuromf.data.volume import Affine, Volume, Voxels
 from neuromf.device import autocast, pick_device, say_memory, wait_for_gpu
 from neuromf.flow import sample
 from neuromf.generate.model import Model, ModelConfig, load_model
@@ -80,8 +80,7 @@ class Generator:
     def decode(self, latent: Tensor) -> Volume:
         """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain, RAS, middle at 0 mm."""
         with say_memory("decoding", "decode_memory_gb=4, or less"):
-            voxels = self.vae.decode(latent, self.decode_memory_gb)[0, 0].clamp(0, 1)
-        array = torch.where(voxels < BACKGROUND, 0.0, voxels).cpu().numpy()
+            array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
         return Volume(array, centred_affine(array.shape, self.config.spacing))
 
     def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
@@ -106,6 +105,12 @@ class Generator:
 def load(name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = "") -> Generator:
     """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
     return Generator(load_model(name), device, precision, vae=vae)
+
+
+def cleaned(decoded: Tensor) -> Voxels:
+    """Return the voxels of a decoded volume (1, 1, D, H, W): in [0, 1], 0 outside the brain."""
+    voxels = decoded[0, 0].float().clamp(0, 1)
+    return torch.where(voxels < BACKGROUND, 0.0, voxels).cpu().numpy()
 
 
 def noise_of(shape: Sequence[int], index: int, seed: int) -> Tensor:

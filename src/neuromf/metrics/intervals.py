@@ -30,10 +30,15 @@ def around(value: float, replicates: Tensor, lowest: float = -math.inf) -> Inter
     """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut off at `lowest`.
 
     The replicates themselves lie too high for a distance that grows where points repeat, as the Fréchet distance does;
-    their spread is right.
+    their spread is right. Replicates that are not finite, of samples of one volume again and again, do not count.
     """
-    reach = Z * float(replicates.double().std())
+    reach = Z * spread(replicates)
     return Interval(max(value - reach, lowest), value + reach)
+
+
+def spread(replicates: Tensor) -> float:
+    """Return the standard deviation of the finite ones of bootstrap replicates."""
+    return float(replicates[torch.isfinite(replicates)].double().std())
 
 
 def of_mean(values: Tensor) -> Interval:
@@ -58,10 +63,10 @@ def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tens
 
     Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels.
     """
-    spread = float((replicates_a - replicates_b).double().std())
-    if spread == 0:
+    apart = spread(replicates_a - replicates_b)
+    if apart == 0:
         return 1.0 if a == b else 0.0
-    return float(2 * stats.norm.sf(abs(a - b) / spread))
+    return float(2 * stats.norm.sf(abs(a - b) / apart))
 
 
 def holm(p: list[float]) -> list[float]:

@@ -66,4 +66,4 @@ def _pairs(kernel: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean of a kernel over pairs of different points."""
     same = (weights.square() * kernel.diagonal()).sum(-1)
     total = ((weights @ kernel) * weights).sum(-1) - same
-    return total / (weights.sum(-1).square() - weights.square().sum(-1)).clamp(min=1)
+    return total / (weights.sum(-1).square() - weights.square().sum(-1))  # NaN where one point is all there is

@@ -49,11 +49,13 @@ def kth_distance(points: Tensor, k: int) -> Tensor:
 def nearest(points: Tensor, others: Tensor, leave_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Return the distance (N,) and index (N,) of the nearest of `others` (M, D) to each of `points` (N, D).
 
-    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself.
+    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself. Where nothing is left the distance is
+    infinite, and the index means nothing.
     """
     distances, indices = [], []
+    others = others.double()
     for start in range(0, len(points), CHUNK):
-        apart = torch.cdist(points[start : start + CHUNK].double(), others.double())
+        apart = torch.cdist(points[start : start + CHUNK].double(), others)
         if leave_out is not None:
             apart = apart.masked_fill(leave_out[start : start + CHUNK], torch.inf)
         found = apart.min(1)

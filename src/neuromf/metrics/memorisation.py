@@ -24,8 +24,16 @@ class Memorisation:
 
     @property
     def flagged(self) -> Tensor:
-        """Which samples (N,) lie nearer than that; of samples that copy nothing about `QUANTILE` do."""
+        """Which samples (N,) lie nearer than that; of samples that copy nothing a share of `expected` does."""
         return self.samples < self.threshold
+
+    @property
+    def expected(self) -> float:
+        """Share of samples that copy nothing which is flagged on average: more than `QUANTILE` where the quantile is of
+        few people.
+        """
+        m = len(self.held_out)
+        return (QUANTILE * (m - 1) + 1) / (m + 1)
 
     @property
     def nearer(self) -> float:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from neuromf.data.volume import stem
+
 PROGRAM = "mri_synthseg"
 VENTRICLES = ("lateral ventricle", "inferior lateral ventricle", "3rd ventricle", "4th ventricle")
 FAILED_QC = 0.65  # a structure's score below which SynthSeg's authors reject a segmentation
@@ -66,7 +68,7 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
     scans.mkdir(parents=True)
     names = [f"{number:06d}" for number in range(len(files))]
     for name, file in zip(names, files, strict=True):
-        os.symlink(file.resolve(), scans / f"{name}.nii{'.gz' if file.name.endswith('.gz') else ''}")
+        os.symlink(file.resolve(), scans / f"{name}{file.name.removeprefix(stem(file))}")
     volumes, quality = folder / "volumes.csv", folder / "qc.csv"
     command = [program, "--i", str(scans), "--o", str(folder / "labels"), "--vol", str(volumes), "--qc", str(quality)]
     command += ["--threads", str(config.threads), *([] if config.gpu else ["--cpu"]), *config.arguments]

@@ -75,7 +75,7 @@ class Evaluation:
     monitor: Literal["swd", "fid"] = "swd"  # what best.ckpt and patience go by
 
     def __post_init__(self) -> None:
-        if self.every < 0 or self.fid_every < 0 or (self.fid_every and self.fid_every % max(self.every, 1)):
+        if self.every < 0 or self.fid_every < 0 or (self.fid_every and (not self.every or self.fid_every % self.every)):
             raise ValueError(
                 f"every is {self.every}, fid_every {self.fid_every}: 0 or more, and fid_every a multiple of every"
             )

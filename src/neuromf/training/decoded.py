@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 
 import torch
@@ -13,7 +14,7 @@ from neuromf.data.volume import Volume
 from neuromf.device import say_memory
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.generate.generator import centred_affine
+from neuromf.generate.generator import centred_affine, cleaned
 from neuromf.latents.statistics import LatentStats
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
 from neuromf.nets.vae import FrozenVAE
@@ -35,9 +36,17 @@ class DecodedJudge:
         self.stats, self.vae, self.real = stats, vae, real
         self.measure: Measure = load_measure(config.evaluation.extractor, str(vae.device))
         self.folder = out / FOLDER
+        fewest = min(len(real), config.evaluation.n)
+        if fewest < 2:
+            raise ValueError(
+                f"evaluation.fid_every needs 2 samples and 2 held-out latents or more: {config.evaluation.n} and "
+                f"{len(real)} are there"
+            )
 
     def fid(self, samples: Tensor) -> float:
-        """Return the mean over planes of the Fréchet distance of normalised latents (N, C, D, H, W)."""
+        """Return the mean over planes of the Fréchet distance of normalised latents (N, C, D, H, W), inf for NaN."""
+        if not torch.isfinite(samples).all():
+            return math.inf
         real, drawn = self.real_gaussians(), self.gaussians(samples)
         return sum(frechet_distance(drawn[key], real[key]) for key in real) / len(real)
 
@@ -58,7 +67,7 @@ class DecodedJudge:
         for latent in latents:
             with say_memory("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
                 decoded = self.vae.decode(self.stats.denormalise(latent[None]).to(self.vae.device), DECODE_GB)
-            voxels = decoded[0, 0].float().clamp(0, 1).cpu().numpy()
+            voxels = cleaned(decoded)
             found = self.measure.compute(Volume(voxels, centred_affine(voxels.shape, (1.0, 1.0, 1.0))))
             for key, values in points.items():
                 values.append(found[key])
