@@ -6,6 +6,7 @@ import pytest
 
 from neuromf.evaluation import compare
 from neuromf.evaluation.compare import CompareConfig
+from neuromf.evaluation.sets import read_sets
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_one_table(done):
     record = json.loads((done / "scores.json").read_text())
     assert list(record["sets"]) == ["same", "bright", "others"]
     assert {s["n"] for s in record["sets"].values()} == {12}
-    assert any("cut to 12 volumes" in note for note in record["notes"])
+    assert any("12 of 14 of others" in note for note in record["notes"])
     lines = (done / "scores.csv").read_text().splitlines()
     assert sum(line.startswith("bright,random-3d/kid,") for line in lines) == 1
     assert (done / "figures" / "merits-random-3d.png").is_file()
@@ -52,3 +53,13 @@ def test_differences_have_the_right_p(done):
     gap = values["same"]["spectrum/high"] - values["bright"]["spectrum/high"]
     assert p["same", "bright"]["difference"] == pytest.approx(gap)
     assert not any("precision" in d["key"] for d in record["differences"])  # its manifolds are not resampled
+
+
+def test_one_set_is_nothing_to_compare(world, tmp_path):
+    with pytest.raises(ValueError, match="compare takes two or more"):
+        compare.run(CompareConfig(sets=str(world / "same"), reference=str(world / "real")), tmp_path / "out")
+
+
+def test_a_set_may_be_called_real(world):
+    found = read_sets({"real": str(world / "same"), "b": str(world / "bright")})
+    assert [s.name for s in found] == ["real (samples)", "b"]

@@ -70,8 +70,17 @@ def test_the_page_holds_it_all(done):
     assert "http" not in page.replace("http-equiv", "")
     for text in ("KID", "bound", "Nearest training volumes", "random ResNet-10"):
         assert text in page
-    assert (done / "scores.csv").read_text().startswith("set,metric,value,low,high")
+    assert (done / "scores.csv").read_text().startswith("set,metric,label,value,low,high")
     assert {p.name for p in (done / "figures").iterdir()} >= {"volumes.png", "spectra.png"}
+
+
+def test_copies_are_told(config, world, tmp_path, capsys):
+    """Training files as samples: noted, and on the terminal."""
+    evaluate.run(replace(config, samples=f"{world / 'real'}:train", vae="none"), tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "files of real:train are training files" in said
+    assert "coarse voxels: share nearer to a training volume" in said
+    assert scores_of(tmp_path / "out")["copies/voxels/flagged"]["value"] == 1
 
 
 def test_it_repeats(done, config, tmp_path):

@@ -119,15 +119,15 @@ def test_equal_files_are_noted(protocol, world, tmp_path):
 
 
 def test_the_vae_that_samples_name(protocol, world, tmp_path):
-    bench = Bench(protocol, tmp_path)
-    assert bench.vae([read_set(str(world / "same"))]) == ""
-    assert Bench(replace(protocol, vae="small"), tmp_path).vae([]) == "small"
-    assert Bench(replace(protocol, vae="none"), tmp_path).vae([]) == ""
+    assert Bench(protocol, tmp_path, [read_set(str(world / "same"))]).vae == ""
+    assert Bench(replace(protocol, vae="small"), tmp_path).vae == "small"
+    assert Bench(replace(protocol, vae="none"), tmp_path).vae == ""
     folder = tmp_path / "drawn" / "sub-00000" / "anat"
     folder.mkdir(parents=True)
     shutil.copy(world / "same" / "v100_T1w.nii.gz", folder / "sub-00000_desc-generated_T1w.nii.gz")
     (folder / "sub-00000_desc-generated_T1w.json").write_text('{"VAE": "small-vae", "VAESha256": "other"}')
-    assert bench.vae([read_set(str(tmp_path / "drawn"))]) == ""  # another of the same name
+    bench = Bench(protocol, tmp_path, [read_set(str(tmp_path / "drawn"))])
+    assert bench.vae == ""  # another of the same name
     assert "is not at hand: vae=FOLDER" in bench.notes[-1]
     with pytest.raises(ValueError, match="vae=nonsense"):
-        Bench(replace(protocol, vae="nonsense"), tmp_path).vae([])
+        Bench(replace(protocol, vae="nonsense"), tmp_path)

@@ -59,7 +59,8 @@ def test_p_of_differences():
     spread = float((a - b).std())
     assert p_of_difference(spread * 1.96, 0.0, a, b) == pytest.approx(0.05, abs=0.001)
     assert p_of_difference(1.0, 1.0, a, a) == 1
-    assert p_of_difference(1.0, 1.1, a, a) == 0  # the shared part cancels
+    assert p_of_difference(1.0, 1.1, a, a) == 1 / 4001  # the shared part cancels; so many replicates tell no more
+    assert p_of_difference(0.0, 50.0, a[:20], b[:20]) == 1 / 21
     assert p_of_difference(0.0, spread, a, b) == pytest.approx(2 * (1 - NormalDist().cdf(1)), abs=1e-6)
 
 

@@ -26,11 +26,11 @@ OVERLAPS = 40  # pairs whose tissues are laid on each other: each is segmented t
 BY_CHANCE = "Kullback-Leibler divergences of histograms rise with the number of volumes: compare at equal numbers alone"
 MEANT: dict[str, tuple[str, Better]] = {
     "ms_ssim": ("MS-SSIM between volumes of the set (less is more diverse)", "real"),
-    "ssim": ("SSIM to the nearest real volume", "higher"),
-    "psnr": ("PSNR to the nearest real volume, dB", "higher"),
-    "dice.CSF": ("Dice of fluid with the nearest real volume", "higher"),
-    "dice.GM": ("Dice of grey matter with the nearest real volume", "higher"),
-    "dice.WM": ("Dice of white matter with the nearest real volume", "higher"),
+    "ssim": ("SSIM to the nearest real volume", "real"),
+    "psnr": ("PSNR to the nearest real volume, dB", "real"),
+    "dice.CSF": ("Dice of fluid with the nearest real volume", "real"),
+    "dice.GM": ("Dice of grey matter with the nearest real volume", "real"),
+    "dice.WM": ("Dice of white matter with the nearest real volume", "real"),
 }
 
 

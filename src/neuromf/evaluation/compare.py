@@ -26,12 +26,11 @@ def run(config: CompareConfig, out: Path, *, resume: bool = False, overwrite: bo
     All sets are cut to the number of the smallest, drawn at random. Raises what `neuromf evaluate` raises.
     """
     sets = read_sets(config.sets, config.contrast)
+    if len(sets) < 2:
+        raise ValueError(f"sets={config.sets} is one folder: compare takes two or more, `neuromf evaluate` takes one")
     smallest = min(len(s) for s in sets)
     n = min(config.n or smallest, smallest)
-    bench = Bench(replace(config, n=n), out)
-    cut = [f"{s.name} {len(s)}" for s in sets if len(s) > n]
-    if cut:
-        bench.notes.append(f"all sets are cut to {n} volumes, drawn at random (there are {', '.join(cut)})")
+    bench = Bench(replace(config, n=n), out, sets)
     with open_run(out, config, resume=resume, overwrite=overwrite):
         results = judge(sets, bench)
         if results is None:

@@ -13,11 +13,12 @@ from neuromf.evaluation.anatomy import one_person
 from neuromf.evaluation.distribution import Points
 from neuromf.evaluation.material import Material
 from neuromf.evaluation.score import Beside, Score
-from neuromf.metrics.intervals import around
+from neuromf.metrics.intervals import Interval, around, of_share
 from neuromf.metrics.manifold import nearest
 from neuromf.metrics.memorisation import QUANTILE, Memorisation
 
 DRAWS = 200  # of the bootstrap
+SMOOTH = "Blurred samples lie near everybody in voxels: copies are near in features too, and one person in the pictures"
 SHOWN = 6  # pairs on the page
 
 
@@ -59,6 +60,7 @@ def copy_scores(copies: Copies) -> list[Score]:
     """
     found, space = copies.memorisation, copies.space
     n, m = len(found.samples), len(found.held_out)
+    where = "coarse voxels" if space == "voxels" else space
     near = f"share nearer to a training volume than {100 * (1 - QUANTILE):.0f} % of held-out people"
     figures = (
         ("flagged", near, float(found.flagged.double().mean()), found.expected),
@@ -69,8 +71,11 @@ def copy_scores(copies: Copies) -> list[Score]:
     out = []
     for name, label, value, expected in figures:
         interval = around(value, replicates[name], lowest=0.0)
-        note = "beside it what no copying gives, so many held-out people being known"
-        score = Score(f"copies/{space}/{name}", label, value, n, m, "real", interval, note=note)
+        if name == "flagged":  # none of a few volumes is not never
+            wilson = of_share(round(value * n), n)
+            interval = Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))
+        note = f"real: what no copying gives, {m} people being held out. {SMOOTH}"
+        score = Score(f"copies/{space}/{name}", f"{where}: {label}", value, n, m, "real", interval, note=note)
         out.append(score.with_beside(real=Beside(expected, 0.0, n, m)))
     return out
 

@@ -24,6 +24,7 @@ PROJECTIONS = 256  # of the sliced Wasserstein distance
 COMPONENTS = 64  # directions in which a Fréchet distance is resampled
 BASIS_OF = 512  # points of each set that those directions are found from
 FEWEST = 5  # volumes of each set from which on a bootstrap says something
+TRUSTED = 30  # volumes of each set from which on five neighbours are few
 MOST = 2000  # volumes of a set that are compared pair by pair
 TOGETHER = 32  # volumes whose features are summed up at once
 FULL_RANK = 2048  # volumes below which a Fréchet distance is not to be compared across numbers of volumes
@@ -170,6 +171,13 @@ def missing(a: Points, r: Points) -> list[str]:
             f"{a.extractor}: precision, recall, density and coverage look at the {NEIGHBOURS}th neighbour and need "
             f"{NEIGHBOURS + 1} volumes in each set: {len(a)} and {len(r)} are there"
         )
+    elif min(len(a), len(r)) < TRUSTED:
+        lines.append(
+            f"{a.extractor}: {NEIGHBOURS} neighbours of {min(len(a), len(r))} volumes are many: precision, recall, "
+            f"density and coverage tell little below {TRUSTED}"
+        )
+    if min(len(a), len(r)) < FEWEST:
+        lines.append(f"{a.extractor}: below {FEWEST} volumes in each set there are no intervals")
     return lines
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from neuromf.evaluation.material import Bench, Protocol
 from neuromf.evaluation.report import say, write_results
-from neuromf.evaluation.sets import read_set
+from neuromf.evaluation.sets import named, read_set
 from neuromf.evaluation.suite import judge
 from neuromf.run import open_run
 
@@ -27,8 +27,8 @@ def run(config: EvaluateConfig, out: Path, *, resume: bool = False, overwrite: b
     """
     if not config.samples:
         raise ValueError("samples= names no folder: one that `neuromf generate` wrote, or any of NIfTI volumes")
-    samples = read_set(config.samples, contrast=config.contrast)
-    bench = Bench(config, out)
+    samples = named(read_set(config.samples, contrast=config.contrast))
+    bench = Bench(config, out, [samples])
     with open_run(out, config, resume=resume, overwrite=overwrite):
         results = judge([samples], bench)
         if results is None:

@@ -115,7 +115,7 @@ class Material:
 class Bench:
     """Measures sets, each file once, and remembers what could not be read."""
 
-    def __init__(self, config: Protocol, out: Path) -> None:
+    def __init__(self, config: Protocol, out: Path, sets: Sequence[VolumeSet] = ()) -> None:
         if not config.reference:
             raise ValueError("reference= names no folder: held-out people, as `neuromf prepare` wrote them")
         for name in config.extractors:
@@ -132,6 +132,7 @@ class Bench:
         self.notes += refuse_training(self.reference, self.train, config.force)
         self.frame = frame_of(self.reference)
         self.rejected: list[dict[str, str]] = []
+        self.vae = self._choose_vae(sets)
 
     def people(self, folder: str, name: str, splits: Sequence[str] = ()) -> VolumeSet:
         """Return a set of real people, one volume each."""
@@ -150,7 +151,7 @@ class Bench:
             raise ValueError(f"train={self.config.train} holds no volume of the split train")
         return VolumeSet("training", told_apart(items)) if items else None
 
-    def vae(self, sets: Sequence[VolumeSet]) -> str:
+    def _choose_vae(self, sets: Sequence[VolumeSet]) -> str:
         """Return the VAE for ceiling and latents, empty for none; what samples name has to be what is at hand."""
         if self.config.vae == "none":
             return ""
@@ -189,7 +190,8 @@ class Bench:
         self.rejected += [{"set": volumes.name, "path": str(p), "reason": why} for p, why in failed]
         if failed:
             self.notes.append(
-                f"{volumes.name}: {len(failed)} of {len(items)} files were left out, see rejected.csv ({failed[0][1]})"
+                f"{volumes.name}: {len(failed)} of {len(items)} files were left out, see rejected.csv (the first: "
+                f"{failed[0][1]})"
             )
             write_table(self.out / "rejected.csv", self.rejected)
         if not found and items:

@@ -50,6 +50,7 @@ def as_json(results: Results) -> dict[str, Any]:
         "extractors": [
             {"name": m.name, "label": m.label, "sha256": m.sha256, "trained": m.trained} for m in results.extractors
         ],
+        "protocol": {k: getattr(results.bench.config, k) for k in ("n", "pairs", "bootstrap", "draws", "seed", "real")},
         "vae": results.vae or None,
         "regions_by": results.method or None,
         "sets": {j.name: {"n": len(j.material), "scores": [s.to_json() for s in j.scores]} for j in results.sets},
@@ -111,13 +112,13 @@ def rows(results: Results) -> list[dict[str, Any]]:
     for judged in results.sets:
         for s in judged.scores:
             low, high = s.interval or (math.nan, math.nan)
-            row = {"set": judged.name, "metric": s.key, "value": s.value, "low": low, "high": high}
+            row = {"set": judged.name, "metric": s.key, "label": s.label, "value": s.value, "low": low, "high": high}
             row |= {"n": s.n, "reference": s.m, "better": s.better}
             for name in ("samples", "reconstruction", "real"):
                 b = s.beside.get(name)
                 row |= {f"equal_n.{name}": b.mean if b else "", f"equal_n.{name}.std": b.std if b else ""}
-                row |= {f"equal_n.{name}.n": b.n if b else ""}
-            table.append(row)
+                row |= {f"equal_n.{name}.n": b.n if b else "", f"equal_n.{name}.reference": b.m if b else ""}
+            table.append(row | {"note": s.note})
     return table
 
 
@@ -207,6 +208,9 @@ def say(results: Results, out: Path, lines: Sequence[str] = ()) -> None:
                 wanted = (s for s in judged.scores if s.key == f"{name_of(results, extractor)}/{metric}")
                 for score in wanted:
                     print(sentence(judged.name, score))
+    for judged in results.sets:
+        for score in (s for s in judged.scores if s.key.endswith("/flagged")):
+            print(sentence(judged.name, score))
     for text in (*lines, *results.notes):
         print(f"note: {text}")
     print(f"look at {out / 'index.html'}")

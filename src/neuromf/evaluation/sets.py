@@ -18,6 +18,7 @@ from neuromf.data.volume import VolumeError, read_volume, stem
 from neuromf.features.extract import Frame
 
 log = logging.getLogger("neuromf")
+TAKEN = ("real", "reconstruction", "training")  # names of what stands beside samples
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def read_set(
     inner = path / "reconstructions"
     rebuilt = (path / "scores.json").is_file() and inner.is_dir()
     scans = find_scans([str(inner if rebuilt else path)], contrast)
-    named = people or rebuilt
-    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, s.subject if named else "") for s in scans]))
+    known = people or rebuilt
+    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, s.subject if known else "") for s in scans]))
 
 
 def told_apart(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -107,15 +108,22 @@ def one_a_person(volumes: VolumeSet) -> tuple[VolumeSet, int]:
 
 def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
     """Return a set for each of some folders: a list, or a mapping of names to folders. Raises ValueError for none."""
-    named = dict(folders) if isinstance(folders, dict) else None
-    listed = list(named.values()) if named is not None else folders if isinstance(folders, list | tuple) else [folders]
+    mapping = dict(folders) if isinstance(folders, dict) else None
+    listed = (
+        list(mapping.values()) if mapping is not None else folders if isinstance(folders, list | tuple) else [folders]
+    )
     paths = [str(f) for f in listed if f]
     if not paths:
         raise ValueError("sets= is empty: give folders of volumes, sets=[samples1,samples5]")
-    names = list(named) if named is not None else shortest_names(paths)
+    names = list(mapping) if mapping is not None else shortest_names(paths)
     if len(set(names)) < len(names):
         raise ValueError(f"sets={listed}: a folder is named twice")
-    return [read_set(path, str(name), contrast=contrast) for name, path in zip(names, paths, strict=True)]
+    return [named(read_set(path, str(n), contrast=contrast)) for n, path in zip(names, paths, strict=True)]
+
+
+def named(volumes: VolumeSet) -> VolumeSet:
+    """Return a set of samples under a name that none of the bounds has."""
+    return replace(volumes, name=f"{volumes.name} (samples)") if volumes.name in TAKEN else volumes
 
 
 def shortest_names(paths: Sequence[str]) -> list[str]:

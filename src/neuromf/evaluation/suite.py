@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from neuromf.evaluation.distribution import Points, Setup, plain, scores
 from neuromf.evaluation.matched import Figures, Rebuilt, at_equal_numbers
 from neuromf.evaluation.material import Bench, Material
 from neuromf.evaluation.score import Score
-from neuromf.evaluation.sets import VolumeSet
+from neuromf.evaluation.sets import VolumeSet, frame_of
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import fingerprint
 from neuromf.metrics.intervals import counts
@@ -73,7 +74,8 @@ class Results:
 
 def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     """Return every figure of the sets, None where only a part of the features was asked for."""
-    config, vae = bench.config, bench.vae(sets)
+    config, vae = bench.config, bench.vae
+    tell_of_sets(bench, sets)
     measures = [*config.extractors, "voxels", "spectrum"]
     measures += ["tissue"] if config.morphology == "tissue" else []
     measures += [f"latents:{vae}"] if vae else []
@@ -103,9 +105,24 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
         config.draws,
         config.seed,
     )
+    if not beside.real:
+        bench.notes.append(
+            f"{len(reference)} held-out people are too few for bounds at equal numbers: 4 or more, or real="
+        )
     for number, judged in enumerate(results.sets, start=1):
         judge_volumes(judged, results, train, beside, number)
     return results
+
+
+def tell_of_sets(bench: Bench, sets: Sequence[VolumeSet]) -> None:
+    """Note which sets are drawn from, and which are brought to another grid."""
+    n = bench.config.n
+    drawn = [f"{n} of {len(s)} of {s.name}" for s in sets if 0 < n < len(s)]
+    if drawn:
+        bench.notes.append(f"drawn at random: {', '.join(drawn)}")
+    turned = [s.name for s in sets if bench.config.resample and not bench.frame.fits(frame_of(s))]
+    if turned:
+        bench.notes.append(f"resampled to {bench.frame}, which changes their detail: {', '.join(turned)}")
 
 
 def same_number(sets: list[Material], bench: Bench) -> list[Material]:
@@ -229,6 +246,11 @@ def remark(
     """Note what a reader has to know of the sets. Raises ValueError for a bound of the reference's own files."""
     for material in sets:
         bench.warn_of_equals(material, reference)
+        if train is not None and bench.equal_files(material, train):
+            bench.notes.append(f"{bench.equal_files(material, train)} files of {material.name} are training files")
+    for one, other in itertools.combinations(sets, 2):
+        if bench.equal_files(one, other):
+            bench.notes.append(f"{bench.equal_files(one, other)} files are in both {one.name} and {other.name}")
     if real is not None and bench.equal_files(real, reference):
         raise ValueError(f"real={bench.config.real} holds files of the reference: a bound needs other people")
     if train is None:

@@ -61,12 +61,14 @@ def of_share(hits: int, n: int) -> Interval:
 def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor) -> float:
     """Return the two-sided p of two values that are equal, from bootstrap replicates (B,) of both.
 
-    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels.
+    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels. No p is
+    smaller than 1 / (B + 1): so many replicates tell no more.
     """
+    smallest = 1 / (len(replicates_a) + 1)
     apart = spread(replicates_a - replicates_b)
     if apart == 0:
-        return 1.0 if a == b else 0.0
-    return float(2 * stats.norm.sf(abs(a - b) / apart))
+        return 1.0 if a == b else smallest
+    return max(float(2 * stats.norm.sf(abs(a - b) / apart)), smallest)
 
 
 def holm(p: list[float]) -> list[float]:
