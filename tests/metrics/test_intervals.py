@@ -56,12 +56,25 @@ def test_wilson():
 def test_p_of_differences():
     a = torch.randn(4000, generator=generator(3), dtype=torch.float64)
     b = torch.randn(4000, generator=generator(4), dtype=torch.float64)
-    spread = float((a - b).std())
-    assert p_of_difference(spread * 1.96, 0.0, a, b) == pytest.approx(0.05, abs=0.001)
-    assert p_of_difference(1.0, 1.0, a, a) == 1
-    assert p_of_difference(1.0, 1.1, a, a) == 1 / 4001  # the shared part cancels; so many replicates tell no more
-    assert p_of_difference(0.0, 50.0, a[:20], b[:20]) == 1 / 21
-    assert p_of_difference(0.0, spread, a, b) == pytest.approx(2 * (1 - NormalDist().cdf(1)), abs=1e-6)
+    apart = float((a - b).std())
+    assert p_of_difference(apart * 1.96, 0.0, a, b, 10**6) == pytest.approx(0.05, abs=0.001)
+    assert p_of_difference(0.0, apart, a, b, 10**6) == pytest.approx(2 * (1 - NormalDist().cdf(1)), abs=1e-5)
+    assert p_of_difference(2.776 * apart, 0.0, a, b, 5) == pytest.approx(0.05, abs=1e-3)  # Student's t of 4
+    assert p_of_difference(1.0, 1.0, a, a, 9) == 1
+    assert p_of_difference(1.0, 1.1, a, a, 9) == 0  # the shared part cancels
+    few, many = (p_of_difference(9.0, 0.0, a, b, n) for n in (4, 400))
+    assert few > 100 * many
+
+
+def test_p_is_uniform_where_nothing_differs():
+    """Means of two sets of 15, resampled: p below 0.05 in about one of twenty."""
+    chance = generator(5)
+    found = []
+    for _ in range(400):
+        x, y = (torch.randn(15, generator=chance, dtype=torch.float64) for _ in range(2))
+        wx, wy = counts(15, 200, chance), counts(15, 200, chance)
+        found.append(p_of_difference(float(x.mean()), float(y.mean()), wx @ x / 15, wy @ y / 15, 15))
+    assert sum(p < 0.05 for p in found) / 400 == pytest.approx(0.05, abs=0.025)
 
 
 def test_holm():

@@ -102,7 +102,7 @@ def chance_of(a: Score, b: Score) -> float:
     """Return the p of two scores being equal, 1 where too few volumes tell."""
     if a.replicates is None or b.replicates is None:
         return 1.0
-    p = p_of_difference(a.value, b.value, a.replicates, b.replicates)
+    p = p_of_difference(a.value, b.value, a.replicates, b.replicates, min(a.n, b.n, a.m))
     return p if math.isfinite(p) else 1.0
 
 
@@ -160,6 +160,7 @@ def page(results: Results, record: dict[str, Any], drawn: dict[str, Any], title:
         drawn={name: data_uri(image) for name, image in drawn.items()},
         copies=shown,
         number=number,
+        small=small,
         significant=[d for d in record["differences"] if d["key"].endswith("/fid") or d["key"].endswith("/kid")],
     )
 
@@ -192,6 +193,11 @@ def number(value: float | None) -> str:
     if value and abs(value) < 1e-3:
         return f"{value:.2e}"
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def small(p: float) -> str:
+    """Return a p as a reader wants it: none below 0.001."""
+    return "< 0.001" if p < 1e-3 else f"{p:.3f}"
 
 
 def safe(name: str) -> str:

@@ -58,17 +58,17 @@ def of_share(hits: int, n: int) -> Interval:
     return Interval(0.0 if hits == 0 else middle - reach, 1.0 if hits == n else middle + reach)
 
 
-def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor) -> float:
+def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor, volumes: int) -> float:
     """Return the two-sided p of two values that are equal, from bootstrap replicates (B,) of both.
 
-    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels. No p is
-    smaller than 1 / (B + 1): so many replicates tell no more.
+    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels. The
+    difference over its spread is compared with Student's t of as many degrees of freedom as the smallest set has
+    `volumes`, less one: few volumes prove little, however large the ratio.
     """
-    smallest = 1 / (len(replicates_a) + 1)
     apart = spread(replicates_a - replicates_b)
     if apart == 0:
-        return 1.0 if a == b else smallest
-    return max(float(2 * stats.norm.sf(abs(a - b) / apart)), smallest)
+        return 1.0 if a == b else 0.0
+    return float(2 * stats.t.sf(abs(a - b) / apart, max(volumes - 1, 1)))
 
 
 def holm(p: list[float]) -> list[float]:
