@@ -56,9 +56,7 @@ def regions(results: Results, most: int = 6) -> Image.Image | None:
         1, len(wanted), figsize=(2.1 * len(wanted) + 0.4 * len(sets), 3.2), dpi=110, squeeze=False
     )
     for axis, name in zip(axes[0], wanted, strict=True):
-        boxes = axis.boxplot(
-            [j.material.sizes[name].numpy() for j in sets], widths=0.6, patch_artist=True, showfliers=False
-        )
+        boxes = axis.boxplot([known(j, name) for j in sets], widths=0.6, patch_artist=True, showfliers=False)
         for box, colour in zip(boxes["boxes"], [REAL, *colours(len(results.sets))], strict=True):
             box.set(facecolor=colour, alpha=0.5)
         axis.set_title(f"{name}, ml", fontsize=9)
@@ -66,6 +64,12 @@ def regions(results: Results, most: int = 6) -> Image.Image | None:
             range(1, len(sets) + 1), ["real", *(j.name for j in results.sets)], rotation=60, ha="right", fontsize=7
         )
     return drawn(figure)
+
+
+def known(judged: Judged, region: str) -> Any:
+    """Return the sizes of a region in the volumes in which it was found."""
+    values = judged.material.sizes[region].numpy()
+    return values[np.isfinite(values)]
 
 
 def distances(copies: Copies) -> Image.Image:

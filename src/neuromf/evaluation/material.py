@@ -34,7 +34,6 @@ from neuromf.nets.vae import load_vae
 from neuromf.parallel import progress
 
 log = logging.getLogger("neuromf")
-RESULT = "scores.json"
 
 
 @dataclass(frozen=True)
@@ -161,10 +160,10 @@ class Bench:
         named = {found for found in map(vae_named_by, sets) if found[0]}
         if len(named) > 1:
             self.notes.append(
-                f"the sets were decoded by different VAEs ({', '.join(n for n, _ in named)}): vae= names one"
+                f"the sets were decoded by different VAEs ({', '.join(sorted(n for n, _ in named))}): vae= names one"
             )
             return ""
-        for name, sha256 in named:
+        for name, sha256 in sorted(named):
             try:
                 if not sha256 or load_vae(name).sha256 == sha256:
                     return name

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import torch
 
 from neuromf.data.scans import write_table
 from neuromf.evaluation import figures
@@ -64,9 +64,10 @@ def as_json(results: Results) -> dict[str, Any]:
 
 def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
     """Return mean and standard deviation of each region in ml."""
+    found = {name: v[torch.isfinite(v)] for name, v in judged.material.sizes.items()}
     return {
         name: {"mean": finite(float(v.mean())), "std": finite(float(v.std())) if len(v) > 1 else None}
-        for name, v in judged.material.sizes.items()
+        for name, v in found.items()
     }
 
 
@@ -205,7 +206,7 @@ def safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "_" for c in name)
 
 
-def say(results: Results, out: Path, lines: Sequence[str] = ()) -> None:
+def say(results: Results, out: Path) -> None:
     """Print the main figures, what is missing, and where to look."""
     for extractor in results.extractors:
         print(f"\n{extractor.label}, against {len(results.reference.material)} volumes of {results.reference.name}")
@@ -217,7 +218,7 @@ def say(results: Results, out: Path, lines: Sequence[str] = ()) -> None:
     for judged in results.sets:
         for score in (s for s in judged.scores if s.key.endswith("/flagged")):
             print(sentence(judged.name, score))
-    for text in (*lines, *results.notes):
+    for text in results.notes:
         print(f"note: {text}")
     print(f"look at {out / 'index.html'}")
 

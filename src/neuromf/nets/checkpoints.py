@@ -60,7 +60,7 @@ REMOTES = {
         "trained on them, generated volumes.",
     ),
     "radimagenet": Remote(
-        "MONAI/checkpoints", "RadImageNet-ResNet50_notop.pth", "RadImageNet's terms (research)", radimagenet
+        "MONAI/checkpoints", "RadImageNet-ResNet50_notop.pth", "RadImageNet's own terms (radimagenet.com)", radimagenet
     ),
     "medicalnet10": Remote(
         "TencentMedicalNet/MedicalNet-Resnet10", "resnet_10_23dataset.pth", "MIT", partial(_medicalnet, 10)
