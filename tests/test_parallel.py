@@ -1,6 +1,10 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 
+import psutil
 import pytest
 
 from neuromf.parallel import THREADS, DiedError, each, progress
@@ -62,3 +66,23 @@ def test_after_a_death_the_rest_shares_processes_again():
     results = dict(each(process, range(40), 2))
     assert isinstance(results.pop(2), DiedError)
     assert len(set(results.values())) <= 2 + 4 + 2  # before, the items under way alone, after
+
+
+def test_workers_end_with_the_process_that_is_killed():
+    """A run that is killed leaves nobody behind."""
+    code = "import time; from neuromf.parallel import each; list(each(time.sleep, [60, 60, 60], 2))"
+    process = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        deadline = time.time() + 60
+        workers = []
+        while len(workers) < 2 and time.time() < deadline:
+            time.sleep(0.2)
+            children = psutil.Process(process.pid).children()
+            workers = [c for c in children if "spawn_main" in " ".join(c.cmdline())]
+        assert len(workers) == 2
+        time.sleep(2)  # they have begun to work
+    finally:
+        process.kill()
+        process.wait()
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert alive == []
