@@ -19,7 +19,7 @@ class Purpose(IntEnum):
     HELD_OUT = 6  # seed, batch: times and noise that held-out latents are judged with
     DIRECTIONS = 7  # seed: along which distances are taken
     BOOTSTRAP = 8  # seed, set: which volumes are in a resampled set; the reference is set 0
-    SUBSETS = 9  # seed, set: which volumes a smaller set is of
+    SUBSETS = 9  # seed, what for, draw, set: which volumes a smaller set is of
     PAIRS = 10  # seed, set: which volumes are compared with each other
 
 

@@ -83,8 +83,8 @@ def copy_scores(copies: Copies) -> list[Score]:
 def resampled(found: Memorisation) -> dict[str, Tensor]:
     """Return (DRAWS,) replicates of the three figures: samples and held-out people are drawn."""
     rows: dict[str, list[float]] = {"flagged": [], "nearer": [], "ratio": []}
-    for number in range(DRAWS):
-        chance = generator(Purpose.BOOTSTRAP, number)
+    chance = generator(Purpose.BOOTSTRAP, 0, 0)
+    for _ in range(DRAWS):
         one, other = (v[torch.randint(len(v), (len(v),), generator=chance)] for v in (found.samples, found.held_out))
         drawn = Memorisation(one, other)
         values = (float(drawn.flagged.double().mean()), drawn.nearer, drawn.ratio)

@@ -71,7 +71,7 @@ def at_equal_numbers(
     values: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
     values_real: list[dict[str, float]] = []
     values_rebuilt: list[dict[str, float]] = []
-    chance = generator(Purpose.SUBSETS, seed, 1)
+    chance = generator(Purpose.SUBSETS, seed, 1, 0, 0)
     for draw in range(draws):
         ours = sorted(known[i] for i in torch.randperm(len(known), generator=chance)[:n].tolist())
         others = reference if real is not None else opposite(reference, ours, chance)

@@ -50,7 +50,7 @@ class VolumeSet:
         """Return n of the volumes, drawn at random, in their order; all of them where there are no more."""
         if not n or n >= len(self.items):
             return self
-        chosen = torch.randperm(len(self.items), generator=generator(Purpose.SUBSETS, seed))[:n].sort().values
+        chosen = torch.randperm(len(self.items), generator=generator(Purpose.SUBSETS, seed, 0, 0, 0))[:n].sort().values
         return VolumeSet(self.name, tuple(self.items[i] for i in chosen.tolist()))
 
 

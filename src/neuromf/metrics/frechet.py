@@ -64,7 +64,7 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
-    """Return |mean_a - mean_b|² + tr(A + B - 2 (A B)^½), 0 for equal Gaussians.
+    """Return the squared distance of the means + tr(A + B - 2 (A B)^½): 0 for equal Gaussians.
 
     tr (A B)^½ is the sum of the roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F: a symmetric matrix, as small as the
     number of points behind B, in place of the square root of a general one.
