@@ -21,12 +21,7 @@ from neuromf.morphology.tissue import (
     segment,
     tissue_priors,
 )
-
-TRUE = {  # FreeSurfer's labels of each region
-    "GM": (3, 42, 8, 47, 10, 49, 11, 50, 12, 51, 13, 52, 17, 18, 53, 54, 26, 58, 28, 60),
-    "WM": (2, 41, 7, 46, 16, 77, 251, 252, 253, 254, 255),
-    "ventricles": (4, 43, 5, 44, 14),
-}
+from tissue import TRUE
 
 
 def drawn(noise=0.02, seed=0):
