@@ -34,7 +34,7 @@ def test_likeness_of_equal_and_of_unlike_sets(world, kept, bench):
     assert near["psnr"].mean() > far["psnr"].mean() + 3
     assert len(near["ms_ssim"]) == len(near["psnr"]) == 9
     own = anatomy.likeness(r, r, bench, 0)
-    scores = {s.key: s for s in anatomy.likeness_scores(near, own, {}, (12, 14, 0))}
+    scores = {s.key: s for s in anatomy.likeness_scores(near, own, {}, (12, 14, 0), 200)}
     assert scores["voxels/psnr"].value == pytest.approx(float(near["psnr"].mean()))
     assert scores["voxels/psnr"].beside["real"].mean == pytest.approx(float(own["psnr"].mean()))
     assert scores["voxels/ms_ssim"].beside["real"].n == 14
@@ -48,7 +48,7 @@ def test_pairs_that_share_volumes_are_no_independent_draws():
     hits = 0
     for _ in range(150):
         x = torch.randn(20, generator=chance, dtype=torch.float64)
-        low, high = anatomy.of_pairs(x[ends[:, 0]] + x[ends[:, 1]], ends, 20)
+        low, high = anatomy.of_pairs(x[ends[:, 0]] + x[ends[:, 1]], ends, 20, 200)
         hits += low < 0 < high
     assert hits / 150 > 0.85
 

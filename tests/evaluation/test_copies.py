@@ -21,7 +21,7 @@ def test_copies_are_found(world, kept, tmp_path, space):
     assert found.memorisation.ratio < 1e-3
     assert all(a.name == b.name for a, b, _ in found.closest)
     clean = find_copies(fresh, held_out, train, space)
-    scores = {s.key: s for s in copy_scores(clean)}
+    scores = {s.key: s for s in copy_scores(clean, 200)}
     flagged, nearer = scores[f"copies/{space}/flagged"], scores[f"copies/{space}/nearer"]
     assert flagged.value < 0.5
     assert 0.2 < nearer.value < 0.8

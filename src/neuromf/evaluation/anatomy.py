@@ -21,7 +21,6 @@ from neuromf.metrics.manifold import nearest
 from neuromf.metrics.regions import kl_divergence, pearson, wasserstein
 
 ENDS = "ends"  # which volumes the pairs of `ms_ssim` are of (P, 2)
-DRAWS = 200  # of the bootstrap over pairs
 OVERLAPS = 40  # pairs whose tissues are laid on each other: each is segmented twice
 BY_CHANCE = "Kullback-Leibler divergences of histograms rise with the number of volumes: compare at equal numbers alone"
 MEANT: dict[str, tuple[str, Better]] = {
@@ -95,10 +94,15 @@ def by_metric(rows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
 
 
 def likeness_scores(
-    values: dict[str, Tensor], own: dict[str, Tensor], rebuilt: dict[str, Tensor], sizes: tuple[int, int, int]
+    values: dict[str, Tensor],
+    own: dict[str, Tensor],
+    rebuilt: dict[str, Tensor],
+    sizes: tuple[int, int, int],
+    draws: int,
 ) -> list[Score]:
     """Return a score for each comparison; beside it the reference's own and the reconstructions', each volume against
-    those of other people. `sizes` are the numbers of samples, reference volumes and reconstructions.
+    those of other people. `sizes` are the numbers of samples, reference volumes and reconstructions,
+    `draws` that of bootstrap samples.
     """
     n, m, k = sizes
     counts_of_pairs = {name: f"{len(column)} pairs" for name, column in values.items()}
@@ -109,7 +113,7 @@ def likeness_scores(
         score = mean_score(f"voxels/{name}", label, values[name], n, m, better)
         score = replace(score, note=counts_of_pairs[name])
         if name == "ms_ssim":
-            score = replace(score, interval=of_pairs(values[name], values[ENDS], n))
+            score = replace(score, interval=of_pairs(values[name], values[ENDS], n, draws))
         others = m if name == "ms_ssim" else m - 1
         columns = (("samples", values, n, m), ("reconstruction", rebuilt, k, others), ("real", own, m, others))
         beside = {kind: beside_of(found[name], x, y) for kind, found, x, y in columns if name in found}
@@ -117,9 +121,9 @@ def likeness_scores(
     return out
 
 
-def of_pairs(values: Tensor, ends: Tensor, n: int) -> intervals.Interval:
+def of_pairs(values: Tensor, ends: Tensor, n: int, draws: int) -> intervals.Interval:
     """Return the interval of a mean over pairs (P,) of n volumes: volumes are drawn, not pairs, which share them."""
-    weights = intervals.counts(n, DRAWS, generator(Purpose.BOOTSTRAP, 0, 0))
+    weights = intervals.counts(n, draws, generator(Purpose.BOOTSTRAP, 0, 0))
     pairs = weights[:, ends[:, 0]] * weights[:, ends[:, 1]]
     return intervals.around(float(values.mean()), pairs @ values / pairs.sum(1))
 

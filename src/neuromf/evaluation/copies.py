@@ -17,7 +17,6 @@ from neuromf.metrics.intervals import Interval, around, of_share
 from neuromf.metrics.manifold import nearest
 from neuromf.metrics.memorisation import QUANTILE, Memorisation
 
-DRAWS = 200  # of the bootstrap
 SMOOTH = "Blurred samples lie near everybody in voxels: copies are near in features too, and one person in the pictures"
 SHOWN = 6  # pairs on the page
 
@@ -53,7 +52,7 @@ def embedded(s: Material, space: str) -> Tensor:
     return s.features.stacked("voxels", "voxels") if space == "voxels" else Points(s.features, space).embedding
 
 
-def copy_scores(copies: Copies) -> list[Score]:
+def copy_scores(copies: Copies, draws: int) -> list[Score]:
     """Return the flagged share, the probability of being nearer than a held-out person, and the ratio of medians.
 
     Beside each is what samples that copy nothing would have.
@@ -67,7 +66,7 @@ def copy_scores(copies: Copies) -> list[Score]:
         ("nearer", "probability of lying nearer than a held-out person", found.nearer, 0.5),
         ("ratio", "median distance over that of held-out people", found.ratio, 1.0),
     )
-    replicates = resampled(found)
+    replicates = resampled(found, draws)
     out = []
     for name, label, value, expected in figures:
         interval = around(value, replicates[name], lowest=0.0)
@@ -80,11 +79,11 @@ def copy_scores(copies: Copies) -> list[Score]:
     return out
 
 
-def resampled(found: Memorisation) -> dict[str, Tensor]:
-    """Return (DRAWS,) replicates of the three figures: samples and held-out people are drawn."""
+def resampled(found: Memorisation, draws: int) -> dict[str, Tensor]:
+    """Return (draws,) replicates of the three figures: samples and held-out people are drawn."""
     rows: dict[str, list[float]] = {"flagged": [], "nearer": [], "ratio": []}
     chance = generator(Purpose.BOOTSTRAP, 0, 0)
-    for _ in range(DRAWS):
+    for _ in range(draws):
         one, other = (v[torch.randint(len(v), (len(v),), generator=chance)] for v in (found.samples, found.held_out))
         drawn = Memorisation(one, other)
         values = (float(drawn.flagged.double().mean()), drawn.nearer, drawn.ratio)

@@ -193,7 +193,9 @@ def judge_volumes(judged: Judged, results: Results, train: Material | None, besi
         counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0)),
     )
     judged.likeness = anatomy.likeness(a, reference, bench, number)
-    judged.scores += anatomy.likeness_scores(judged.likeness, results.reference.likeness, results.rebuilt, sizes)
+    judged.scores += anatomy.likeness_scores(
+        judged.likeness, results.reference.likeness, results.rebuilt, sizes, config.bootstrap
+    )
     judged.scores += anatomy.partner_scores(anatomy.partners(a, reference, bench), len(a), len(reference))
     judged.scores += anatomy.partner_distances(a, reference, config.extractors)
     found = anatomy.plain_scores(a, reference, results.vae, weights, results.method)
@@ -202,7 +204,7 @@ def judge_volumes(judged: Judged, results: Results, train: Material | None, besi
     if train is not None:
         spaces = ("voxels", config.extractors[0])
         judged.copies = [c for space in spaces if (c := find_copies(a, reference, train, space)) is not None]
-        judged.scores += [score for copies in judged.copies for score in copy_scores(copies)]
+        judged.scores += [score for copies in judged.copies for score in copy_scores(copies, config.bootstrap)]
 
 
 def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
