@@ -5,11 +5,14 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from neuromf import config as settings
 from neuromf import run
+from neuromf.folders import Output
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,19 @@ class Outer:
     seed: int = 0
 
 
+OUTPUT = Output("toy", ("kept", "*.txt", "part/*"))
+
+
+def opened(out, config, **how):
+    return run.open_run(out, config, OUTPUT, **how)
+
+
 def read(path):
     return json.loads(path.read_text())
 
 
 def test_a_run_folder_says_what_made_it(tmp_path):
-    with run.open_run(tmp_path / "a", Outer(seed=5)) as out:
+    with opened(tmp_path / "a", Outer(seed=5)) as out:
         assert read(out / "run.json")["state"] == "running"
         logging.getLogger("neuromf").info("half way")
     record = read(tmp_path / "a" / "run.json")
@@ -35,7 +45,7 @@ def test_a_run_folder_says_what_made_it(tmp_path):
 
 
 def test_a_failed_run_says_so(tmp_path):
-    with pytest.raises(ZeroDivisionError), run.open_run(tmp_path / "a", Outer()):
+    with pytest.raises(ZeroDivisionError), opened(tmp_path / "a", Outer()):
         raise ZeroDivisionError("oh")
     assert read(tmp_path / "a" / "run.json")["state"] == "failed"
     log = (tmp_path / "a" / "run.log").read_text()
@@ -45,43 +55,151 @@ def test_a_failed_run_says_so(tmp_path):
 
 def test_a_second_start_is_refused_unless_asked_for(tmp_path):
     out = tmp_path / "a"
-    with run.open_run(out, Outer()):
+    with opened(out, Outer()):
         (out / "kept").touch()
     with (
         pytest.raises(FileExistsError, match=r"--resume continues, --overwrite starts again"),
-        run.open_run(out, Outer()),
+        opened(out, Outer()),
     ):
         pass
-    with run.open_run(out, Outer(), resume=True):
+    with opened(out, Outer(), resume=True):
         assert (out / "kept").exists()
     with pytest.raises(settings.ConfigError, match=r"another configuration \(- seed: 0; \+ seed: 1\)"):  # noqa: SIM117
-        with run.open_run(out, Outer(seed=1), resume=True):
+        with opened(out, Outer(seed=1), resume=True):
             pass
-    with run.open_run(out, Outer(seed=1), overwrite=True):
+    with opened(out, Outer(seed=1), overwrite=True):
         assert not (out / "kept").exists()
 
 
 def test_a_resumed_run_remembers_its_earlier_starts(tmp_path):
     for resume in (False, True, True):
-        with run.open_run(tmp_path / "a", Outer(), resume=resume):
+        with opened(tmp_path / "a", Outer(), resume=resume):
             pass
     record = read(tmp_path / "a" / "run.json")
     assert [r["state"] for r in record["earlier"]] == ["finished"] * 2
 
 
 def test_a_run_that_is_going_on_is_left_alone(tmp_path):
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        (out / "kept").touch()
+    code = f"import time; from pathlib import Path; from neuromf.lock import lock\nwith lock(Path({str(out)!r})):\n"
+    writer = subprocess.Popen([sys.executable, "-c", f"{code} print('held', flush=True); time.sleep(60)"], stdout=PIPE)
     try:
-        with run.open_run(tmp_path / "a", Outer()) as out:
-            run.write_json(out / "run.json", read(out / "run.json") | {"process": sleeper.pid})
+        assert writer.stdout.readline() == b"held\n"
+        for how in ({"overwrite": True}, {"resume": True}):
             with (
-                pytest.raises(FileExistsError, match="being written by process"),
-                run.open_run(out, Outer(), overwrite=True),
+                pytest.raises(FileExistsError, match=f"being written by process {writer.pid} on"),
+                opened(out, Outer(), **how),
             ):
                 pass
+        assert (out / "kept").exists()
     finally:
-        sleeper.kill()
-        sleeper.wait()
+        writer.kill()
+        writer.communicate()
+    with opened(out, Outer(), resume=True):  # the lock ended with its process
+        pass
+
+
+def test_one_of_two_starts_in_one_instant_is_refused(tmp_path):
+    """Both see an empty folder; the lock decides, and the loser changes nothing."""
+    with opened(tmp_path / "a", Outer(seed=1)) as out, pytest.raises(FileExistsError, match="not empty|being written"):  # noqa: SIM117
+        with opened(out, Outer(seed=2), resume=True):
+            pass
+    assert settings.load(Outer, [str(out / "config.yaml")], "toy") == Outer(seed=1)
+
+
+def test_what_is_overwritten_stays_until_the_new_run_is_complete(tmp_path, capsys):
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        (out / "kept").write_text("hours of work")
+    for seed in (1, 2):
+        with pytest.raises(ZeroDivisionError), opened(out, Outer(seed=seed), overwrite=True):
+            (out / "part").mkdir()
+            (out / "part" / "half").touch()
+            raise ZeroDivisionError
+        assert (out / ".replaced" / "1" / "kept").read_text() == "hours of work"
+        assert f"kept in {out / '.replaced'}" in capsys.readouterr().err
+    with opened(out, Outer(seed=2), resume=True):
+        assert (out / "part" / "half").exists()
+    assert not (out / ".replaced").exists()
+
+
+def test_an_overwrite_that_was_killed_as_it_began_does_not_go_on_as_a_resume(tmp_path):
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        (out / "kept").touch()
+    (out / ".replaced" / "1").mkdir(parents=True)
+    (out / "kept").rename(out / ".replaced" / "1" / "kept")
+    with pytest.raises(FileExistsError, match="stopped as it began"), opened(out, Outer(), resume=True):
+        pass
+    with opened(out, Outer(), overwrite=True):
+        pass
+    assert {p.name for p in out.iterdir()} == {"config.yaml", "run.json", "run.log", "files.txt", ".lock"}
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "more.txt", "part/mine", "deep/er/note.txt"])
+def test_files_of_the_user_are_not_overwritten(tmp_path, name):
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        (out / "one.txt").touch()
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_text("mine")
+    with (
+        pytest.raises(FileExistsError, match=rf"no `neuromf toy` wrote \({name}\)"),
+        opened(out, Outer(), overwrite=True),
+    ):
+        pass
+    with opened(out, Outer(), resume=True):  # a resumed run leaves them alone, and does not take them for its own
+        pass
+    with pytest.raises(FileExistsError, match=name), opened(out, Outer(), overwrite=True):
+        pass
+    assert (out / name).read_text() == "mine"
+    assert (out / "one.txt").exists()
+
+
+def test_of_a_killed_run_the_patterns_tell_what_is_ours(tmp_path):
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        (out / "one.txt").touch()
+    (out / "files.txt").unlink()
+    run.write_json(out / "run.json", read(out / "run.json") | {"state": "running"})
+    (out / ".one.0123456789abcdef.tmp.txt").touch()  # half-written
+    (out / "stranger").touch()
+    with pytest.raises(FileExistsError, match=r"\(stranger\)"), opened(out, Outer(), overwrite=True):
+        pass
+    with opened(out, Outer(), resume=True):
+        assert not list(out.glob(".one*"))
+    (out / "stranger").unlink()
+    with opened(out, Outer(), overwrite=True):
+        assert not (out / "one.txt").exists()
+
+
+def test_a_folder_of_another_verb_is_refused(tmp_path):
+    with run.open_run(tmp_path / "a", Outer(), Output("prepare", ("*",))):
+        pass
+    for how in ({"resume": True}, {"overwrite": True}):
+        with (
+            pytest.raises(FileExistsError, match="written by `neuromf prepare`, not toy"),
+            opened(tmp_path / "a", Outer(), **how),
+        ):
+            pass
+
+
+def test_out_may_be_a_link_or_here(tmp_path, monkeypatch):
+    out = tmp_path / "real"
+    with opened(out, Outer()):
+        (out / "kept").touch()
+    link = tmp_path / "link"
+    link.symlink_to(out)
+    with opened(link, Outer(seed=1), overwrite=True):
+        assert not (out / "kept").exists()
+    assert link.is_symlink()
+    monkeypatch.chdir(out)
+    with opened(Path(), Outer(seed=2), overwrite=True):
+        (out / "kept").touch()
+    assert Path.cwd() == out
+    assert read(Path("run.json"))["seed"] == 2
 
 
 @pytest.mark.parametrize("record", [None, '{"tool": "another"}', "[]", "{"])
@@ -90,14 +208,14 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path, how, record):
     (tmp_path / "thesis.tex").touch()
     if record:
         (tmp_path / "run.json").write_text(record)
-    with pytest.raises(FileExistsError, match=r"no run.json of ours"), run.open_run(tmp_path, Outer(), **how):
+    with pytest.raises(FileExistsError, match=r"no run.json of ours"), opened(tmp_path, Outer(), **how):
         pass
     assert (tmp_path / "thesis.tex").exists()
 
 
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "a").touch()
-    with pytest.raises(FileExistsError, match="is a file"), run.open_run(tmp_path / "a", Outer()):
+    with pytest.raises(FileExistsError, match="is a file"), opened(tmp_path / "a", Outer()):
         pass
 
 
@@ -111,16 +229,16 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
 
 
 def test_a_start_that_failed_at_once_is_no_obstacle(tmp_path):
-    with pytest.raises(ValueError, match="no luck"), run.open_run(tmp_path / "a", Outer()):
+    with pytest.raises(ValueError, match="no luck"), opened(tmp_path / "a", Outer()):
         raise ValueError("no luck")
-    with run.open_run(tmp_path / "a", Outer(seed=2)) as out:
+    with opened(tmp_path / "a", Outer(seed=2)) as out:
         (out / "result").touch()
-    with pytest.raises(FileExistsError, match="is not empty"), run.open_run(tmp_path / "a", Outer(seed=2)):
+    with pytest.raises(FileExistsError, match="is not empty"), opened(tmp_path / "a", Outer(seed=2)):
         pass
 
 
 def test_interruption_is_a_state(tmp_path):
-    with pytest.raises(KeyboardInterrupt), run.open_run(tmp_path / "a", Outer()):
+    with pytest.raises(KeyboardInterrupt), opened(tmp_path / "a", Outer()):
         raise KeyboardInterrupt
     assert read(tmp_path / "a" / "run.json")["state"] == "interrupted"
     assert "Traceback" not in (tmp_path / "a" / "run.log").read_text()

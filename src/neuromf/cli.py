@@ -29,6 +29,7 @@ class Verb:
     needs: tuple[str, ...] = ()  # modules beside the core that it imports
     example: str = ""
     operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
+    beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
 
 
 VERBS = {
@@ -82,6 +83,7 @@ VERBS = {
         "InspectConfig",
         "run",
         operand="latents",
+        beside="latents",
         example="latents/",
     ),
     "train": Verb(
@@ -236,11 +238,12 @@ def run_verb(
 ) -> None:
     """Resolve the configuration of a verb and call its function; with `dry_run` print the configuration instead."""
     from neuromf import config as settings
+    from neuromf.folders import local_path
     from neuromf.run import Stopped
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]
-    out = Path(outs[-1]).expanduser() if outs and outs[-1] else Path("runs") / name
+    out = local_path(outs[-1]) if outs and outs[-1] else Path("runs") / name
     if resume and not words and (out / "config.yaml").is_file():
         words = [str(out / "config.yaml")]  # what it was started with
     if verb.operand:
@@ -253,6 +256,8 @@ def run_verb(
         raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
     module: Any = importlib.import_module(verb.module)
     config = settings.load(getattr(module, verb.config), words, name)
+    if verb.beside and not outs:
+        out = beside(getattr(config, verb.beside), out)
     if dry_run:
         typer.echo(settings.to_yaml(config), nl=False)
         return
@@ -266,6 +271,12 @@ def run_verb(
         return
     if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
         raise typer.Exit(1)
+
+
+def beside(folder: str, otherwise: Path) -> Path:
+    """Return FOLDER-inspection beside a folder; `otherwise` for a URL, or where no folder is given."""
+    path = Path(folder)
+    return path.with_name(f"{path.name}-inspection") if path.name and "://" not in folder else otherwise
 
 
 for _name, _verb in VERBS.items():

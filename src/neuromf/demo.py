@@ -22,6 +22,7 @@ from neuromf.data.cohort import picture, read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
 from neuromf.device import has_bf16, pick_device
+from neuromf.folders import Output
 from neuromf.generate.command import GenerateConfig, with_ending
 from neuromf.generate.command import run as generate
 from neuromf.latents.encode import EncodeConfig
@@ -34,6 +35,7 @@ from neuromf.run import open_run, write_text
 from neuromf.training.config import TrainConfig
 from neuromf.training.fit import run as train
 
+OUTPUT = Output("demo", ("index.html", "volumes/**", "latents/**", "train/**", "samples*/**"))
 CALLS = (1, 5)  # network calls compared
 SHOWN = 4  # phantoms, and their reconstructions, on the page
 
@@ -60,7 +62,7 @@ class DemoConfig:
 def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
     """Draw phantoms, encode, train, generate; write index.html into `out` and return it. Steps done are kept."""
     volumes, latents, training = out / "volumes", out / "latents", out / "train"
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         step(1, "phantom brains from the MNI152 average")
         phantom(PhantomConfig(n=config.phantoms, seed=config.seed), volumes, resume=True)
         step(2, "to latents, with the VAE that ships with the package")

@@ -9,23 +9,36 @@ import json
 import logging
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import Any, NamedTuple
 
 from neuromf.config import ConfigError, to_yaml
+from neuromf.folders import (
+    FILES,
+    REPLACED,
+    SHOWN,
+    Output,
+    foreign_files,
+    refuse_inputs,
+    remove_replaced,
+    remove_temporaries,
+    say_kept,
+    set_aside,
+    temporary_name,
+    write_list,
+)
+from neuromf.lock import lock
+from neuromf.records import read_json_object
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
 FREE = ("workers:", "'n':", "loaders:")  # what a resumed run may change: how fast, how many
-START = {"config.yaml", "run.json", "run.log"}  # what a run writes before it has done anything
+START = {"config.yaml", "run.json", "run.log", FILES}  # what a run writes before it has done anything
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -33,41 +46,140 @@ class Stopped(Exception):  # noqa: N818 - no error
 
 
 @contextlib.contextmanager
-def open_run(out: Path, config: Any, *, resume: bool = False, overwrite: bool = False) -> Iterator[Path]:
+def open_run(
+    out: Path,
+    config: Any,
+    output: Output,
+    inputs: Iterable[Any] = (),
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Iterator[Path]:
     """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and run.log, for the body to fill.
 
-    run.json says `running`, then `finished` or `failed`. Raises FileExistsError where `out` holds files and neither
-    `resume` nor `overwrite` is asked for, ConfigError where a resumed run had another configuration; only a folder that
-    this function made can be overwritten.
+    run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what was written. With
+    `overwrite` the files of an earlier run of the same verb are deleted when the body has ended well, not before.
+
+    Raises FileExistsError where `out` is, contains or lies in one of `inputs`; where another run is
+    writing it; where it holds files and neither `resume` nor `overwrite` is asked for; where it is of
+    another verb or nobody's; and, with `overwrite`, where it holds files that no run of the verb wrote.
+    Raises ConfigError where a resumed run had another configuration.
     """
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file: choose another folder with out=FOLDER")
+    refuse_inputs(out, inputs)
     text = to_yaml(config)
-    earlier = _prepare_folder(out, text, resume=resume, overwrite=overwrite)
-    record = provenance() | {"seed": getattr(config, "seed", None), "command": sys.argv, "state": "running"}
-    if earlier:
-        record["earlier"] = earlier
-    write_json(out / "run.json", record)  # first: it makes the folder ours
-    write_text(out / "config.yaml", text)
+    before = _look(out, output, resume=resume, overwrite=overwrite)  # refused before anything is touched
+    out.mkdir(parents=True, exist_ok=True)
+    with lock(out):
+        before = _look(out, output, resume=resume, overwrite=overwrite)  # again: another start may have been faster
+        foreign = _make_room(out, output, before, text, resume=resume, overwrite=overwrite)
+        record = provenance() | {
+            "verb": output.verb,
+            "seed": getattr(config, "seed", None),
+            "command": sys.argv,
+            "state": "running",
+            "overwrites": (out / REPLACED).is_dir(),
+        }
+        if before.record and resume:
+            record["earlier"] = [*before.record.pop("earlier", []), before.record]
+        write_json(out / "run.json", record)  # first: it makes the folder ours
+        write_text(out / "config.yaml", text)
+        with _logged(out, record, foreign):
+            yield out
+
+
+class _Before(NamedTuple):
+    """What was found in a folder."""
+
+    names: frozenset[str]  # of its entries, the lock aside
+    record: dict[str, Any]  # run.json, empty where the folder is empty
+
+    @property
+    def began(self) -> bool:
+        """Whether there is more than what a run writes before it has done anything."""
+        return not self.names <= START
+
+
+def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Before:
+    """Return what is in the folder, or refuse it; nothing is changed."""
+    names = frozenset(p.name for p in out.iterdir() if p.name != ".lock") if out.is_dir() else frozenset()
+    if not names:
+        return _Before(names, {})
+    if not (resume or overwrite or names <= START):
+        raise FileExistsError(
+            f"{out} is not empty: --resume continues, --overwrite starts again, or choose another out=FOLDER"
+        )
+    record = _own_record(out)
+    verb = record.get("verb", output.verb)  # earlier versions did not write it
+    if verb != output.verb:
+        raise FileExistsError(f"{out} was written by `neuromf {verb}`, not {output.verb}: choose another out=FOLDER")
+    return _Before(names, record)
+
+
+def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool) -> list[str]:
+    """Set aside what is to be replaced, or check that the run can go on; return the files that are not ours."""
+    killed = before.record.get("state") == "running"
+    foreign = foreign_files(out, output, killed=killed) if before.names else []
+    if not before.names:
+        return foreign
+    if overwrite or not before.began:
+        if foreign:
+            more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+            raise FileExistsError(
+                f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
+                "move them elsewhere, or choose another out=FOLDER"
+            )
+        set_aside(out)
+        return []
+    if (out / REPLACED).is_dir() and not before.record.get("overwrites"):
+        raise FileExistsError(
+            f"{out}: an earlier --overwrite was stopped as it began: start with --overwrite again, or "
+            f"move the files in {out / REPLACED} back"
+        )
+    remove_temporaries(out)
+    earlier = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
+    refuse_other_config(earlier, text, str(out))
+    return foreign
+
+
+@contextlib.contextmanager
+def _logged(out: Path, record: dict[str, Any], foreign: list[str]) -> Iterator[None]:
+    """Write run.log while the body runs, and how it ended into run.json."""
     started = time.time()
     handler = logging.FileHandler(out / "run.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("neuromf")
     log.setLevel(logging.INFO)
     log.addHandler(handler)
-    state = "failed"
     try:
-        yield out
-        state = "finished"
-    except (KeyboardInterrupt, Stopped) as reason:
-        state = "interrupted"
-        log.warning("interrupted%s", f": {reason}" if str(reason) else "")
-        raise
+        yield
+        remove_replaced(out)
     except BaseException as error:
-        log.error("stopped by %s: %s", type(error).__name__, error, exc_info=True)
+        stopped = isinstance(error, KeyboardInterrupt | Stopped)
+        _say_how_it_ended(log, error, stopped)
+        say_kept(out)
+        with contextlib.suppress(OSError):  # a full disk is told by the error that it caused
+            _close_run(out, record, "interrupted" if stopped else "failed", started, foreign)
         raise
+    else:
+        _close_run(out, record, "finished", started, foreign)
     finally:
         log.removeHandler(handler)
         handler.close()
-        write_json(out / "run.json", record | {"state": state, "seconds": round(time.time() - started, 1)})
+
+
+def _say_how_it_ended(log: logging.Logger, error: BaseException, stopped: bool) -> None:
+    if stopped:
+        log.warning("interrupted%s", f": {error}" if str(error) else "")
+    else:
+        log.error("stopped by %s: %s", type(error).__name__, error, exc_info=error)
+
+
+def _close_run(out: Path, record: dict[str, Any], state: str, started: float, foreign: list[str]) -> None:
+    write_text(out / FILES, "")  # it is in its own list
+    write_text(out / FILES, write_list(out, foreign))
+    write_json(out / "run.json", record | {"state": state, "seconds": round(time.time() - started, 1)})
 
 
 def provenance() -> dict[str, Any]:
@@ -108,8 +220,9 @@ def write_json(path: Path, value: Any) -> None:
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary name of the same ending, which becomes `path` if the body ends well and is removed if not."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = temporary_name(path)
     try:
+        temporary.touch(exist_ok=False)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
@@ -127,43 +240,15 @@ def stop_if_disk(outcome: Any) -> None:
         raise outcome
 
 
-def _prepare_folder(out: Path, text: str, *, resume: bool, overwrite: bool) -> list[dict[str, Any]]:
-    """Make or empty the folder, or refuse; return the records of earlier starts that a resumed run goes on from."""
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file: choose another folder with out=FOLDER")
-    earlier: list[dict[str, Any]] = []
-    if out.is_dir() and any(out.iterdir()):
-        if not (resume or overwrite or {p.name for p in out.iterdir()} <= START):
-            raise FileExistsError(
-                f"{out} is not empty: --resume continues, --overwrite starts again, or choose another out=FOLDER"
-            )
-        record = _own_record(out)
-        if overwrite or (not resume and {p.name for p in out.iterdir()} <= START):
-            doomed = out.with_name(f".{out.name}.{os.getpid()}.deleted")
-            out.rename(doomed)  # gone at once, even if deleting is interrupted
-            shutil.rmtree(doomed)
-        else:
-            before = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
-            refuse_other_config(before, text, str(out))
-            earlier = [*record.pop("earlier", []), record]
-    out.mkdir(parents=True, exist_ok=True)
-    return earlier
-
-
 def _own_record(out: Path) -> dict[str, Any]:
-    """Return run.json of a folder that a run made and none is writing. Raises FileExistsError otherwise."""
+    """Return run.json of a folder that a run made. Raises FileExistsError for any other."""
     try:
-        record = json.loads((out / "run.json").read_text(encoding="utf-8"))
-        ours = "neuromf" in record["versions"] and "state" in record
+        record = read_json_object(out / "run.json")
+        ours = "neuromf" in record["versions"] and isinstance(record["state"], str)
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
         raise FileExistsError(f"{out} holds files but no run.json of ours: choose another out=FOLDER")
-    alive = record.get("host") == platform.node() and psutil.pid_exists(record.get("process", -1))
-    if record["state"] == "running" and alive and record["process"] != os.getpid():
-        raise FileExistsError(
-            f"{out} is being written by process {record['process']}: wait for it, or choose another out=FOLDER"
-        )
     return record
 
 

@@ -18,6 +18,8 @@ from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, w
 from neuromf.pictures import Picture, contact_sheets, slices
 from neuromf.run import write_json
 
+COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
+
 
 @dataclass(frozen=True)
 class Entry:

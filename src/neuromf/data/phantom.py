@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from neuromf.data.cohort import Entry, finish_cohort, read_cohort, save_entry, saved_record
+from neuromf.data.cohort import COHORT_FILES, Entry, finish_cohort, read_cohort, save_entry, saved_record
 from neuromf.data.deform import Deformation, random_points, read_at
 from neuromf.data.foreground import bounds
 from neuromf.data.labels import labelled_brain
@@ -24,9 +24,11 @@ from neuromf.data.scans import Scan, find_scans
 from neuromf.data.splits import SplitConfig
 from neuromf.data.template import MIDDLE, mni152, mni152_mask
 from neuromf.data.volume import Volume, VolumeError, Voxels, file_sha256, read_volume
+from neuromf.folders import Output
 from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk
 
+OUTPUT = Output("phantom", COHORT_FILES)
 MNI = "mni152"
 ABOUT = ("dataset", "group", "age", "sex")
 SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
@@ -77,7 +79,7 @@ class Source:
 def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
     """Write n phantoms into `out` as `prepare` writes volumes; return the number that failed."""
     sources = find_sources(config.source)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.source], resume=resume, overwrite=overwrite):
         records, failed = [], []
         with progress("phantoms") as bar:
             task = bar.add_task("phantom", total=config.n)

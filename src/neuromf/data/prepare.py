@@ -10,15 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from neuromf.data.cohort import finish_cohort, save_entry, saved_record
+from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig
 from neuromf.data.volume import VolumeError, file_sha256, read_volume
+from neuromf.folders import Output
 from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk, write_json
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output("prepare", COHORT_FILES)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,9 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
     """
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, [config.input, [scan.path for scan in scans]], resume=resume, overwrite=overwrite
+    ):
         records: list[dict[str, Any]] = []
         rejected: list[tuple[Scan, str]] = []
         duplicates: list[tuple[Scan, str]] = []

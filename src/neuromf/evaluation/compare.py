@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neuromf.evaluation.material import Bench, Protocol
-from neuromf.evaluation.report import say, write_results
+from neuromf.evaluation.material import Bench, Protocol, inputs
+from neuromf.evaluation.report import RESULT_FILES, say, write_results
 from neuromf.evaluation.sets import read_sets
 from neuromf.evaluation.suite import judge
+from neuromf.folders import Output
 from neuromf.run import open_run
+
+OUTPUT = Output("compare", RESULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def run(config: CompareConfig, out: Path, *, resume: bool = False, overwrite: bo
     smallest = min(len(s) for s in sets)
     n = min(config.n or smallest, smallest)
     bench = Bench(replace(config, n=n), out, sets)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, inputs(config, config.sets), resume=resume, overwrite=overwrite):
         results = judge(sets, bench)
         if results is None:
             print(f"part {config.part}: features are in {bench.job(()).cache.folder}")

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from neuromf.evaluation.material import Bench, Protocol
-from neuromf.evaluation.report import say, write_results
+from neuromf.evaluation.material import Bench, Protocol, inputs
+from neuromf.evaluation.report import RESULT_FILES, say, write_results
 from neuromf.evaluation.sets import named, read_set
 from neuromf.evaluation.suite import judge
+from neuromf.folders import Output
 from neuromf.run import open_run
+
+OUTPUT = Output("evaluate", RESULT_FILES)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ def run(config: EvaluateConfig, out: Path, *, resume: bool = False, overwrite: b
         raise ValueError("samples= names no folder: one that `neuromf generate` wrote, or any of NIfTI volumes")
     samples = named(read_set(config.samples, contrast=config.contrast))
     bench = Bench(config, out, [samples])
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, inputs(config, config.samples), resume=resume, overwrite=overwrite):
         results = judge([samples], bench)
         if results is None:
             print(f"part {config.part}: features are in {bench.job(()).cache.folder}")

@@ -28,6 +28,7 @@ from neuromf.evaluation.sets import (
 from neuromf.features.cache import Cache, default_cache
 from neuromf.features.extract import Features, Job, measure_all, read_prepared
 from neuromf.features.extractors import check_extractor
+from neuromf.folders import local_path
 from neuromf.generate.generator import cleaned
 from neuromf.morphology.synthseg import SynthSegConfig
 from neuromf.nets.vae import load_vae
@@ -86,6 +87,11 @@ class Protocol:
         if not (number.isdigit() and total.isdigit() and 1 <= int(number) <= int(total)):
             raise ValueError(f"part is {self.part!r}: 2/8, for example, the second of eight")
         return int(number), int(total)
+
+
+def inputs(config: Protocol, sets: object) -> list[object]:
+    """Return what an evaluation reads: folders, none of which its own output may be."""
+    return [sets, config.reference, config.real, config.train, config.vae]
 
 
 @dataclass
@@ -174,7 +180,7 @@ class Bench:
 
     def job(self, measures: Sequence[str]) -> Job:
         """Return what is done with each file."""
-        cache = Path(self.config.cache).expanduser() if self.config.cache else default_cache()
+        cache = local_path(self.config.cache) if self.config.cache else default_cache()
         return Job(tuple(measures), Cache(cache), str(self.device), self.frame, self.config.resample)
 
     def measure(self, volumes: VolumeSet, measures: Sequence[str]) -> Material:

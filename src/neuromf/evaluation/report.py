@@ -27,6 +27,10 @@ GROUPS = {
     "regions": "Sizes of regions",
     "copies": "Copies of training data",
 }
+RESULT_FILES = (
+    *("scores.json", "scores.csv", "rejected.csv", "index.html", "figures/*.png"),
+    *("reconstructions/*.nii.gz", "synthseg/**"),
+)
 MERITS = ("fid", "kid", "swd")
 
 

@@ -16,6 +16,7 @@ from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import VolumeError, read_volume, stem
 from neuromf.features.extract import Frame
+from neuromf.folders import local_path
 
 log = logging.getLogger("neuromf")
 TAKEN = ("real", "reconstruction", "training")  # names of what stands beside samples
@@ -65,7 +66,7 @@ def read_set(
     Raises FileNotFoundError where there is none, ValueError for splits of something that has none.
     """
     where, chosen = _split_of(folder, splits)
-    path = Path(where).expanduser()
+    path = local_path(where)
     label = name or (f"{path.name}:{chosen[0]}" if where != folder else path.name)
     if (path / "manifest.csv").is_file():
         entries = [e for e in read_cohort(path) if not chosen or e.split in chosen]
@@ -179,6 +180,6 @@ def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
 
 def _split_of(folder: str, splits: Sequence[str]) -> tuple[str, tuple[str, ...]]:
     where, colon, split = folder.rpartition(":")
-    if colon and split in SPLITS and not Path(folder).expanduser().exists():
+    if colon and split in SPLITS and not local_path(folder).exists():
         return where, (split,)
     return folder, tuple(splits)

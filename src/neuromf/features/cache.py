@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf.folders import cache_home
 from neuromf.run import write_bytes
 
 
@@ -45,4 +45,4 @@ class Cache:
 
 def default_cache() -> Path:
     """Return the folder of kept measurements: $NEUROMF_HOME/features, or ~/.cache/neuromf/features."""
-    return Path(os.environ.get("NEUROMF_HOME", "~/.cache/neuromf")).expanduser() / "features"
+    return cache_home() / "features"

@@ -15,6 +15,7 @@ from neuromf.features.measure import Measure, fingerprint
 from neuromf.features.networks import CENTRAL, random_network, slice_features, volume_features
 from neuromf.features.plain import coarse, spectrum, tissue
 from neuromf.features.posterior import posterior
+from neuromf.folders import local_path
 from neuromf.nets.checkpoints import cached_weights, load_remote
 from neuromf.nets.weights import WeightsError, read_state
 
@@ -43,7 +44,7 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
         return _random(name, device)
     kind, _, rest = name.partition(":")
     if kind in {"2.5d", "3d"} and rest:
-        return _own(kind, Path(rest).expanduser(), device)
+        return _own(kind, local_path(rest), device)
     if kind == "latents" and rest:
         return posterior(rest, device)
     plain = {"voxels": coarse, "spectrum": spectrum, "tissue": tissue}
@@ -64,7 +65,7 @@ def check_extractor(name: str) -> None:
     if name not in RANDOM and not (kind in {"2.5d", "3d"} and rest):
         load_measure(name)
         raise ValueError(f"{name} is no feature network: {', '.join([*FETCHED, *RANDOM])}, 2.5d:FILE or 3d:FILE")
-    if rest and not Path(rest).expanduser().is_file():
+    if rest and not local_path(rest).is_file():
         raise FileNotFoundError(f"{rest}: no such file; {name} was to be an extractor")
 
 

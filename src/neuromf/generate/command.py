@@ -14,6 +14,7 @@ from safetensors.torch import save
 from neuromf import __version__
 from neuromf.data.cohort import picture
 from neuromf.data.volume import file_sha256, write_volume
+from neuromf.folders import Output
 from neuromf.generate.generator import Drawn, Generator
 from neuromf.generate.model import load_model
 from neuromf.nets.vae import Precision
@@ -21,6 +22,10 @@ from neuromf.parallel import progress
 from neuromf.pictures import contact_sheets
 from neuromf.run import open_run, provenance, write_bytes, write_json, write_text
 
+OUTPUT = Output(
+    "generate",
+    ("dataset_description.json", "README.md", ".bidsignore", "sub-*/anat/sub-*", "contact*.png", "timing.json"),
+)
 SHOWN = 60  # samples on the contact sheet
 NOT_BIDS = ("config.yaml", "run.json", "run.log", "timing.json", "contact*.png", "*_latent.safetensors")
 
@@ -61,7 +66,7 @@ def run(config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: b
         load_model(config.model), config.device, config.precision, config.decode_memory_gb, config.vae
     )
     generator.vae  # noqa: B018 - refused before the folder is made
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.model, config.vae], resume=resume, overwrite=overwrite):
         about = describe(generator, config)
         write_json(out / "dataset_description.json", dataset_description(generator))
         write_text(out / ".bidsignore", "\n".join(NOT_BIDS) + "\n")

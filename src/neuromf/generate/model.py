@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from neuromf.flow.path import Prediction
+from neuromf.folders import local_path
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import VAEIdentity
 from neuromf.nets import DualTimeUNet, UNetConfig
@@ -22,6 +23,7 @@ from neuromf.nets.weights import WeightsError, load_strict, read_state, state_sh
 from neuromf.run import write_bytes, write_json, write_text
 
 CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
+MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
 KIND, FORMAT = "meanflow", 1
 EMBEDDED = "embedded"
 
@@ -158,7 +160,7 @@ def find_model(name: str) -> Path:
     """Return the folder of a model, fetched from the hub where the name is owner/name and no folder here."""
     if name == EMBEDDED:
         name = str(resources.files("neuromf") / "weights" / "small2mm")
-    folder = Path(name).expanduser()
+    folder = local_path(name)
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate

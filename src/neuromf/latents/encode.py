@@ -17,10 +17,12 @@ from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import REJECTED, write_table
 from neuromf.data.volume import VolumeError
 from neuromf.device import pick_device, say_memory
+from neuromf.folders import Output
 from neuromf.latents.shard import Shard, StoreError
 from neuromf.latents.statistics import STATS, LatentStats, latent_statistics
 from neuromf.latents.store import (
     INDEX,
+    STORE_FILES,
     LatentEntry,
     LatentStore,
     VAEIdentity,
@@ -33,6 +35,7 @@ from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output("encode", STORE_FILES)
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,10 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     """Encode every volume into the store `out` with index.json and stats.json; return the number that failed."""
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite):
         vae = load_vae(config.vae, "cpu")
         identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
-        for stale in (*out.glob(".shard-*"), out / INDEX, out / STATS):
+        for stale in (out / INDEX, out / STATS):
             stale.unlink(missing_ok=True)  # a store without an index is not finished
         done, jobs = plan(out, volumes, identity, config)
         failed: list[tuple[Entry, str]] = []

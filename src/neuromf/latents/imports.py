@@ -13,12 +13,14 @@ from torch import Tensor
 
 from neuromf.data.scans import REJECTED, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
+from neuromf.folders import Output, local_path
 from neuromf.latents.encode import finish
 from neuromf.latents.shard import StoreError
-from neuromf.latents.store import LatentEntry, VAEIdentity, write_index, write_shard
+from neuromf.latents.store import STORE_FILES, LatentEntry, VAEIdentity, write_index, write_shard
 from neuromf.nets.weights import plain, read_pickle
 from neuromf.run import open_run
 
+OUTPUT = Output("import-latents", STORE_FILES)
 TEXTS = ("session", "dataset", "group", "age", "sex")
 
 
@@ -47,13 +49,13 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
         raise ValueError(
             "vae= is empty: name the VAE that made the latents, so that they are decoded with the same one"
         )
-    folder = Path(config.files).expanduser()
+    folder = local_path(config.files)
     files = (
         sorted(folder.glob("*.pt") if folder.is_dir() else map(Path, glob.glob(str(folder)))) if config.files else []
     )
     if not files:
         raise FileNotFoundError(f"files={config.files}: a folder or glob of .pt files is needed")
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.files, files], resume=resume, overwrite=overwrite):
         rejected: list[dict[str, str]] = []
         given: dict[str, Split] = {}
         shapes: dict[Path, tuple[int, ...]] = {}

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from neuromf.folders import Output
 from neuromf.latents.encode import channel_table
 from neuromf.latents.statistics import LatentStats, latent_statistics
 from neuromf.latents.store import LatentStore
 from neuromf.run import atomic, open_run, write_json
 
+OUTPUT = Output("inspect", ("latents.png", "stats.json"))
 DRAWN = 100  # latents that the histograms are of
 
 
@@ -24,14 +26,16 @@ class InspectConfig:
 
 
 def run(config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> LatentStats:
-    """Print a store's statistics, and draw histograms, correlation and PCA spectrum into `out`/latents.png."""
+    """Print a store's statistics, and draw histograms, correlation and PCA spectrum into `out`/latents.png.
+
+    The command line's `out` is a folder beside the latents, LATENTS-inspection, if not given.
+    """
     if not config.latents:
         raise ValueError("name a latent store: neuromf inspect latents/")
-    if not resume and (out / "latents.png").is_file():
-        overwrite = True  # a second look replaces the first
     store = LatentStore(config.latents)
-    stats = latent_statistics(store)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    again = (out / "latents.png").is_file() and not overwrite  # a second look writes the same two files anew
+    with open_run(out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite):
+        stats = latent_statistics(store)
         report = describe(store, stats)
         print(report)
         write_json(out / "stats.json", stats.__dict__)

@@ -16,6 +16,7 @@ from neuromf.run import write_bytes, write_json
 
 INDEX = "index.json"
 FORMAT = 1
+STORE_FILES = ("shard-*.safetensors", "shard-*.json", INDEX, "stats.json", "rejected.csv")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from neuromf.folders import cache_home
 from neuromf.nets.resnets import medicalnet, radimagenet
 from neuromf.nets.weights import WeightsError, load_strict, read_state
 from neuromf.run import write_bytes, write_json
@@ -73,7 +73,7 @@ REMOTES = {
 
 def home() -> Path:
     """Return the folder of fetched weights: $NEUROMF_HOME, or ~/.cache/neuromf."""
-    return Path(os.environ.get("NEUROMF_HOME", "~/.cache/neuromf")).expanduser() / "weights"
+    return cache_home() / "weights"
 
 
 def cached_weights(name: str) -> Path:

@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from neuromf.device import autocast
+from neuromf.folders import local_path
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last
 from neuromf.nets.tiling import decode_in_tiles
 from neuromf.nets.weights import load_strict, read_state, state_sha256
@@ -126,7 +127,7 @@ def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision
         from neuromf.nets.maisi import load_maisi
 
         return load_maisi(name, device, precision)
-    path = Path(name).expanduser()
+    path = local_path(name)
     if (path / CONFIG).is_file():
         return load_small(path, device, precision)
     if path.is_file():

@@ -18,12 +18,14 @@ from scipy import stats
 from torch import Tensor, nn
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler, composition_residual
+from neuromf.folders import Output
 from neuromf.nets import SMALL, DualTimeUNet, UNetConfig, ema_model
 from neuromf.run import atomic, open_run, write_json
 from neuromf.toy import report
 from neuromf.toy.torus import Torus, as_volumes, in_dimensions, in_r4
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
 CALLS = (1, 5)  # network calls compared
 
 
@@ -116,7 +118,7 @@ def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool =
 
     A resumed run keeps the arms that are complete. Raises FileExistsError where `out` is in use, see `run.open_run`.
     """
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         results: dict[str, Result] = {}
         with _progress() as progress:
             for name, arm in config.chosen().items():

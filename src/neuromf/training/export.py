@@ -11,7 +11,8 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from neuromf.config import ConfigError, to_yaml
-from neuromf.generate.model import ModelConfig, as_tuples, save_model
+from neuromf.folders import Output, local_path
+from neuromf.generate.model import MODEL_FILES, ModelConfig, as_tuples, save_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, VAEIdentity
 from neuromf.nets.vae import CONFIG as VAE_CONFIG
@@ -19,6 +20,7 @@ from neuromf.run import open_run
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import TrainConfig, here
 
+OUTPUT = Output("export", MODEL_FILES)
 ONLINE = -1.0  # in place of a decay: the weights themselves
 
 
@@ -37,13 +39,13 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     """Write the model folder `out`."""
     if not config.run:
         raise ConfigError("run= names no folder: give one that `neuromf train` wrote")
-    source = Path(config.run).expanduser()
+    source = local_path(config.run)
     path = source / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not path.is_file():
         found = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt"))) or "none: give a run's folder"
         raise FileNotFoundError(f"{path}: no such checkpoint; there are {found}")
     trained = trained_config(read_checkpoint(path))
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.run], resume=resume, overwrite=overwrite):
         export(path, out, vae=trained.vae, ema=config.ema, half=config.half, name=config.name or source.name)
     print(f"{out}: neuromf generate model={out} n=4")
     return out
@@ -71,7 +73,7 @@ def export(
         updates=state["update"],
         ema=decay,
     )
-    own_vae = vae if vae and (Path(vae).expanduser() / VAE_CONFIG).is_file() else ""
+    own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
     save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
     return folder
 

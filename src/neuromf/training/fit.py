@@ -18,7 +18,8 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
 from neuromf.config import ConfigError
 from neuromf.device import pick_device
-from neuromf.generate.model import load_model, same_vae
+from neuromf.folders import Output
+from neuromf.generate.model import MODEL_FILES, load_model, same_vae
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
@@ -39,6 +40,14 @@ from neuromf.training.samples import SampleLook
 from neuromf.training.selfcheck import self_check
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output(
+    "train",
+    (
+        *("checkpoints/*.ckpt", "log.csv", "samples/update-*", "diagnostics.csv", "diagnostics/update-*"),
+        *("evaluation.csv", "evaluation.json", "evaluation/real-*", "tensorboard/**"),
+        *(f"model/{name}" for name in MODEL_FILES),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
         return None
     device = pick_device(config.device)
     last = out / "checkpoints" / LAST
-    with open_run(out, here(config), resume=resume, overwrite=overwrite) if rank() == 0 else contextlib.nullcontext():
+    with _opened(out, config, resume=resume, overwrite=overwrite):
         state = read_checkpoint(last) if resume and last.is_file() else {}
         module = begin(config, data, state, str(last))
         if not is_done(config, state):
@@ -107,6 +116,14 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
             model = export(out / "checkpoints" / (BEST if best else LAST), out / "model", vae=config.vae)
             print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
     return out / "model"
+
+
+def _opened(out: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> contextlib.AbstractContextManager[Any]:
+    """Return the run's folder, which the first process opens for all."""
+    if rank() != 0:
+        return contextlib.nullcontext()
+    inputs = [config.latents, config.vae, config.start]
+    return open_run(out, here(config), OUTPUT, inputs, resume=resume, overwrite=overwrite)
 
 
 def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) -> MeanFlowModule:

@@ -19,6 +19,7 @@ from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import write_table
 from neuromf.device import autocast, pick_device, say_memory
 from neuromf.flow import Ramp
+from neuromf.folders import Output
 from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last, gradient_l1, kl_to_standard_normal
@@ -27,6 +28,10 @@ from neuromf.parallel import progress
 from neuromf.run import atomic, open_run, write_json, write_text
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output(
+    "train-vae",
+    ("model.safetensors", "config.json", "README.md", "log.csv", "checkpoint.pt", "scores.json"),
+)
 CHECKPOINT = "checkpoint.pt"
 
 
@@ -109,7 +114,7 @@ def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: b
             f"patch={smallest // 4 * 4}"
         )
     config = replace(config, name=config.name or out.name)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
         device = pick_device(config.device)
         state = Training(config, device)
         start = state.load(out / CHECKPOINT) if resume and (out / CHECKPOINT).is_file() else 0

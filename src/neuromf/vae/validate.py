@@ -19,6 +19,7 @@ from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import Volume, VolumeError, write_volume
 from neuromf.device import pick_device, say_memory
+from neuromf.folders import Output
 from neuromf.latents import LatentStore
 from neuromf.metrics.paired import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
@@ -28,6 +29,7 @@ from neuromf.pictures import data_uri, grey, slices
 from neuromf.run import open_run, write_json, write_text
 
 log = logging.getLogger("neuromf")
+OUTPUT = Output("validate-vae", ("scores.json", "index.html", "reconstructions/*.nii.gz"))
 SHOWN = 24  # volumes on the page
 DIFFERENCE = 0.2  # the differences are drawn from minus this to plus this
 
@@ -83,7 +85,9 @@ def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite
     """Write scores.json, index.html and reconstructions/ into `out`; return the number of volumes that failed."""
     entries = config.entries()
     device = pick_device(config.device)
-    with open_run(out, config, resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, [config.volumes, config.vae, config.latents], resume=resume, overwrite=overwrite
+    ):
         vae = load_vae(config.vae, device, config.precision)
         store = LatentStore(config.latents) if config.latents else None
         if store is not None and store.vae.sha256 not in {"", vae.sha256}:

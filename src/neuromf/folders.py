@@ -1,0 +1,202 @@
+"""Whose a run's folder is: which files a verb writes, what else lies there, and how an earlier run makes room."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+FILES = "files.txt"  # what a run has written, one path a line, relative to its folder
+REPLACED = ".replaced"  # where the files of an earlier run wait until the new one is complete
+COMMON = ("config.yaml", "run.json", "run.log", ".lock", FILES)  # of every run
+DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # left by file browsers
+TEMPORARY = re.compile(r"^\..*\.[0-9a-f]{16}\.tmp(\..+)?$")  # see `temporary_name`
+SHOWN = 3  # files that an error names
+LONGEST_STEM = 60  # characters of a name that its temporary name repeats: names end at 255
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a verb writes into its folder: patterns of paths; `*` stands within one name, a last `**` for anything
+    below.
+    """
+
+    verb: str
+    patterns: tuple[str, ...]
+
+    def writes(self, path: str) -> bool:
+        """Return True if a path, relative to the folder, is one that the verb writes."""
+        name = PurePosixPath(path).name
+        own = (*COMMON, *self.patterns)
+        return name in DROPPINGS or bool(TEMPORARY.match(name)) or any(_matches(path, p) for p in own)
+
+
+def local_path(text: str | Path) -> Path:
+    """Return a path with `~` expanded. Raises ValueError where the user has no home, as in some containers."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text}: there is no home folder here (HOME is not set): give a full path") from None
+
+
+def cache_home() -> Path:
+    """Return the folder of what is kept between runs: $NEUROMF_HOME, or ~/.cache/neuromf."""
+    given = os.environ.get("NEUROMF_HOME")
+    if given:
+        return local_path(given)
+    try:
+        return Path("~/.cache/neuromf").expanduser()
+    except RuntimeError:
+        raise ValueError(
+            "there is no home folder to keep weights and features in (HOME is not set): set NEUROMF_HOME to a folder"
+        ) from None
+
+
+def temporary_name(path: Path) -> Path:
+    """Return an unpredictable hidden name beside `path`, with the same ending."""
+    stem = path.name.removesuffix(path.suffix)[:LONGEST_STEM]
+    return path.with_name(f".{stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what killed runs left half-written; the caller holds the folder's lock."""
+    for path in _files(folder):
+        if TEMPORARY.match(path.name):
+            path.unlink(missing_ok=True)
+
+
+def refuse_inputs(out: Path, inputs: Iterable[Any]) -> None:
+    """Raise FileExistsError where the folder `out` is, contains or lies in an input, symbolic links resolved.
+
+    `inputs` are paths, or lists and mappings of them, as configurations hold them; what is no path here
+    (a URL, the name of a model, nothing) is passed over. Folders below `derivatives/` of an input are
+    fine: BIDS keeps results there.
+    """
+    place = out.resolve()
+    for given in _flat(inputs):
+        path = _existing(given)
+        if path is None:
+            continue
+        source = path.resolve()
+        inside = place.is_relative_to(source) and "derivatives" not in place.relative_to(source).parts[:-1]
+        if place == source:
+            how = "is the input"
+        elif source.is_relative_to(place):
+            how = "holds the input"
+        elif inside:
+            how = "lies in the input"
+        else:
+            continue
+        raise FileExistsError(f"out={out} {how} {given}: choose a folder beside it, out={_beside(path)} for example")
+
+
+def foreign_files(out: Path, output: Output, *, killed: bool) -> list[str]:
+    """Return the files in `out` that no run of this verb wrote, relative to it.
+
+    A run that ended left a list of its files; of one that was killed, or of an earlier version, the patterns tell.
+    """
+    listed = _listed(out)
+    found = []
+    for path in _files(out):
+        relative = path.relative_to(out).as_posix()
+        if relative in listed or relative.startswith(f"{REPLACED}/"):
+            continue
+        trusted = killed or not listed or relative in COMMON or TEMPORARY.match(path.name) or path.name in DROPPINGS
+        if not (trusted and output.writes(relative)):
+            found.append(relative)
+    return sorted(found)
+
+
+def write_list(out: Path, foreign: Sequence[str]) -> str:
+    """Return the text of files.txt: every file in `out` but the foreign ones."""
+    strangers = set(foreign)
+    own = sorted(p.relative_to(out).as_posix() for p in _files(out))
+    return "".join(f"{path}\n" for path in own if path not in strangers and not path.startswith(f"{REPLACED}/"))
+
+
+def set_aside(out: Path) -> None:
+    """Move all that is in `out` into a numbered folder of .replaced/, run.json last, so that it tells whose it is.
+
+    The folder itself stays: it may be a symbolic link, a mount, or where the user is.
+    """
+    places = out / REPLACED
+    places.mkdir(exist_ok=True)
+    number = 1 + max((int(p.name) for p in places.iterdir() if p.name.isdigit()), default=0)
+    place = places / str(number)
+    place.mkdir()
+    names = sorted((p.name for p in out.iterdir()), key=lambda name: name == "run.json")
+    for name in names:
+        if name not in {REPLACED, ".lock"}:
+            (out / name).rename(place / name)
+
+
+def remove_replaced(out: Path) -> None:
+    """Delete what `set_aside` moved, now that the run that replaces it is complete."""
+    if (out / REPLACED).is_dir():
+        shutil.rmtree(out / REPLACED)
+
+
+def say_kept(out: Path) -> None:
+    """Tell where the files of the earlier run are, when the one that was to replace it did not end well."""
+    if (out / REPLACED).is_dir():
+        print(f"what it was to replace is kept in {out / REPLACED} until a run is complete", file=sys.stderr)
+
+
+def _matches(path: str, pattern: str) -> bool:
+    parts, wanted = path.split("/"), pattern.split("/")
+    if wanted[-1] == "**":
+        wanted.pop()
+        parts = parts[: len(wanted)] if len(parts) > len(wanted) else []
+    return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return every file below a folder, and every link, which is not followed."""
+    found = []
+    for here, folders, files in os.walk(folder):
+        links = [name for name in folders if os.path.islink(os.path.join(here, name))]
+        found += [Path(here) / name for name in (*files, *links)]
+    return found
+
+
+def _listed(out: Path) -> set[str]:
+    try:
+        return set((out / FILES).read_text(encoding="utf-8").splitlines())
+    except (OSError, UnicodeDecodeError):
+        return set()
+
+
+def _flat(values: Iterable[Any]) -> list[str]:
+    found: list[str] = []
+    for value in values:
+        if isinstance(value, dict):
+            found += _flat(value.values())
+        elif isinstance(value, list | tuple):
+            found += _flat(value)
+        elif value not in ("", None):
+            found.append(str(value))
+    return found
+
+
+def _existing(text: str) -> Path | None:
+    """Return the path of an input, without the :SPLIT that may follow; None for a URL, a name, a glob."""
+    for candidate in (text, text.rpartition(":")[0]):
+        try:
+            path = local_path(candidate) if candidate and "://" not in candidate else None
+            if path is not None and path.exists():
+                return path
+        except (ValueError, OSError):  # no home; a name too long to be a file's
+            continue
+    return None
+
+
+def _beside(path: Path) -> Path:
+    folder = path if path.is_dir() else path.parent
+    return folder.with_name(f"{folder.resolve().name}-out") if folder.name else Path(f"{folder.resolve().name}-out")

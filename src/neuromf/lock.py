@@ -1,0 +1,62 @@
+"""One run a folder: a lock that ends with its process, whatever ends that."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger("neuromf")
+BUSY = (errno.EACCES, errno.EAGAIN)
+_held: set[Path] = set()  # of this process: the system's locks are a process's, not a thread's
+
+
+class LockedError(FileExistsError):
+    """A folder that another run is writing."""
+
+
+@contextlib.contextmanager
+def lock(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process while the body runs. Raises LockedError where somebody else has it.
+
+    POSIX record locks: they work over NFS, and forked workers do not inherit them, so that a run can go on the moment
+    its first process was killed. A file system without locks is used all the same, with a line in the log.
+    """
+    own = folder.resolve()
+    if own in _held:
+        raise LockedError(f"{folder} is being written by this very process")
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _take(descriptor, folder)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+        _held.add(own)
+        try:
+            yield
+        finally:
+            _held.discard(own)
+    finally:
+        os.close(descriptor)  # which ends the lock
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in BUSY:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another run"
+            raise LockedError(
+                f"{folder} is being written by {holder}: wait for it, or choose another out=FOLDER"
+            ) from None
+        log.warning("%s: the file system has no locks (%s): start no second run there", folder, error.strerror)
