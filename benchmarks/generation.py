@@ -21,11 +21,12 @@ from monai.networks.schedulers.rectified_flow import RFlowScheduler
 from torch import Tensor
 
 from neuromf.data.volume import Volume, write_volume
+from neuromf.device import Precision
 from neuromf.flow import sample
 from neuromf.generate.generator import centred_affine
 from neuromf.generate.model import load_model
 from neuromf.nets import BRAIN, DualTimeUNet
-from neuromf.nets.vae import FrozenVAE, Precision, load_vae
+from neuromf.nets.vae import FrozenVAE, load_vae
 from step import hardware, network_with_weights
 
 STEPS = 30

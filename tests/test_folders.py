@@ -29,16 +29,17 @@ def test_out_is_never_an_input(tmp_path, out, how):
     (tmp_path / "link").symlink_to(tmp_path / "scans")
     for inputs in ([str(tmp_path / "scans")], [["", str(tmp_path / "scans")]], [{"a": str(tmp_path / "link")}]):
         with pytest.raises(FileExistsError, match=how):
-            folders.refuse_inputs(tmp_path / out, inputs)
+            folders.refuse_inputs(tmp_path / out, inputs, overwrite=True)
 
 
 def test_out_may_lie_beside_its_input_or_among_derivatives(tmp_path):
     (tmp_path / "scans").mkdir()
     inputs = [str(tmp_path / "scans"), "s3://bucket/latents", "embedded", "", None, "x" * 5000, "a/*.nii"]
     for out in ("out", "scans-2", "scans/derivatives/neuromf"):
-        folders.refuse_inputs(tmp_path / out, inputs)
+        folders.refuse_inputs(tmp_path / out, inputs, overwrite=True)
+    folders.refuse_inputs(tmp_path / "scans" / "out", inputs)  # `cd scans; neuromf prepare input=. out=out`
     with pytest.raises(FileExistsError, match="lies in"):
-        folders.refuse_inputs(tmp_path / "scans" / "out", [f"{tmp_path / 'scans'}:train"])
+        folders.refuse_inputs(tmp_path / "scans" / "out", [f"{tmp_path / 'scans'}:train"], overwrite=True)
 
 
 def test_temporary_names_cannot_be_foretold_and_are_short_enough(tmp_path):

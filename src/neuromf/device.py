@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, get_args
 
 import torch
 
+Precision = Literal["float32", "bfloat16"]
+
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of a name; `auto` is the GPU, if there is one. Raises ValueError where it is not there."""
+    """Return the device of a name; `auto` is the GPU, if there is one.
+
+    Raises ValueError where it is not there, or of a kind that is not supported.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
         raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
+    if device.type not in {"cpu", "cuda", "mps"} or (device.type == "mps" and not torch.backends.mps.is_available()):
+        raise ValueError(f"device={name}: not on this machine; device=cpu works anywhere, `neuromf doctor` tells more")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works anywhere, `neuromf "
@@ -34,7 +42,15 @@ def has_bf16(device: torch.device) -> bool:
 
 def autocast(device: torch.device | str, precision: str) -> torch.autocast:
     """Return the context in which networks compute in `precision`, float32 or bfloat16; weights stay as they are."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bfloat16")
+    enabled = check_precision(precision) == "bfloat16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
+
+
+def check_precision(name: str) -> Precision:
+    """Return the name of a precision. Raises ValueError for another, which would silently compute in float32."""
+    if name not in get_args(Precision):
+        raise ValueError(f"precision is {name!r}: {' or '.join(get_args(Precision))}")
+    return name  # type: ignore[return-value]
 
 
 def wait_for_gpu() -> None:

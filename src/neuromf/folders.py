@@ -72,8 +72,9 @@ def remove_temporaries(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def refuse_inputs(out: Path, inputs: Iterable[Any]) -> None:
-    """Raise FileExistsError where the folder `out` is, contains or lies in an input, symbolic links resolved.
+def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) -> None:
+    """Raise FileExistsError where the folder `out` is or contains an input, symbolic links resolved; with
+    `overwrite` also where it lies in one.
 
     `inputs` are paths, or lists and mappings of them, as configurations hold them; what is no path here
     (a URL, the name of a model, nothing) is passed over. Folders below `derivatives/` of an input are
@@ -85,7 +86,9 @@ def refuse_inputs(out: Path, inputs: Iterable[Any]) -> None:
         if path is None:
             continue
         source = path.resolve()
-        inside = place.is_relative_to(source) and "derivatives" not in place.relative_to(source).parts[:-1]
+        inside = (
+            overwrite and place.is_relative_to(source) and "derivatives" not in place.relative_to(source).parts[:-1]
+        )
         if place == source:
             how = "is the input"
         elif source.is_relative_to(place):

@@ -60,14 +60,14 @@ def open_run(
     run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what was written. With
     `overwrite` the files of an earlier run of the same verb are deleted when the body has ended well, not before.
 
-    Raises FileExistsError where `out` is, contains or lies in one of `inputs`; where another run is
-    writing it; where it holds files and neither `resume` nor `overwrite` is asked for; where it is of
+    Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`, lies in one; where
+    another run is writing it; where it holds files and neither `resume` nor `overwrite` is asked for; where it is of
     another verb or nobody's; and, with `overwrite`, where it holds files that no run of the verb wrote.
     Raises ConfigError where a resumed run had another configuration.
     """
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file: choose another folder with out=FOLDER")
-    refuse_inputs(out, inputs)
+    refuse_inputs(out, inputs, overwrite=overwrite)
     text = to_yaml(config)
     before = _look(out, output, resume=resume, overwrite=overwrite)  # refused before anything is touched
     out.mkdir(parents=True, exist_ok=True)

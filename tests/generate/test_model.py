@@ -48,7 +48,11 @@ def test_weights_of_another_model(tmp_path, model_folder):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"kind": "small-vae"}, "kind 'small-vae'"), ({"format": 9}, "format 9"), ({"stats": {}}, "another version")],
+    [
+        ({"kind": "small-vae"}, "kind 'small-vae'"),
+        ({"format": 9}, "format 9"),
+        ({"stats": {}}, "missing required field `mean` at `stats`"),
+    ],
 )
 def test_another_kind_of_folder(tmp_path, model_folder, change, said):
     folder = copied(model_folder, tmp_path)

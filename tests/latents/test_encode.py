@@ -12,6 +12,7 @@ from conftest import tiny_cohort, tiny_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.encode import EncodeConfig, run
+from neuromf.lock import lock
 from neuromf.nets.vae import load_vae
 
 
@@ -74,7 +75,7 @@ def test_half_a_shard_is_made_again(config, tmp_path):
     run(config, tmp_path / "fresh")
     broken = out / "shard-00001.safetensors"
     broken.write_bytes(broken.read_bytes()[:-5])
-    (out / ".shard-00002.1.safetensors").write_bytes(b"half")
+    (out / ".shard-00002.0123456789abcdef.tmp.safetensors").write_bytes(b"half")
     kept = (out / "shard-00000.safetensors").stat().st_mtime_ns
     assert run(config, out, resume=True) == 0
     assert same(out, tmp_path / "fresh")
@@ -114,15 +115,8 @@ def test_kill_and_rerun(config, tmp_path):
 def test_a_second_encoder_is_refused(config, tmp_path):
     out = tmp_path / "out"
     run(config, out)
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        record = json.loads((out / "run.json").read_text())
-        (out / "run.json").write_text(json.dumps(record | {"state": "running", "process": sleeper.pid}))
-        with pytest.raises(FileExistsError, match=f"is being written by process {sleeper.pid}"):
-            run(config, out, resume=True)
-    finally:
-        sleeper.kill()
-        sleeper.wait()
+    with lock(out), pytest.raises(FileExistsError, match="is being written by"):
+        run(config, out, resume=True)
     run(config, out, resume=True)  # it is gone: go on
 
 

@@ -3,12 +3,13 @@ import json
 import fsspec
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
 from conftest import STORE_VAE as VAE
 from conftest import known_latents
 from neuromf.latents import LatentStore, StoreError
-from neuromf.latents.store import LatentEntry, VAEIdentity, finished_shards
+from neuromf.latents.store import LatentEntry, VAEIdentity, finished_shards, write_index, write_shard
 
 
 def test_every_latent_is_where_the_index_says(store_folder):
@@ -42,7 +43,7 @@ def test_folders_that_are_no_store(tmp_path, store_folder):
     with pytest.raises(StoreError, match="holds no index.json: give a folder that `neuromf encode` finished"):
         LatentStore(tmp_path)
     (tmp_path / "index.json").write_text("{")
-    with pytest.raises(StoreError, match="not readable"):
+    with pytest.raises(StoreError, match="index.json is not what it should be: Input data was truncated"):
         LatentStore(tmp_path)
     index = json.loads((store_folder / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | {"format": 99}))
@@ -50,9 +51,58 @@ def test_folders_that_are_no_store(tmp_path, store_folder):
         LatentStore(tmp_path)
 
 
-def test_entries_of_another_version():
-    with pytest.raises(StoreError, match="another version"):
-        LatentEntry.from_json({"name": "a", "colour": "red"})
+@pytest.mark.parametrize("shard", ["../../etc/passwd", "/tmp/x", "s3://b/x", "a::b", ".hidden", "", "a/b"])
+def test_a_shard_never_leaves_its_store(store_folder, tmp_path, shard):
+    index = json.loads((store_folder / "index.json").read_text())
+    index["entries"][3]["shard"] = shard
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(StoreError, match=r"index.json .* a name such as shard-00000 at `entries.3.`"):
+        LatentStore(tmp_path)
+
+
+def test_a_flipped_bit_is_noticed_the_first_time_a_latent_is_read(store_folder, tmp_path):
+    for path in store_folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shard = tmp_path / "shard-00001.safetensors"
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 4  # in the last tensor
+    shard.write_bytes(content)
+    store = LatentStore(tmp_path)
+    found = []
+    for read in (store.__getitem__, store.sigma):
+        for i in range(4, 8):
+            try:
+                read(i)
+            except StoreError as error:
+                found.append(str(error))
+    assert len(found) == 1
+    assert "were changed since they were written: encode again" in found[0]
+
+
+def test_stores_of_before_checksums_are_read(store_folder, tmp_path):
+    """Without checksums, and with the keys that standard deviations had: NAME.sigma."""
+    index = json.loads((store_folder / "index.json").read_text())
+    for entry in index["entries"]:
+        del entry["crc32"]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    for path in store_folder.glob("*.safetensors"):
+        tensors = {k.replace("/sigma", ".sigma"): v for k, v in load_file(path).items()}
+        save_file(tensors, tmp_path / path.name)
+    store = LatentStore(tmp_path)
+    assert torch.equal(store[5], known_latents()[5])
+    torch.testing.assert_close(store.sigma(5), 0.1 * known_latents()[5].abs())
+
+
+def test_names_that_look_like_keys_stay_apart(tmp_path):
+    names = ("a", "a.sigma", "__metadata__")
+    latents = [torch.full((4, 2, 2, 2), float(i)) for i in range(3)]
+    part = [(LatentEntry(n, n, "train", "shard-00000"), z, 10 + z) for n, z in zip(names, latents, strict=True)]
+    write_index(tmp_path, VAE, (4, 2, 2, 2), write_shard(tmp_path, "shard-00000", VAE, part), sigma=True)
+    store = LatentStore(tmp_path)
+    for i, entry in enumerate(store.entries):
+        number = names.index(entry.name)
+        assert torch.equal(store[i], latents[number])
+        assert torch.equal(store.sigma(i), 10 + latents[number])
 
 
 def test_finished_shards_are_those_of_this_vae_and_whole(store_folder, tmp_path):

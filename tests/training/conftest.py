@@ -16,7 +16,7 @@ SIZE = (4, 8, 8, 8)
 
 
 def latent_store(
-    folder: Path, n: int = 24, size=SIZE, vae: VAEIdentity = STORE_VAE, val: int = 6, broken: int = -1
+    folder: Path, n: int = 24, size=SIZE, vae: VAEIdentity = STORE_VAE, val: int = 6, broken: int = -1, names: str = "s"
 ) -> Path:
     """A store of smooth latents about a common mean, as brains are; number `broken` got a NaN after the statistics."""
     folder.mkdir(parents=True)
@@ -27,7 +27,9 @@ def latent_store(
     affine = ((2.0, 0, 0, 1), (0, 2.0, 0, 1), (0, 0, 2.0, 1), (0, 0, 0, 1.0))
     part = [
         (
-            LatentEntry(f"s{i:02d}", f"s{i:02d}", "train" if i < n - val else "val", "shard-00000", affine=affine),
+            LatentEntry(
+                f"{names}{i:02d}", f"{names}{i:02d}", "train" if i < n - val else "val", "shard-00000", affine=affine
+            ),
             z,
             None,
         )

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,14 +11,22 @@ import torch
 from conftest import STORE_VAE, tiny_unet
 from neuromf.config import ConfigError
 from neuromf.latents.statistics import LatentStats
-from neuromf.latents.store import VAEIdentity
+from neuromf.latents.store import LatentStore, VAEIdentity
 from neuromf.nets.weights import WeightsError
 from neuromf.training import fit
 from neuromf.training.checkpoint import Origin, Saver, check_same_run, read_checkpoint, recorded
 from neuromf.training.config import Checkpoints, Samples, Slurm
 from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
-from training.conftest import tiny_config
+from training.conftest import latent_store, tiny_config
+
+
+def module_of(config):
+    return MeanFlowModule(tiny_unet(torch.float32), config)
+
+
+def origin(store):
+    return Origin(STORE_VAE, LatentStats.load(store), (2.0, 2.0, 2.0), LatentStore(store).sha256)
 
 
 def test_older_ones_are_deleted(tmp_path, store):
@@ -72,11 +81,9 @@ def test_a_truncated_one_is_refused_and_nothing_is_lost(tmp_path, store):
 
 def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     config = tiny_config(store)
-    module = MeanFlowModule(tiny_unet(torch.float32), config)
+    module = module_of(config)
     monkeypatch.setattr(module, "state", lambda: {"update": 3})
-    saver = Saver(
-        tmp_path, config, Origin(STORE_VAE, LatentStats.load(store), (2.0, 2.0, 2.0)), Meter(tmp_path, config)
-    )
+    saver = Saver(tmp_path, config, origin(store), Meter(tmp_path, config))
     saver.save(module)
 
     def broken(state, path):
@@ -91,12 +98,44 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
 
 
 def test_another_run_is_refused(store):
-    config = tiny_config(store)
-    state = {"vae": asdict(STORE_VAE), "config": recorded(config)}
-    check_same_run(state, replace(config, loaders=2, launch="print", slurm=Slurm("gpu")), STORE_VAE, "here")
+    config, own = tiny_config(store), origin(store)
+    state = {"vae": asdict(STORE_VAE), "config": recorded(config), "stats": asdict(own.stats), "latents": own.latents}
+    check_same_run(state, replace(config, loaders=2, launch="print", slurm=Slurm("gpu")), own)
     with pytest.raises(ValueError, match="give the latents that the run began with"):
-        check_same_run(state, config, VAEIdentity("other", "b" * 64, 4, 4), "here")
+        check_same_run(state, config, own._replace(vae=VAEIdentity("other", "b" * 64, 4, 4)))
     with pytest.raises(ConfigError, match="the checkpoint was started with another configuration .*accumulate"):
-        check_same_run(state, replace(config, accumulate=2), STORE_VAE, "here")
+        check_same_run(state, replace(config, accumulate=2), own)
     with pytest.raises(ConfigError, match="'n': 3"):
-        check_same_run(state, replace(config, samples=Samples(n=3)), STORE_VAE, "here")
+        check_same_run(state, replace(config, samples=Samples(n=3)), own)
+
+
+def test_other_latents_under_the_same_path_are_refused(tmp_path):
+    """Another cohort, and subjects that were added: training would go on, and export statistics that are not its own."""
+    config = tiny_config(latent_store(tmp_path / "latents"))
+    fit.run(replace(config, updates=2), tmp_path / "run")
+    shutil.rmtree(tmp_path / "latents")
+    latent_store(tmp_path / "latents", n=30)
+    with pytest.raises(
+        ValueError, match=r"on 18 latents of 18 people, .* other statistics now \(24 latents of 24 people"
+    ):
+        fit.run(replace(config, updates=2), tmp_path / "run", resume=True)
+    stats = LatentStats.load(tmp_path / "latents")
+    shutil.rmtree(tmp_path / "latents")
+    latent_store(tmp_path / "latents", names="p")
+    assert LatentStats.load(tmp_path / "latents") != stats
+    with pytest.raises(ValueError, match="holds other latents than the checkpoint was trained on"):
+        fit.run(replace(config, updates=2), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("where", [0.1, 0.5, 0.9])
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path, store, monkeypatch, where):
+    config = tiny_config(store)
+    module = module_of(config)
+    monkeypatch.setattr(module, "state", lambda: {"update": 3, "network": module.network.state_dict()})
+    Saver(tmp_path, config, origin(store), Meter(tmp_path, config)).save(module)
+    path = tmp_path / "checkpoints" / "last.ckpt"
+    content = bytearray(path.read_bytes())
+    content[int(where * len(content))] ^= 16
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="last.ckpt: was damaged since it was written"):
+        read_checkpoint(path)

@@ -14,10 +14,10 @@ from safetensors.torch import save
 from neuromf import __version__
 from neuromf.data.cohort import picture
 from neuromf.data.volume import file_sha256, write_volume
+from neuromf.device import Precision
 from neuromf.folders import Output
 from neuromf.generate.generator import Drawn, Generator
 from neuromf.generate.model import load_model
-from neuromf.nets.vae import Precision
 from neuromf.parallel import progress
 from neuromf.pictures import contact_sheets
 from neuromf.run import open_run, provenance, write_bytes, write_json, write_text

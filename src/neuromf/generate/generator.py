@@ -14,10 +14,10 @@ from torch import Tensor
 
 from neuromf.chance import Purpose, generator
 from neuromf.data.volume import Affine, Volume, Voxels
-from neuromf.device import autocast, pick_device, say_memory, wait_for_gpu
+from neuromf.device import Precision, autocast, check_precision, pick_device, say_memory, wait_for_gpu
 from neuromf.flow import sample
 from neuromf.generate.model import Model, ModelConfig, load_model
-from neuromf.nets.vae import FrozenVAE, Precision
+from neuromf.nets.vae import FrozenVAE
 
 BACKGROUND = 0.02  # a decoder leaves a little outside a stripped brain, where its training volumes were 0
 
@@ -48,7 +48,7 @@ class Generator:
         vae: str = "",
     ) -> None:
         self.device = pick_device(device)
-        self.model, self.precision, self.decode_memory_gb = model, precision, decode_memory_gb
+        self.model, self.precision, self.decode_memory_gb = model, check_precision(precision), decode_memory_gb
         model.network.to(self.device)
         self._vae_name = vae
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 import shutil
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -13,13 +13,15 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf.device import Precision
 from neuromf.flow.path import Prediction
-from neuromf.folders import local_path
+from neuromf.folders import cache_home, local_path
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import VAEIdentity
 from neuromf.nets import DualTimeUNet, UNetConfig
-from neuromf.nets.vae import FrozenVAE, Precision, load_vae
-from neuromf.nets.weights import WeightsError, load_strict, read_state, state_sha256
+from neuromf.nets.vae import FrozenVAE, load_vae
+from neuromf.nets.weights import WeightsError, load_strict, loaded, read_state, state_sha256
+from neuromf.records import RecordError, as_record, read_json_object, read_record
 from neuromf.run import write_bytes, write_json, write_text
 
 CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
@@ -43,6 +45,15 @@ class ModelConfig:
     updates: int
     ema: float
 
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
+            raise ValueError(f"scale {self.scale}, spacing {self.spacing} mm: finite numbers above 0")
+        if not self.vae.channels == self.stats.shape[0] == self.network.latent_channels:
+            raise ValueError(
+                f"a network of {self.network.latent_channels} channels, latents of {self.stats.shape[0]}, a VAE of "
+                f"{self.vae.channels}: they must be equal"
+            )
+
     @property
     def shape(self) -> tuple[int, ...]:
         """Of a latent, (C, D, H, W)."""
@@ -53,32 +64,19 @@ class ModelConfig:
         return {"kind": KIND, "format": FORMAT, "sha256": sha256} | asdict(self)
 
     @classmethod
-    def from_json(cls, record: Any, where: Path) -> tuple[ModelConfig, str]:
-        """Return what a config.json holds, and the fingerprint of its weights. Raises ValueError for another's."""
-        found = (
-            (record.get("kind"), record.get("format")) if isinstance(record, dict) else (type(record).__name__, None)
-        )
+    def read(cls, path: Path) -> tuple[ModelConfig, str]:
+        """Return what a config.json holds, and the fingerprint of its weights. Raises RecordError for another's."""
+        record = read_json_object(path, "copy the folder again")
+        found = (record.get("kind"), record.get("format"))
         if found != (KIND, FORMAT):
-            raise ValueError(
-                f"{where}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
+            raise RecordError(
+                f"{path}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
                 "give a folder that `neuromf train` wrote (its model/)"
             )
-        try:
-            config = cls(
-                name=record["name"],
-                network=UNetConfig(**as_tuples(record["network"])),
-                predict=record["predict"],
-                solver=record["solver"],
-                scale=record["scale"],
-                vae=VAEIdentity(**record["vae"]),
-                stats=LatentStats(**as_tuples(record["stats"])),
-                spacing=tuple(record["spacing"]),
-                updates=record["updates"],
-                ema=record["ema"],
-            )
-            return config, str(record["sha256"])
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{where}: {error} is missing or wrong: it was written by another version") from None
+        advice = "copy the folder again, or take the version that wrote it"
+        return as_record(record, cls, str(path), advice), as_record(
+            record.get("sha256"), str, f"{path}: sha256", advice
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def save_model(
         shutil.copytree(vae, folder / VAE, dirs_exist_ok=True, ignore=_other_than_weights)
     write_bytes(folder / WEIGHTS, save(stored))
     write_text(folder / CARD, card)
-    write_json(folder / CONFIG, config.to_json(state_sha256(network)))
+    write_json(folder / CONFIG, config.to_json(state_sha256(stored)))
 
 
 def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
@@ -140,14 +138,9 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
     """
     folder = find_model(str(name))
     path = folder / CONFIG
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not readable ({error}): copy the folder again") from None
-    config, expected = ModelConfig.from_json(record, path)
-    network = DualTimeUNet(config.network)
-    load_strict(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
-    sha256 = state_sha256(network)
+    config, expected = ModelConfig.read(path)
+    network = loaded(lambda: DualTimeUNet(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    sha256 = state_sha256(network.state_dict())
     if sha256 != expected:
         raise WeightsError(
             f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {expected[:16]}: they "
@@ -184,23 +177,31 @@ def _fetched(name: str) -> Path:
         raise FileNotFoundError(
             f"model={name}: no such folder here; to look on the Hugging Face hub: pip install 'neuromf[hub]'"
         ) from None
+    repository, _, revision = name.partition("@")
     try:
-        found = snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, CARD, f"{VAE}/*"])
+        patterns = [CONFIG, WEIGHTS, CARD, f"{VAE}/*"]
+        found = snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
     except Exception as error:  # the hub's are many
         raise FileNotFoundError(
             f"model={name}: no such folder here, and the hub did not give it ({str(error).splitlines()[0]})"
         ) from None
     if not (Path(found) / CONFIG).is_file():
         raise FileNotFoundError(f"model={name}: that repository holds no {CONFIG} of a NeuroMF model")
+    refuse_another(name, Path(found), cache_home() / "hub.json")
     return Path(found)
 
 
-def as_tuples(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with its lists as tuples, as dataclasses hold them."""
-    return {
-        k: tuple(tuple(i) if isinstance(i, list) else i for i in v) if isinstance(v, list) else v
-        for k, v in record.items()
-    }
+def refuse_another(name: str, folder: Path, known: Path) -> None:
+    """Write down the fingerprint of a model at its first use. Raises WeightsError where its name has another now."""
+    fingerprints = read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
+    sha256 = ModelConfig.read(folder / CONFIG)[1]
+    if fingerprints.setdefault(name, sha256) != sha256:
+        raise WeightsError(
+            f"model={name} was {fingerprints[name][:16]} when it was first used, and is {sha256[:16]} now: name the "
+            f"revision that is meant (model={name}@COMMIT), or take its line out of {known} if the new one is right"
+        )
+    known.parent.mkdir(parents=True, exist_ok=True)
+    write_json(known, fingerprints)
 
 
 def _other_than_weights(folder: str, names: list[str]) -> set[str]:

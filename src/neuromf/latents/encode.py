@@ -15,8 +15,8 @@ from torch import Tensor
 
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import REJECTED, write_table
-from neuromf.data.volume import VolumeError
-from neuromf.device import pick_device, say_memory
+from neuromf.data.volume import VolumeError, file_sha256
+from neuromf.device import Precision, pick_device, say_memory
 from neuromf.folders import Output
 from neuromf.latents.shard import Shard, StoreError
 from neuromf.latents.statistics import STATS, LatentStats, latent_statistics
@@ -27,10 +27,11 @@ from neuromf.latents.store import (
     LatentStore,
     VAEIdentity,
     finished_shards,
+    mean_key,
     write_index,
     write_shard,
 )
-from neuromf.nets.vae import FrozenVAE, Precision, load_vae
+from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.parallel import each, progress
 from neuromf.run import open_run, stop_if_disk
 
@@ -171,8 +172,12 @@ def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Pat
 def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
     """Return the posterior's mean and standard deviation (C, D, H, W) of a prepared volume.
 
-    Raises VolumeError where they are not finite, or memory does not suffice.
+    Raises VolumeError where the file is another than the manifest says, or they are not finite.
     """
+    if file_sha256(volume.path) != volume.record["sha256"]:
+        raise VolumeError(
+            f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare it again with --resume"
+        )
     x = torch.from_numpy(volume.read().voxels)[None, None]
     with say_memory(
         f"encoding {volume.name} {tuple(x.shape[2:])}", "precision=bfloat16, a smaller preset, or vae=small"
@@ -230,7 +235,7 @@ def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
     headers = {name: Shard(str(out / f"{name}.safetensors")).header() for name in {e.shard for e in entries}}
     shape: tuple[int, ...] = ()
     for entry in entries:
-        shape = one_shape(shape, tuple(headers[entry.shard][entry.name]["shape"]), entry.name)
+        shape = one_shape(shape, headers[entry.shard][mean_key(entry.name)].shape, entry.name)
     return shape
 
 

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import math
 import os
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import fsspec
 import numpy as np
 import torch
+from isal import isal_zlib
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf.records import RecordError, as_record, parse_record
+
 DTYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "F64": np.dtype("<f8")}
 LONGEST_HEADER = 100 * 2**20  # bytes, as the format says
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One tensor in a safetensors header."""
+
+    dtype: Literal["F16", "F32", "F64"]
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]  # bytes, after the header
+
+    def __post_init__(self) -> None:
+        start, end = self.data_offsets
+        size = math.prod(self.shape) * DTYPES[self.dtype].itemsize
+        if min(self.shape, default=0) < 0 or start < 0 or end - start != size:
+            raise ValueError(f"{self.dtype} of shape {list(self.shape)} at bytes {start} to {end}")
 
 
 class StoreError(ValueError):
@@ -30,28 +49,31 @@ class Shard:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._header: dict[str, Any] | None = None
+        self._header: dict[str, Stored] | None = None
         self._start = 0
-        self._fs, self._path = fsspec.core.url_to_fs(url)
+        self._fs, self._path = filesystem(url)
         self._local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
 
-    def read(self, key: str) -> Tensor:
-        """Return one tensor, a copy of its own."""
+    def read(self, key: str, crc32: int | None = None) -> Tensor:
+        """Return one tensor, a copy of its own.
+
+        Raises StoreError where its bytes have another CRC-32 than the one given.
+        """
         header = self.header()
         if key not in header:
             raise StoreError(
                 f"{self.url} holds no {key!r}: the index and the shard do not belong together, encode again"
             )
         entry = header[key]
-        start, end = entry["data_offsets"]
-        shape: tuple[int, ...] = tuple(entry["shape"])
-        values = np.empty(shape, DTYPES[entry["dtype"]])
-        if values.nbytes != end - start:
-            raise StoreError(f"{self.url}: {key!r} announces shape {entry['shape']} but {end - start} bytes")
-        self._fill(memoryview(values.view(np.uint8).reshape(-1)), self._start + start)  # type: ignore[arg-type]
+        start = entry.data_offsets[0]
+        values = np.empty(entry.shape, DTYPES[entry.dtype])
+        content = memoryview(values.view(np.uint8).reshape(-1))  # type: ignore[arg-type]
+        self._fill(content, self._start + start)
+        if crc32 is not None and checksum(content) != crc32:
+            raise StoreError(f"{self.url}: the bytes of {key!r} were changed since they were written: encode again")
         return torch.from_numpy(values).float()
 
-    def header(self) -> dict[str, Any]:
+    def header(self) -> dict[str, Stored]:
         """Return each tensor's dtype, shape and byte range."""
         if self._header is None:
             length = int.from_bytes(self._bytes(0, 8), "little")
@@ -59,12 +81,13 @@ class Shard:
                 raise StoreError(f"{self.url} is no safetensors file (header of {length} bytes)")
             text = self._bytes(8, length)
             try:
-                header = json.loads(text)
-            except ValueError:
-                raise StoreError(f"{self.url}: its header is broken; encode again") from None
-            header.pop("__metadata__", None)
+                found = parse_record(text, dict[str, dict[str, Any]], self.url)
+                found.pop("__metadata__", None)
+                header = {key: as_record(e, Stored, f"{self.url}: {key!r}") for key, e in found.items()}
+            except RecordError as error:
+                raise StoreError(f"{error}: its header is broken, encode again") from None
             self._start = 8 + length
-            expected = self._start + max((e["data_offsets"][1] for e in header.values()), default=0)
+            expected = self._start + max((e.data_offsets[1] for e in header.values()), default=0)
             if self._size() != expected:
                 raise StoreError(
                     f"{self.url} has {self._size()} bytes, its header announces {expected}: fetch or encode it again"
@@ -104,6 +127,25 @@ class Shard:
         return int(self._fs.size(self._path))
 
 
+def filesystem(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL and the path in it. Raises StoreError where its driver is missing."""
+    try:
+        return fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise StoreError(f"{url}: {error}") from None
+
+
+def read_file(url: str) -> bytes:
+    """Return the bytes of a small file at a path or URL. Raises FileNotFoundError, or StoreError where it fails."""
+    system, path = filesystem(url)
+    try:
+        return bytes(system.cat_file(path))
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # every driver has errors of its own
+        raise StoreError(f"{url} could not be read ({type(error).__name__}: {error})") from None
+
+
 def _read_into(file: int, target: memoryview, start: int) -> int:
     """Fill `target` with a file's bytes from `start` and return how many there were."""
     done = 0
@@ -113,6 +155,16 @@ def _read_into(file: int, target: memoryview, start: int) -> int:
             break
         done += got
     return done
+
+
+def checksum(content: Any) -> int:
+    """Return the CRC-32 of bytes."""
+    return int(isal_zlib.crc32(content))
+
+
+def tensor_checksum(tensor: Tensor) -> int:
+    """Return the CRC-32 of a tensor's values as `pack` writes them."""
+    return checksum(tensor.detach().float().cpu().contiguous().numpy())
 
 
 def pack(tensors: dict[str, Tensor]) -> bytes:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import fsspec
 import torch
 from torch import Tensor
 
-from neuromf.latents.shard import StoreError
+from neuromf.latents.shard import StoreError, read_file
 from neuromf.latents.store import LatentStore
+from neuromf.records import RecordError, parse_record
 from neuromf.run import write_json
 
 STATS = "stats.json"
@@ -40,6 +38,15 @@ class LatentStats:
     subjects: int
     pca_variance: tuple[float, ...] = ()  # share of the variance of each component, largest first
 
+    def __post_init__(self) -> None:
+        rows = (self.mean, self.std, self.skewness, self.kurtosis, self.correlation, *self.correlation)
+        if len(self.shape) != 4 or min(self.shape) < 1 or any(len(row) != self.shape[0] for row in rows):
+            raise ValueError(f"statistics of {len(self.mean)} channels for latents of shape {list(self.shape)}")
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise ValueError(f"mean {self.mean}, std {self.std}: finite numbers, std above 0")
+        if self.latents < 1 or self.subjects < 1:
+            raise ValueError(f"statistics of {self.latents} latents, {self.subjects} subjects: 1 or more")
+
     def normalise(self, z: Tensor) -> Tensor:
         """Return latents (..., C, D, H, W) with mean 0 and standard deviation 1 a channel over the training split."""
         return (z - self._column(self.mean, z)) / self._column(self.std, z)
@@ -55,14 +62,13 @@ class LatentStats:
     @classmethod
     def load(cls, location: str | Path) -> LatentStats:
         """Read stats.json of a store. Raises StoreError where there is none."""
+        where = f"{str(location).rstrip('/')}/{STATS}"
         try:
-            with fsspec.open(f"{str(location).rstrip('/')}/{STATS}", "r", encoding="utf-8") as stream:
-                record = json.load(stream)
+            return parse_record(read_file(where), cls, where, "run `neuromf encode` again with --resume")
         except FileNotFoundError:
             raise StoreError(f"{location} holds no {STATS}: run `neuromf encode` again with --resume") from None
-        record["correlation"] = tuple(tuple(row) for row in record["correlation"])
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
-        return cls(**fields)
+        except RecordError as error:
+            raise StoreError(str(error)) from None
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         if like.shape[-4] != len(values):

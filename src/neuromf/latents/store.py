@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import fsspec
 from torch import Tensor
 
-from neuromf.latents.shard import Shard, StoreError, pack
+from neuromf.latents.shard import Shard, StoreError, pack, read_file, tensor_checksum
+from neuromf.records import RecordError, parse_record, read_record
 from neuromf.run import write_bytes, write_json
 
 INDEX = "index.json"
 FORMAT = 1
+SHARD_NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 STORE_FILES = ("shard-*.safetensors", "shard-*.json", INDEX, "stats.json", "rejected.csv")
 
 
@@ -37,17 +39,13 @@ class LatentEntry:
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm
     source_affine: tuple[tuple[float, ...], ...] = ()  # of the scan before preparation
     source_shape: tuple[int, ...] = ()
+    crc32: tuple[int, ...] = ()  # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
 
-    @classmethod
-    def from_json(cls, record: dict[str, Any]) -> LatentEntry:
-        """Return the entry of an index. Raises StoreError for keys of another format."""
-        known = {f.name for f in fields(cls)}
-        if not {"name", "subject", "split", "shard"} <= record.keys() <= known:
-            raise StoreError(
-                f"an index entry has the keys {sorted(record)}: it was written by another version, encode again"
-            )
-        tuples = {k: tuple(tuple(r) for r in record[k]) for k in ("affine", "source_affine") if k in record}
-        return cls(**(record | tuples | {"source_shape": tuple(record.get("source_shape", ()))}))
+    def __post_init__(self) -> None:
+        if not SHARD_NAME.fullmatch(self.shard):  # it becomes a path: never one that leaves the store
+            raise ValueError(f"shard is {self.shard!r}: a name such as shard-00000")
+        if any(len(a) not in (0, 4) or any(len(row) != 4 for row in a) for a in (self.affine, self.source_affine)):
+            raise ValueError("affine and source_affine: 4 x 4 numbers, or none")
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,36 @@ class VAEIdentity:
     channels: int
     factor: int
 
+    def __post_init__(self) -> None:
+        if self.channels < 1 or self.factor < 1:
+            raise ValueError(f"channels {self.channels}, factor {self.factor}: 1 or more")
+
+
+@dataclass(frozen=True)
+class Index:
+    """What index.json holds."""
+
+    format: int
+    vae: VAEIdentity
+    shape: tuple[int, ...]  # of a latent, (C, D, H, W)
+    sigma: bool  # whether standard deviations are stored
+    entries: tuple[LatentEntry, ...]
+
+    def __post_init__(self) -> None:
+        if self.format == FORMAT and (len(self.shape) != 4 or min(self.shape) < 1):
+            raise ValueError(f"shape is {list(self.shape)}: (C, D, H, W)")
+        names = [entry.name for entry in self.entries]
+        if len(set(names)) < len(names):
+            raise ValueError("two entries have one name")
+
+
+@dataclass(frozen=True)
+class ShardList:
+    """What the JSON beside a shard holds."""
+
+    vae: VAEIdentity
+    entries: tuple[LatentEntry, ...]
+
 
 class LatentStore:
     """Latents (C, D, H, W) float32 at a folder or URL that fsspec knows, in the order of the index.
@@ -68,41 +96,52 @@ class LatentStore:
 
     def __init__(self, location: str | Path) -> None:
         self.location = str(location).rstrip("/")
+        where = f"{self.location}/{INDEX}"
         try:
-            with fsspec.open(f"{self.location}/{INDEX}", "r", encoding="utf-8") as stream:
-                index = json.load(stream)
-        except FileNotFoundError:
+            content = read_file(where)
+            index = parse_record(content, Index, where, "encode again with --resume")
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{self.location}{_what_it_is(self.location)}") from None
-        except ValueError as error:
-            raise StoreError(f"{self.location}/{INDEX} is not readable ({error}): encode again with --resume") from None
-        if index.get("format") != FORMAT:
-            raise StoreError(f"{self.location}: store format {index.get('format')}, {FORMAT} is read: encode again")
-        self.vae = VAEIdentity(**index["vae"])
-        self.shape: tuple[int, ...] = tuple(index["shape"])  # (C, D, H, W)
-        self.entries = [LatentEntry.from_json(e) for e in index["entries"]]
-        self.has_sigma = bool(index["sigma"])
+        except RecordError as error:
+            raise StoreError(str(error)) from None
+        if index.format != FORMAT:
+            raise StoreError(f"{self.location}: store format {index.format}, {FORMAT} is read: encode again")
+        self.vae, self.shape, self.has_sigma = index.vae, index.shape, index.sigma
+        self.entries = list(index.entries)
         self._shards: dict[str, Shard] = {}
+        self._verified: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Return a latent, the posterior's mean."""
+        """Return a latent, the posterior's mean; the first time in this process its checksum is compared."""
         entry = self.entries[index]
-        return self._checked(self._shard(entry.shard).read(entry.name), entry)
+        return self._read(entry, mean_key(entry.name), 0)
 
     def sigma(self, index: int) -> Tensor:
         """Return the posterior's standard deviation. Raises StoreError where it was not stored."""
         if not self.has_sigma:
             raise StoreError(f"{self.location} holds no standard deviations: encode with sigma=true")
         entry = self.entries[index]
-        return self._checked(self._shard(entry.shard).read(f"{entry.name}.sigma"), entry)
+        shard = self._shard(entry.shard)
+        key = sigma_key(entry.name)
+        return self._read(entry, key if key in shard.header() else f"{entry.name}.sigma", 1)  # the second: before 0.2
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of what the store holds: which latents, of whom, in which split; not of how they are sharded."""
+        rows = [(e.name, e.subject, e.parent, e.split, e.volume_sha256, e.crc32) for e in self.entries]
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def split(self, name: str) -> list[int]:
         """Return the indices of the latents of a split, in order."""
         return [i for i, entry in enumerate(self.entries) if entry.split == name]
 
-    def _checked(self, latent: Tensor, entry: LatentEntry) -> Tensor:
+    def _read(self, entry: LatentEntry, key: str, part: int) -> Tensor:
+        known = part < len(entry.crc32) and key not in self._verified
+        latent = self._shard(entry.shard).read(key, entry.crc32[part] if known else None)
+        self._verified.add(key)
         if tuple(latent.shape) != self.shape:
             raise StoreError(f"{entry.name} has shape {tuple(latent.shape)}, the store {self.shape}: encode again")
         return latent
@@ -111,6 +150,16 @@ class LatentStore:
         if name not in self._shards:
             self._shards[name] = Shard(f"{self.location}/{name}.safetensors")
         return self._shards[name]
+
+
+def mean_key(name: str) -> str:
+    """Return the key of a latent's mean in its shard. safetensors keeps __metadata__ to itself."""
+    return f"/{name}" if name.startswith("__") else name
+
+
+def sigma_key(name: str) -> str:
+    """Return the key of a latent's standard deviation; no name holds a slash, so that no other latent has it."""
+    return f"{name}/sigma"
 
 
 def _what_it_is(location: str) -> str:
@@ -129,13 +178,13 @@ def write_shard(
     """Write latents (with their sigma, or None) as one shard, then its list, which marks it as done; return the
     entries.
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
+    entries = []
     for entry, mean, sigma in latents:
-        tensors[entry.name] = mean
-        if sigma is not None:
-            tensors[f"{entry.name}.sigma"] = sigma
+        own = {mean_key(entry.name): mean} | ({sigma_key(entry.name): sigma} if sigma is not None else {})
+        tensors |= own
+        entries.append(replace(entry, crc32=tuple(map(tensor_checksum, own.values()))))
     write_bytes(folder / f"{name}.safetensors", pack(tensors))
-    entries = [entry for entry, _, _ in latents]
     write_json(folder / f"{name}.json", {"vae": asdict(vae), "entries": [asdict(e) for e in entries]})
     return entries
 
@@ -145,13 +194,12 @@ def finished_shards(folder: Path, vae: VAEIdentity) -> dict[str, list[LatentEntr
     found = {}
     for path in sorted(folder.glob("shard-*.json")):
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            entries = [LatentEntry.from_json(e) for e in record["entries"]]
+            record = read_record(path, ShardList)
             header = Shard(str(path.with_suffix(".safetensors"))).header()
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError):
             continue  # half a shard: it is made again
-        if record["vae"] == asdict(vae) and all(e.name in header for e in entries):
-            found[path.stem] = entries
+        if record.vae == vae and all(mean_key(e.name) in header for e in record.entries):
+            found[path.stem] = list(record.entries)
     return found
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from neuromf.folders import cache_home
 from neuromf.nets.resnets import medicalnet, radimagenet
 from neuromf.nets.weights import WeightsError, load_strict, read_state
+from neuromf.records import read_record
 from neuromf.run import write_bytes, write_json
 
 
@@ -71,6 +71,18 @@ REMOTES = {
 }
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is written down of weights that were fetched; later fetches and every use are held to it."""
+
+    name: str
+    sha256: str  # of the file that was fetched
+    repository: str
+    file: str
+    licence: str
+    stored_sha256: str = ""  # of the safetensors made of it; earlier versions did not write it
+
+
 def home() -> Path:
     """Return the folder of fetched weights: $NEUROMF_HOME, or ~/.cache/neuromf."""
     return cache_home() / "weights"
@@ -78,12 +90,15 @@ def home() -> Path:
 
 def cached_weights(name: str) -> Path:
     """Return the file of weights fetched before. Raises FileNotFoundError with the command that fetches them."""
-    path = home() / f"{_known(name)}.safetensors"
+    path, record = home() / f"{_known(name)}.safetensors", home() / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(
             f"the weights {name} are not here: `neuromf weights get {name}`, or on a machine without a network "
             f"`neuromf weights get {name} --from {Path(REMOTES[name].file).name}`"
         )
+    kept = read_record(record, Kept, f"fetch it again: neuromf weights get {name}") if record.is_file() else None
+    if kept is not None and kept.stored_sha256 not in {"", sha256_of(path)}:
+        raise WeightsError(f"{path} was changed since it was fetched: delete it, then `neuromf weights get {name}`")
     return path
 
 
@@ -96,10 +111,9 @@ def get_weights(name: str, source: Path | None = None) -> Path:
     file = source if source is not None else _download(remote)
     if not file.is_file():
         raise FileNotFoundError(f"{file}: no such file of weights")
-    with file.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = sha256_of(file)
     path, record = home() / f"{name}.safetensors", home() / f"{name}.json"
-    expected = remote.sha256 or (json.loads(record.read_text(encoding="utf-8"))["sha256"] if record.is_file() else "")
+    expected = remote.sha256 or (read_record(record, Kept).sha256 if record.is_file() else "")
     if expected and expected != sha256:
         raise WeightsError(
             f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete {record} if both are right"
@@ -108,17 +122,15 @@ def get_weights(name: str, source: Path | None = None) -> Path:
     load_remote(name, state, str(file))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save({k: v.contiguous() for k, v in state.items()}))
-    write_json(
-        record,
-        {
-            "name": name,
-            "sha256": sha256,
-            "repository": remote.repository,
-            "file": remote.file,
-            "licence": remote.licence,
-        },
-    )
+    kept = Kept(name, sha256, remote.repository, remote.file, remote.licence, sha256_of(path))
+    write_json(record, asdict(kept))
     return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_remote(name: str, state: Mapping[str, Tensor], what: str) -> nn.Module:

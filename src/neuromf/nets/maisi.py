@@ -7,8 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from neuromf.device import Precision
 from neuromf.nets.checkpoints import cached_weights
-from neuromf.nets.vae import FrozenVAE, Precision
+from neuromf.nets.vae import FrozenVAE
 from neuromf.nets.weights import load_strict, read_state
 
 ENTRIES, PARAMETERS = 130, 20_944_897
@@ -61,8 +62,9 @@ def maisi_from_file(path: Path, device: torch.device | str = "cpu", precision: P
 
     Raises WeightsError naming the first keys that differ.
     """
+    state = read_state(path)  # first: a network takes a second to build
     network = MaisiNetwork()
-    load_strict(network.vae, read_state(path), str(path))
+    load_strict(network.vae, state, str(path))
     return FrozenVAE(network, "maisi", 4, 4, MAISI_BYTES, precision, device)
 
 

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import functools
-import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from neuromf.device import autocast
+from neuromf.device import Precision, autocast, check_precision
 from neuromf.folders import local_path
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last
 from neuromf.nets.tiling import decode_in_tiles
-from neuromf.nets.weights import load_strict, read_state, state_sha256
+from neuromf.nets.weights import WeightsError, loaded, read_state, state_sha256
+from neuromf.records import read_record
 from neuromf.run import write_bytes, write_json
 
-Precision = Literal["float32", "bfloat16"]
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+KIND = "small-vae"
 SMALL_BYTES = 14_000.0  # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
 
 
@@ -48,6 +48,21 @@ class Autoencoder(Protocol):
         """Return volumes for latents, in tiles where the whole would need more memory."""
 
 
+@dataclass(frozen=True)
+class SmallVAEFile:
+    """What config.json of a small VAE holds."""
+
+    kind: str
+    name: str
+    factor: int
+    network: SmallVAEConfig
+    sha256: str = ""  # fingerprint of the weights; earlier versions did not write it
+
+    def __post_init__(self) -> None:
+        if self.kind != KIND or self.factor != 4:
+            raise ValueError(f"kind is {self.kind!r}, factor {self.factor}: {KIND!r} and 4 are needed")
+
+
 class FrozenVAE:
     """An Autoencoder around a network with `encode(x) -> (mean, sigma)` and `decode(z)`.
 
@@ -68,13 +83,13 @@ class FrozenVAE:
         self.network = network.to(device).eval().requires_grad_(False)
         self.name, self.channels, self.factor = name, channels, factor
         self.decode_bytes = decode_bytes  # peak memory of decoding, per voxel of the latent, in float32
-        self.precision: Precision = precision
+        self.precision = check_precision(precision)
         self.device = torch.device(device)
 
     @functools.cached_property
     def sha256(self) -> str:
         """Fingerprint of the weights."""
-        return state_sha256(self.network)
+        return state_sha256(self.network.state_dict())
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the posterior's mean (B, channels, D/factor, H/factor, W/factor)."""
@@ -143,14 +158,16 @@ def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision
 
 def load_small(folder: Path, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
     """Return the small VAE in a folder with config.json and model.safetensors."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    if config.get("kind") != "small-vae":
-        raise ValueError(f"{folder / CONFIG}: kind is {config.get('kind')!r}, a small-vae is needed")
-    sizes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config["network"].items()}
-    network = SmallVAE(SmallVAEConfig(**sizes))
-    load_strict(network, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    config = read_record(folder / CONFIG, SmallVAEFile, "copy the folder again")
+    network = loaded(lambda: SmallVAE(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     channels_last(network)
-    return FrozenVAE(network, config["name"], int(config["network"]["channels"]), 4, SMALL_BYTES, precision, device)
+    vae = FrozenVAE(network, config.name, config.network.channels, 4, SMALL_BYTES, precision, device)
+    if config.sha256 not in {"", vae.sha256}:
+        raise WeightsError(
+            f"{folder / WEIGHTS} has the fingerprint {vae.sha256[:16]}, {CONFIG} says {config.sha256[:16]}: "
+            "the file was damaged, or is of another VAE"
+        )
+    return vae
 
 
 def save_small(folder: Path, network: SmallVAE, config: SmallVAEConfig, name: str, half: bool = True) -> None:
@@ -158,4 +175,4 @@ def save_small(folder: Path, network: SmallVAE, config: SmallVAEConfig, name: st
     dtype = torch.float16 if half else torch.float32
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / CONFIG, {"kind": "small-vae", "name": name, "factor": 4, "network": asdict(config)})
+    write_json(folder / CONFIG, asdict(SmallVAEFile(KIND, name, 4, config, state_sha256(state))))

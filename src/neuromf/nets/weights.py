@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Mapping
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -29,7 +31,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     in it.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of weights")
+        kind = "is no ordinary file" if path.exists() else "no such file of weights"
+        raise FileNotFoundError(f"{path}: {kind}")
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
@@ -49,6 +52,16 @@ def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     """Load `state` into `network`. Raises WeightsError naming the first keys that are missing, extra or of other
     shape.
     """
+    check_fits(network, state, what)
+    broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
+    if broken:
+        raise WeightsError(f"{what}: NaN or Inf in {', '.join(broken[:SHOWN])}")
+    own = network.state_dict()
+    network.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()})
+
+
+def check_fits(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
+    """Raise WeightsError where the keys or shapes of `state` are not those of `network`."""
     own = network.state_dict()
     missing = [k for k in own if k not in state]
     extra = [k for k in state if k not in own]
@@ -65,16 +78,30 @@ def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> N
     ]
     if wrong:
         raise WeightsError(f"{what} does not fit {type(network).__name__} ({len(own)} entries): {'; '.join(wrong)}")
-    broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
-    if broken:
-        raise WeightsError(f"{what}: NaN or Inf in {', '.join(broken[:SHOWN])}")
-    network.load_state_dict({k: v.to(own[k].dtype) for k, v in state.items()})
 
 
-def state_sha256(network: nn.Module) -> str:
+T = TypeVar("T", bound=nn.Module)
+
+
+def loaded(build: Callable[[], T], state: Mapping[str, Tensor], what: str) -> T:
+    """Return the network that `build` makes, with `state` in it. Raises WeightsError where they do not fit.
+
+    Shapes are compared before memory is taken for the network: a damaged configuration may ask for any size.
+    """
+    try:
+        with torch.device("meta"):
+            check_fits(build(), state, what)
+    except (RuntimeError, OverflowError, MemoryError) as error:
+        raise WeightsError(f"{what}: no network can be made as its configuration says ({_first_line(error)})") from None
+    network = build()
+    load_strict(network, state, what)
+    return network
+
+
+def state_sha256(state: Mapping[str, Tensor]) -> str:
     """Return the SHA-256 over names, shapes and float32 values of a network's state, whatever file it came from."""
     digest = hashlib.sha256()
-    for key, value in sorted(network.state_dict().items()):
+    for key, value in sorted(state.items()):
         digest.update(f"{key}{tuple(value.shape)}".encode())
         digest.update(value.detach().float().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
@@ -97,6 +124,7 @@ def read_pickle(path: Path) -> Any:
     from monai.data.meta_tensor import MetaTensor
     from monai.utils.enums import MetaKeys, SpaceKeys, TraceKeys
 
+    check_zip(path)
     with torch.serialization.safe_globals([MetaTensor, MetaKeys, SpaceKeys, TraceKeys]):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -108,6 +136,25 @@ def read_pickle(path: Path) -> Any:
                 f"{path}: holds more than tensors ({what}), which could run code: it is not opened. Save its "
                 "state_dict alone, or convert it to safetensors"
             ) from None
-        except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-            lines = str(error).splitlines() or [type(error).__name__]
-            raise WeightsError(f"{path}: not readable as a torch file ({lines[0]})") from None
+        except Exception as error:  # of a damaged file they are many
+            raise WeightsError(f"{path}: not readable as a torch file ({_first_line(error)})") from None
+
+
+def check_zip(path: Path) -> None:
+    """Raise WeightsError where a .pt file, which is a zip archive, is damaged: torch does not compare its checksums."""
+    if not zipfile.is_zipfile(path):
+        return  # of before torch 1.6: no checksums in it
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        broken = _first_line(error)
+    if broken is not None:
+        raise WeightsError(
+            f"{path}: was damaged since it was written ({broken}): take an earlier one, or fetch it again"
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__

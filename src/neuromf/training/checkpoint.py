@@ -17,6 +17,7 @@ from neuromf.config import to_yaml
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import VAEIdentity
 from neuromf.nets.weights import WeightsError, read_pickle
+from neuromf.records import as_record
 from neuromf.run import atomic, provenance, refuse_other_config
 from neuromf.training.config import TrainConfig, here
 from neuromf.training.meter import Meter
@@ -34,6 +35,7 @@ class Origin(NamedTuple):
     vae: VAEIdentity
     stats: LatentStats
     spacing: tuple[float, float, float]  # mm, of the volumes
+    latents: str  # fingerprint of the store
 
 
 class Saver(pl.Callback):
@@ -78,6 +80,7 @@ class Saver(pl.Callback):
             "vae": asdict(self.origin.vae),
             "stats": asdict(self.origin.stats),
             "spacing": self.origin.spacing,
+            "latents": self.origin.latents,
             "meter": self.meter.state(),
             "provenance": provenance(),
         }
@@ -117,11 +120,21 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def check_same_run(state: dict[str, Any], config: TrainConfig, vae: VAEIdentity, where: str) -> None:
-    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or of another VAE's latents."""
+def check_same_run(state: dict[str, Any], config: TrainConfig, origin: Origin) -> None:
+    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or of other latents."""
     refuse_other_config(state["config"], recorded(config), "the checkpoint")
+    vae, advice = origin.vae, "give the latents that the run began with, or choose another out=FOLDER"
     if state["vae"] != asdict(vae):
         raise ValueError(
-            f"the checkpoint was trained on latents of {state['vae']['name']} ({state['vae']['sha256'][:16]}), {where} "
-            f"holds latents of {vae.name} ({vae.sha256[:16]}): give the latents that the run began with"
+            f"the checkpoint was trained on latents of {state['vae']['name']} ({state['vae']['sha256'][:16]}), "
+            f"{config.latents} holds latents of {vae.name} ({vae.sha256[:16]}): {advice}"
         )
+    if as_record(state["stats"], LatentStats, "the checkpoint") != origin.stats:
+        before = state["stats"]
+        raise ValueError(
+            f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} people, "
+            f"{config.latents} has other statistics now ({origin.stats.latents} latents of {origin.stats.subjects} people): {advice}; "
+            "start=MODEL begins another training with these weights"
+        )
+    if state.get("latents", origin.latents) != origin.latents:  # earlier versions did not write it
+        raise ValueError(f"{config.latents} holds other latents than the checkpoint was trained on: {advice}")

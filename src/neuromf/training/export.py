@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 
 from neuromf.config import ConfigError, to_yaml
 from neuromf.folders import Output, local_path
-from neuromf.generate.model import MODEL_FILES, ModelConfig, as_tuples, save_model
+from neuromf.generate.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, VAEIdentity
 from neuromf.nets.vae import CONFIG as VAE_CONFIG
+from neuromf.records import as_record
 from neuromf.run import open_run
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import TrainConfig, here
@@ -67,8 +68,8 @@ def export(
         predict=config.objective.predict,
         solver=config.objective.solver,
         scale=config.scale,
-        vae=VAEIdentity(**state["vae"]),
-        stats=LatentStats(**as_tuples(state["stats"])),
+        vae=as_record(state["vae"], VAEIdentity, f"{checkpoint}: vae"),
+        stats=as_record(state["stats"], LatentStats, f"{checkpoint}: stats"),
         spacing=state["spacing"],
         updates=state["update"],
         ema=decay,

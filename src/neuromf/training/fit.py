@@ -78,10 +78,12 @@ class Data:
                 "or prepare volumes of another shape"
             )
         train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
-        stats = train.stats
-        if not torch.isfinite(torch.tensor([*stats.mean, *stats.std])).all() or min(stats.std) <= 0:
-            raise StoreError(f"{config.latents}: the statistics are {stats.mean}, {stats.std}: encode again")
-        return cls(store, train, LatentDataset(store, "val", stats) if store.split("val") else None)
+        return cls(store, train, LatentDataset(store, "val", train.stats) if store.split("val") else None)
+
+    @property
+    def origin(self) -> Origin:
+        """What a model folder, and a run that goes on, have to know of the latents."""
+        return Origin(self.store.vae, self.train.stats, spacing_of(self.store), self.store.sha256)
 
 
 def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path | None:
@@ -131,7 +133,7 @@ def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) ->
     torch.manual_seed(config.seed)
     if not state:
         return MeanFlowModule(first_network(config, data), config)
-    check_same_run(state, config, data.store.vae, config.latents)
+    check_same_run(state, config, data.origin)
     module = MeanFlowModule(DualTimeUNet(config.network), config)
     module.load_weights(state, where)
     log.info("going on after update %d", module.update)
@@ -153,7 +155,7 @@ def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, s
     meter = Meter(out, config)
     if state:
         meter.load(state["meter"], first=rank() == 0)
-    saver = Saver(out, config, Origin(data.store.vae, stats, spacing_of(data.store)), meter)
+    saver = Saver(out, config, data.origin, meter)
     looks: list[pl.Callback] = []
     if config.diagnostics.every:
         fixed = replace(config, batch=config.diagnostics.batch, accumulate=1, equal_fraction=None, max_interval=None)

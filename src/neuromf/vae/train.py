@@ -17,13 +17,13 @@ from torch.utils.data import DataLoader, Dataset
 
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import write_table
-from neuromf.device import autocast, pick_device, say_memory
+from neuromf.device import Precision, autocast, pick_device, say_memory
 from neuromf.flow import Ramp
 from neuromf.folders import Output
 from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last, gradient_l1, kl_to_standard_normal
-from neuromf.nets.vae import FrozenVAE, Precision, load_small, save_small
+from neuromf.nets.vae import FrozenVAE, load_small, save_small
 from neuromf.parallel import progress
 from neuromf.run import atomic, open_run, write_json, write_text
 

@@ -18,12 +18,12 @@ from torch import Tensor
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import Volume, VolumeError, write_volume
-from neuromf.device import pick_device, say_memory
+from neuromf.device import Precision, pick_device, say_memory
 from neuromf.folders import Output
 from neuromf.latents import LatentStore
 from neuromf.metrics.paired import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
-from neuromf.nets.vae import FrozenVAE, Precision, load_vae
+from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.parallel import progress
 from neuromf.pictures import data_uri, grey, slices
 from neuromf.run import open_run, write_json, write_text
