@@ -77,3 +77,47 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
 def test_a_mistyped_word_adds_no_entry_to_a_dictionary():
     with pytest.raises(settings.ConfigError, match=r"unknown key 'arms.r4x'.*did you mean 'arms.r4-x'\?"):
         settings.load(ToyConfig, ["preset=quick", "arms.r4x.epochs=5"], "toy")
+
+
+@dataclass(frozen=True)
+class Loose:
+    anything: Any = ""
+    text: str = ""
+    rates: tuple[float, ...] = (0.5,)
+    inner: Inner | None = None
+    rate: float = 1.0
+    count: int = 1
+
+
+def test_one_value_stands_for_a_list_of_one():
+    assert settings.load(Loose, ["rates=0.9"], "toy").rates == (0.9,)
+    assert settings.load(Loose, ["rates=[0.9,0.8]"], "toy").rates == (0.9, 0.8)
+
+
+def test_a_part_that_is_not_there_yet_can_be_set():
+    assert settings.load(Loose, ["inner.rate=3"], "toy").inner == Inner(rate=3)
+
+
+def test_text_with_a_dollar_is_taken_as_it_stands(tmp_path):
+    loaded = settings.load(Loose, ["anything=scans/${d}", "text=${x}"], "toy")
+    assert (loaded.anything, loaded.text) == ("scans/${d}", "${x}")
+    path = tmp_path / "a.yaml"
+    path.write_text("text: ${d}\n")
+    with pytest.raises(settings.ConfigError, match=r"text: .*names another key; write \\\$"):
+        settings.load(Loose, [str(path)], "toy")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("rate=nan", "rate is nan"),
+        ("rates=[1,nan]", "rates.1 is nan"),
+        ("anything={a: .nan}", "anything.a is nan"),
+        ("count=99999999999999999999", r"up to 2\*\*63"),
+        ("age=70", "known here are anything, text"),
+        ("conut=3", "did you mean 'count'"),
+    ],
+)
+def test_numbers_and_names_that_mean_nothing(word, said):
+    with pytest.raises(settings.ConfigError, match=said):
+        settings.load(Loose, [word], "toy")

@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from neuromf.parallel import THREADS, DiedError, each, progress
+from neuromf.parallel import THREADS, DiedError, each
 
 
 def square(x):
@@ -47,13 +47,6 @@ def test_a_killed_process_costs_one_item():
 
 def test_no_items():
     assert list(each(square, [], 4)) == []
-
-
-def test_progress_counts():
-    with progress("scans") as bar:
-        task = bar.add_task("x", total=2)
-        bar.advance(task)
-        assert bar.tasks[0].completed == 1
 
 
 def process(x):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import AnyNode, DictConfig, OmegaConf, StringNode, ValidationError
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf, StringNode, TupleConfig, ValidationError
+from omegaconf.errors import ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 
 T = TypeVar("T")
 
@@ -40,9 +41,14 @@ def load(schema: type[T], words: Sequence[str], verb: str) -> T:
         for word, layer in layers:
             _refuse_new_keys(base, word)
             base = _merge(base, layer, word)
+        _refuse_strange_numbers(base)
         return OmegaConf.to_object(base)  # type: ignore[return-value]
     except ConfigError:
         raise
+    except InterpolationKeyError as error:
+        raise ConfigError(
+            f"{error.full_key}: {str(error).splitlines()[0]}: ${{...}} names another key; write \\${{...}} for the text"
+        ) from None
     except OmegaConfBaseException as error:  # for example ??? left unset
         raise ConfigError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from None
     except (ValueError, TypeError) as error:
@@ -80,7 +86,7 @@ def _refuse_new_keys(config: DictConfig, word: str) -> None:
         return
     dotted = word.partition("=")[0].split(".")
     for depth, key in enumerate(dotted):
-        if not isinstance(node, DictConfig):
+        if not isinstance(node, DictConfig) or node._is_none():
             return
         if key not in node:
             full = ".".join(dotted[: depth + 1])
@@ -110,9 +116,28 @@ def _refused_key(config: DictConfig, prefix: str = "") -> str:
     return f"{prefix.rstrip('.')}: " if prefix else ""
 
 
+def _refuse_strange_numbers(config: Any, prefix: str = "") -> None:
+    """Raise ConfigError for NaN, which passes every comparison unseen, and for integers beyond 64 bits."""
+    for key in config if isinstance(config, DictConfig) else range(len(config)):
+        value = None if OmegaConf.is_missing(config, key) else config[key]
+        name = f"{prefix}{key!s}"
+        if isinstance(value, DictConfig | ListConfig | TupleConfig):
+            if not value._is_none():
+                _refuse_strange_numbers(value, f"{name}.")
+        elif isinstance(value, float) and math.isnan(value):
+            raise ConfigError(f"{name} is nan: a number is needed")
+        elif isinstance(value, int) and abs(value) >= 2**63:
+            raise ConfigError(f"{name} is {value}: whole numbers up to 2**63 - 1 are taken")
+
+
 def _suggestion(key: str, known: list[str]) -> str:
-    by_leaf = [k for k in known if k.rsplit(".", 1)[-1] == key.rsplit(".", 1)[-1]]
-    close = by_leaf or difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    """Return what may have been meant: the same name elsewhere, or one that differs by a slip."""
+    leaf = key.rsplit(".", 1)[-1]
+    leaves = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
+    near = difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.74)
+    own = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
+    near_here = difflib.get_close_matches(key, own, n=1, cutoff=0.74)
+    close = [leaves[leaf]] if leaf in leaves else near_here or [leaves[n] for n in near]
     siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
     return f": did you mean {close[0]!r}?" if close else f": known here are {', '.join(siblings or known)}"
 
@@ -141,9 +166,12 @@ def _assignment(word: str, base: DictConfig) -> Any:
     key, _, value = word.partition("=")
     node: Any = base
     for part in key.split("."):
-        node = node._get_node(part) if isinstance(node, DictConfig) and part in node else None
+        inside = isinstance(node, DictConfig) and not node._is_none() and part in node
+        node = node._get_node(part) if inside else None
     if isinstance(node, StringNode | AnyNode) and not value.startswith(("[", "{")):
-        return _nested(key, value)
+        return _nested(key, value.replace("${", "\\${"))  # a path, not another key
+    if isinstance(node, ListConfig | TupleConfig) and value and not value.startswith("[") and value != "null":
+        word = f"{key}=[{value}]"  # ema=0.999 for ema=[0.999]
     try:
         return OmegaConf.from_dotlist([word])
     except Exception as error:

@@ -13,18 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
@@ -51,34 +39,6 @@ def each(
         for item in broken:  # one of these killed its process, and took the others along: each gets a process alone
             with _executor(1) as alone:
                 yield item, _outcome(alone.submit(function, item))
-
-
-class Rate(ProgressColumn):
-    """Items a second."""
-
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
-
-    def render(self, task: Task) -> Text:
-        """Return the rate so far."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.2f} {self.unit}/s" if speed else f"- {self.unit}/s")
-
-
-def progress(unit: str) -> Progress:
-    """Return a progress bar on stderr with items a second and the time left; lines of a log where there is no
-    terminal.
-    """
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
 
 
 def _pool(

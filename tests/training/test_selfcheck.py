@@ -59,3 +59,12 @@ def test_warnings(store):
     assert "du/dt explodes" in warnings(config, (4, 20, 24, 20), 10)[0]
     assert warnings(replace(config, scale=0.3), (4, 20, 24, 20), 10) == []
     assert "one subject" in warnings(config, SHAPE, 1)[0]
+
+
+@pytest.mark.parametrize("updates", [1, 4, 40, 100, 400, 5000, 100_000])
+def test_the_average_that_is_advised_raises_no_warning_itself(store, updates):
+    """A decay that is too long names one that suits; that one, taken, is not complained of."""
+    config = tiny_config(store, updates=updates, ema=(0.99999,))
+    (said,) = [w for w in warnings(config, SHAPE, 9) if "ema=" in w]
+    advised = float(said.rsplit("ema=", 1)[1].split()[0])
+    assert not [w for w in warnings(replace(config, ema=(advised,)), SHAPE, 9) if "ema=" in w]

@@ -25,7 +25,8 @@ from neuromf.data.splits import SplitConfig
 from neuromf.data.template import MIDDLE, mni152, mni152_mask
 from neuromf.data.volume import Volume, VolumeError, Voxels, file_sha256, read_volume
 from neuromf.folders import Output
-from neuromf.parallel import each, progress
+from neuromf.parallel import each
+from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk
 
 OUTPUT = Output("phantom", COHORT_FILES)

@@ -16,7 +16,8 @@ from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig
 from neuromf.data.volume import VolumeError, file_sha256, read_volume
 from neuromf.folders import Output
-from neuromf.parallel import each, progress
+from neuromf.parallel import each
+from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk, write_json
 
 log = logging.getLogger("neuromf")

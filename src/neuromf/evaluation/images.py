@@ -15,7 +15,8 @@ from neuromf.features.extract import Job, read_prepared
 from neuromf.metrics.paired import WINDOW, ms_ssim, psnr, ssim
 from neuromf.metrics.regions import dice
 from neuromf.morphology.tissue import CLASSES, segment
-from neuromf.parallel import each, progress
+from neuromf.parallel import each
+from neuromf.progress import progress
 
 
 @dataclass(frozen=True)

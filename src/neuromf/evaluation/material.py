@@ -32,7 +32,7 @@ from neuromf.folders import local_path
 from neuromf.generate.generator import cleaned
 from neuromf.morphology.synthseg import SynthSegConfig
 from neuromf.nets.vae import load_vae
-from neuromf.parallel import progress
+from neuromf.progress import progress
 
 log = logging.getLogger("neuromf")
 

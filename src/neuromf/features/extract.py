@@ -17,7 +17,8 @@ from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, read_v
 from neuromf.features.cache import Cache
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.parallel import DiedError, each, progress
+from neuromf.parallel import DiedError, each
+from neuromf.progress import progress
 from neuromf.run import stop_if_disk
 
 log = logging.getLogger("neuromf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import shutil
 from dataclasses import asdict, dataclass
@@ -163,9 +164,10 @@ def find_model(name: str) -> Path:
             "last checkpoint"
         )
     if folder.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
+        meant = f" (did you mean {EMBEDDED}?)" if difflib.get_close_matches(name, [EMBEDDED]) else ""
         raise FileNotFoundError(
-            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it; give a folder that `neuromf train` wrote, "
-            f"{EMBEDDED}, or owner/name on the Hugging Face hub"
+            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it{meant}; give a folder that `neuromf "
+            f"train` wrote, {EMBEDDED}, or owner/name on the Hugging Face hub"
         )
     return _fetched(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class LatentAugmentation:
     scale: float = 0.0  # largest change of size, uniform in 1 ± scale; 0.05 is usual
 
     def __post_init__(self) -> None:
-        if self.noise < 0 or not 0 <= self.scale < 1:
+        if not (0 <= self.noise < math.inf and 0 <= self.scale < 1):
             raise ValueError(f"noise {self.noise}, scale {self.scale}: not negative, scale below 1")
 
     @property

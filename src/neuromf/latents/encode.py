@@ -32,7 +32,8 @@ from neuromf.latents.store import (
     write_shard,
 )
 from neuromf.nets.vae import FrozenVAE, load_vae
-from neuromf.parallel import each, progress
+from neuromf.parallel import each
+from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk
 
 log = logging.getLogger("neuromf")

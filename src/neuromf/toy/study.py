@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 from scipy import stats
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from neuromf.flow import MeanFlow, Ramp, TimeSampler, composition_residual
 from neuromf.folders import Output
 from neuromf.nets import SMALL, DualTimeUNet, UNetConfig, ema_model
+from neuromf.progress import progress
 from neuromf.run import atomic, open_run, write_json
 from neuromf.toy import report
 from neuromf.toy.torus import Torus, as_volumes, in_dimensions, in_r4
@@ -120,14 +121,14 @@ def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool =
     """
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         results: dict[str, Result] = {}
-        with _progress() as progress:
+        with progress("steps") as bar:
             for name, arm in config.chosen().items():
                 stored = out / "arms" / name
                 if (stored / "metrics.json").is_file():
                     results[name] = _read(stored)
                     log.info("%s: kept from the earlier start", name)
                     continue
-                results[name], weights = train(arm, config.seed, progress, name)
+                results[name], weights = train(arm, config.seed, bar, name)
                 _write(stored, results[name], weights)
                 log.info("%s: %s", name, results[name].metrics)
         metrics = {name: result.metrics for name, result in results.items()}
@@ -138,7 +139,7 @@ def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool =
     return metrics
 
 
-def train(arm: Arm, seed: int, progress: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
+def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
     """Train one arm from `seed` and return its figures and the EMA weights they were measured on."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -147,7 +148,7 @@ def train(arm: Arm, seed: int, progress: Progress, name: str) -> tuple[Result, d
     optimiser = torch.optim.AdamW(network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0)
     losses: list[float] = []
     started = time.perf_counter()
-    task = progress.add_task(name, total=arm.epochs * arm.steps, loss=math.nan)
+    task = bar.add_task(name, total=arm.epochs * arm.steps)
     for epoch in range(arm.epochs):
         raw = torch.zeros(())
         for step in range(arm.steps):
@@ -157,7 +158,8 @@ def train(arm: Arm, seed: int, progress: Progress, name: str) -> tuple[Result, d
             raw += _step(arm, torus, network, optimiser, generator)
             average.update_parameters(network)
         losses.append(raw.item() / arm.steps)
-        progress.update(task, advance=arm.steps, loss=losses[-1])
+        bar.update(task, description=f"{name}, raw loss {losses[-1]:.4f}")
+        bar.advance(task, arm.steps)
         if not math.isfinite(losses[-1]):
             raise ValueError(f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})")
     seconds = time.perf_counter() - started
@@ -229,10 +231,3 @@ def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
 def _read(folder: Path) -> Result:
     stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return Result(stored["metrics"], stored["loss"], load_file(folder / "samples.safetensors"))
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description:12}"), BarColumn(), TextColumn("{task.completed}/{task.total} steps"),
-        TextColumn("raw loss {task.fields[loss]:.4f}"), TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip

@@ -133,8 +133,8 @@ def check_same_run(state: dict[str, Any], config: TrainConfig, origin: Origin) -
         before = state["stats"]
         raise ValueError(
             f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} people, "
-            f"{config.latents} has other statistics now ({origin.stats.latents} latents of {origin.stats.subjects} people): {advice}; "
-            "start=MODEL begins another training with these weights"
+            f"{config.latents} has other statistics now ({origin.stats.latents} latents of "
+            f"{origin.stats.subjects} people): {advice}; start=MODEL begins another training with these weights"
         )
     if state.get("latents", origin.latents) != origin.latents:  # earlier versions did not write it
         raise ValueError(f"{config.latents} holds other latents than the checkpoint was trained on: {advice}")

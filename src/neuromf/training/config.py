@@ -24,7 +24,7 @@ class Optimiser:
     decay: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))  # factor over the run; 1 to 1 is constant
 
     def __post_init__(self) -> None:
-        if not 0 < self.lr < math.inf or not self.clip > 0 or self.warmup < 0 or self.weight_decay < 0:
+        if not (0 < self.lr < math.inf and self.clip > 0 and self.warmup >= 0 and self.weight_decay >= 0):
             raise ValueError(
                 f"lr {self.lr}, clip {self.clip}, warmup {self.warmup}, weight_decay {self.weight_decay}: lr and clip "
                 "above 0, the others not below"
@@ -44,6 +44,10 @@ class Checkpoints:
     every: int = 1000  # updates
     keep: int = 1  # older ones kept beside last.ckpt and best.ckpt; 0 keeps none
 
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.keep < 0:
+            raise ValueError(f"every is {self.every}, keep {self.keep}: 1 or more, 0 or more")
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -53,6 +57,12 @@ class Samples:
     n: int = 4
     calls: tuple[int, ...] = (1, 2, 5, 10)  # network calls
 
+    def __post_init__(self) -> None:
+        if self.every < 0 or self.n < 1:
+            raise ValueError(f"every is {self.every}, n {self.n}: 0 or more, 1 or more")
+        if not self.calls or min(self.calls) < 1:
+            raise ValueError(f"calls is {self.calls}: numbers of network calls, each 1 or more")
+
 
 @dataclass(frozen=True)
 class Diagnostics:
@@ -60,6 +70,10 @@ class Diagnostics:
 
     every: int = 200  # updates; 0 is never
     batch: int = 8  # latents
+
+    def __post_init__(self) -> None:
+        if self.every < 0 or self.batch < 1:
+            raise ValueError(f"every is {self.every}, batch {self.batch}: 0 or more, 1 or more")
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,11 @@ class Evaluation:
             raise ValueError(
                 f"every is {self.every}, fid_every {self.fid_every}: 0 or more, and fid_every a multiple of every"
             )
+        if self.patience < 0 or self.n < 1 or self.projections < 1:
+            raise ValueError(
+                f"patience is {self.patience}, n {self.n}, projections {self.projections}: 0 or more, 1 or more, 1 or "
+                "more"
+            )
         if self.monitor == "fid" and not self.fid_every:
             raise ValueError(f"monitor=fid needs fid_every={self.every}, or a multiple of it")
 
@@ -90,6 +109,12 @@ class Guard:
     factor: float = 10.0
     grace: int = 500  # updates before which it is not judged
     skipped: int = 20  # updates with a gradient that is not finite, one after another
+
+    def __post_init__(self) -> None:
+        if not self.factor > 1 or self.grace < 0 or self.skipped < 1:
+            raise ValueError(
+                f"factor is {self.factor}, grace {self.grace}, skipped {self.skipped}: above 1, 0 or more, 1 or more"
+            )
 
 
 @dataclass(frozen=True)
@@ -146,22 +171,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         positive = {name: getattr(self, name) for name in ("updates", "batch", "accumulate", "devices", "nodes")}
-        positive |= {"log_every": self.log_every, "checkpoints.every": self.checkpoints.every}
-        positive |= {"samples.n": self.samples.n, "diagnostics.batch": self.diagnostics.batch}
-        positive |= {"evaluation.n": self.evaluation.n, "evaluation.projections": self.evaluation.projections}
-        positive |= {"guard.skipped": self.guard.skipped}
+        positive |= {"log_every": self.log_every}
         for name, value in positive.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}: 1 or more")
         if not 0 < self.scale <= 10:
             raise ValueError(f"scale is {self.scale}: above 0; 0.1 to 1 is usual")
-        if self.seed < 0 or self.checkpoints.keep < 0:
-            raise ValueError(f"seed is {self.seed}, checkpoints.keep is {self.checkpoints.keep}: 0 or more")
+        if self.seed < 0 or self.loaders < 0:
+            raise ValueError(f"seed is {self.seed}, loaders {self.loaders}: 0 or more")
         for name, ramp in (("equal_fraction", self.equal_fraction), ("max_interval", self.max_interval)):
             if ramp is not None and not (0 <= ramp.start <= 1 and 0 <= ramp.end <= 1):
                 raise ValueError(f"{name} goes from {ramp.start} to {ramp.end}: both must lie in [0, 1]")
-        if not self.samples.calls or min(self.samples.calls) < 1:
-            raise ValueError(f"samples.calls is {self.samples.calls}: numbers of network calls, each 1 or more")
         if not self.ema or not all(0 <= decay < 1 for decay in self.ema) or len(set(self.ema)) < len(self.ema):
             raise ValueError(f"ema is {self.ema}: one decay or several different ones, each in [0, 1)")
         self._check_together()

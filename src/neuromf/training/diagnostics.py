@@ -24,6 +24,8 @@ from neuromf.training.module import MeanFlowModule
 class DiagnosticsLook(Look):
     """One row of diagnostics.csv, and one JSON file, a look; nothing is computed between looks."""
 
+    what = "diagnostics of the objective, into diagnostics.csv"
+
     def __init__(self, meter: Meter, out: Path, config: TrainConfig, batch: Batch) -> None:
         super().__init__(meter)
         self.out, self.config, self.batch = out, config, batch

@@ -33,6 +33,8 @@ SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
 class EvaluationLook(Look):
     """One row of evaluation.csv a look. The weights with the smallest monitored distance are kept in best.ckpt."""
 
+    what = "one-call samples against held-out latents, into evaluation.csv"
+
     def __init__(
         self,
         meter: Meter,

@@ -14,6 +14,7 @@ from neuromf.training.module import MeanFlowModule
 class Look(pl.Callback, ABC):
     """Calls `look` after every `every` updates and after the last; its time is not counted as training."""
 
+    what = ""  # said when it begins
     every = 0  # never
     at_end = False  # look also where the run stops early
 
@@ -27,6 +28,7 @@ class Look(pl.Callback, ABC):
         if module.ends_update(number) and (self.due(module.update) or ends_early):
             with self.meter.pause():
                 if trainer.is_global_zero:
+                    self.meter.say(f"update {module.update}: {self.what}")
                     self.look(module)
                 self.after(trainer, module)
 

@@ -19,13 +19,14 @@ from torch import Tensor
 from neuromf.data.scans import write_table
 from neuromf.device import wait_for_gpu
 from neuromf.flow import Loss
-from neuromf.parallel import progress
+from neuromf.progress import clock, progress
 from neuromf.training.batches import Batch
 from neuromf.training.config import Guard, TrainConfig
 from neuromf.training.module import MeanFlowModule
 
 log = logging.getLogger("neuromf")
 Row = dict[str, Any]
+ESTIMATED = 10  # updates after which the whole time is told
 MOST_LEFT_OUT = 0.2  # share of rows in a window
 
 
@@ -44,6 +45,7 @@ class Meter(pl.Callback):
         self.norms: list[float] = []
         self.waited = self.observed = 0.0
         self.ended = self.began = time.perf_counter()
+        self.first, self.started = 0, self.began  # update and clock of this start
         self.writer: Any = None
         self.bar: Progress | None = None
         self.task = TaskID(0)
@@ -64,6 +66,7 @@ class Meter(pl.Callback):
             self.bar = progress("updates")
             self.task = self.bar.add_task("train", total=self.config.updates, completed=module.update)
             self.bar.start()
+        self.first, self.started = module.update, time.perf_counter()
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: MeanFlowModule, batch: Batch, number: int) -> None:
         self.waited += time.perf_counter() - self.ended
@@ -83,8 +86,10 @@ class Meter(pl.Callback):
                     f"the gradient was not finite in {module.skipped} updates in a row: lower optimiser.lr "
                     f"({self.config.optimiser.lr}), take precision=float32, or look at the latents (neuromf inspect)"
                 )
-            if module.update % self.config.log_every == 0 or module.update == self.config.updates:
+            if module.update in {1, self.config.updates} or module.update % self.config.log_every == 0:
                 self._log(trainer, module)
+            if module.update - self.first == ESTIMATED:
+                self._estimate(module)
         self.ended = time.perf_counter()
 
     def _log(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
@@ -118,6 +123,17 @@ class Meter(pl.Callback):
         reason = judge(self.rows, config.guard)
         if reason:
             raise DivergedError(reason)
+
+    def _estimate(self, module: MeanFlowModule) -> None:
+        """Say how long the run will take, from its first updates."""
+        each = (time.perf_counter() - self.started) / ESTIMATED
+        left = each * (self.config.updates - module.update)
+        self.say(f"about {clock(left)} for {self.config.updates - module.update} updates, {each:.2f} s each")
+
+    def say(self, text: str) -> None:
+        """Print a line above the progress bar, in the first process."""
+        if self.bar is not None:
+            self.bar.console.print(text, highlight=False, markup=False)
 
     @contextmanager
     def pause(self) -> Iterator[None]:

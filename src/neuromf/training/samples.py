@@ -28,6 +28,8 @@ PICTURE_GB = 4.0  # memory that decoding for a picture may take
 class SampleLook(Look):
     """Draws the same few samples at several numbers of network calls, from the averaged weights."""
 
+    what = "samples from fixed noise, into samples/"
+
     def __init__(self, meter: Meter, out: Path, config: TrainConfig, stats: LatentStats, vae: FrozenVAE | None) -> None:
         super().__init__(meter)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae

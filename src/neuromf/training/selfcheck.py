@@ -30,10 +30,10 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
     said = []
     for decay in config.ema:
         window = 1 / (1 - decay)
-        if window > config.updates / 5:
+        if window > max(1, config.updates / 5):
             said.append(
                 f"ema={decay} averages over {window:.0f} updates of {config.updates}: the average lags behind; "
-                f"{max(0.9, 1 - 20 / config.updates):.4g} suits such a run"
+                f"ema={max(0.0, 1 - 20 / config.updates):.4g} suits such a run"
             )
     if config.optimiser.lr > 2e-3:
         said.append(f"optimiser.lr={config.optimiser.lr} is high: 1e-4 to 1e-3 is usual")

@@ -24,7 +24,7 @@ from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last, gradient_l1, kl_to_standard_normal
 from neuromf.nets.vae import FrozenVAE, load_small, save_small
-from neuromf.parallel import progress
+from neuromf.progress import progress
 from neuromf.run import atomic, open_run, write_json, write_text
 
 log = logging.getLogger("neuromf")
@@ -59,13 +59,18 @@ class TrainVAEConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch", "check_every"):
+        for name in ("updates", "batch", "check_every", "check_volumes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
         if self.patch % 4 or self.patch < 16:
             raise ValueError(f"patch is {self.patch}: a multiple of 4, 16 or more")
-        if not 0 < self.lr < math.inf or min(self.gradient, self.kl) < 0:
+        if not (0 < self.lr < math.inf and 0 <= self.gradient < math.inf and 0 <= self.kl < math.inf):
             raise ValueError(f"lr {self.lr}, gradient {self.gradient}, kl {self.kl}: lr above 0, weights not negative")
+        if not (0 <= self.ema < 1 and self.clip > 0) or min(self.warmup, self.loaders, self.seed) < 0:
+            raise ValueError(
+                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, loaders {self.loaders}, seed {self.seed}: "
+                "ema in [0, 1), clip above 0, the others not negative"
+            )
 
 
 class Patches(Dataset[Tensor]):

@@ -24,8 +24,8 @@ from neuromf.latents import LatentStore
 from neuromf.metrics.paired import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
 from neuromf.nets.vae import FrozenVAE, load_vae
-from neuromf.parallel import progress
 from neuromf.pictures import data_uri, grey, slices
+from neuromf.progress import progress
 from neuromf.run import open_run, write_json, write_text
 
 log = logging.getLogger("neuromf")
