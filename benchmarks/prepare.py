@@ -99,8 +99,8 @@ def difference(volume: Any, steps: Any, theirs: Any, affine: Any) -> float:
     from neuromf.data.strip import find_brain
 
     canonical = volume.canonical()
-    kept, _, _ = find_brain(canonical, steps.strip)
-    dark, _ = without_background(canonical, kept, steps.percentiles[0])
+    kept, brain, _ = find_brain(canonical, steps.strip)
+    dark, _, _ = without_background(canonical, kept, brain, steps.percentiles[0])
     ours, _ = scale(resample(dark, Grid(theirs.shape, affine)), steps.percentiles[1])
     return float(np.abs(ours.voxels - theirs)[4:-4, 4:-4, 4:-4].max())
 

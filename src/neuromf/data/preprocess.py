@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neuromf.data.foreground import Mask, bounds
+from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.resample import Grid, isotropic_grid, resample
 from neuromf.data.strip import StripConfig, find_brain
 from neuromf.data.volume import Affine, Volume, VolumeError
@@ -43,21 +44,24 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
 
     Raises VolumeError where no brain is found.
     """
+    values, counts = np.unique(volume.voxels[::2, ::2, ::2], return_counts=True)
+    if values.size < FEW_VALUES:
+        raise VolumeError(f"it has only {values.size} different values: is it a mask or a label map?")
+    volume, outliers = without_outliers(volume, values, counts)
     canonical = volume.canonical()
-    values = np.unique(canonical.voxels[::2, ::2, ::2]).size
-    if values < FEW_VALUES:
-        raise VolumeError(f"it has only {values} different values: is it a mask or a label map?")
     kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
     ml = float(brain.sum()) * canonical.voxel_ml
     if ml < steps.smallest_ml:
         raise VolumeError(f"the foreground measures {ml:.1f} ml, no brain: preprocessing.smallest_ml=0 takes it")
     corrected = correct_bias(canonical, brain) if steps.n4 else canonical
-    dark, low = without_background(corrected, kept, steps.percentiles[0])
+    dark, low, lifted = without_background(corrected, kept, brain, steps.percentiles[0])
     grid = isotropic_grid(canonical, steps.spacing, steps.shape, bounds(brain).mean(axis=0))
     cut = share_outside(brain, canonical.affine, grid)
     resampled = resample(dark, grid, smooth=steps.smooth)
     prepared, high = scale(resampled, steps.percentiles[1])
-    notes = list(volume.notes)
+    notes = [*volume.notes, *outliers.notes()]
+    if lifted:
+        notes.append(f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black")
     if cut > 0:
         notes.append(f"{100 * cut:.2f} % of the brain lies outside the {'x'.join(map(str, steps.shape))} voxels")
     return Volume(prepared.voxels, grid.affine, tuple(notes)), {
@@ -71,7 +75,12 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
         "n4": steps.n4,
         "brain_ml": round(ml, 1),
         "brain_cut_percent": round(100 * cut, 3),
-        "intensity": {"percentiles": list(steps.percentiles), "low": low, "high": high + low},
+        "intensity": {
+            "percentiles": list(steps.percentiles),
+            "low": low,
+            "high": high + low,
+            "outliers": outliers.record(),
+        },
         "notes": notes,
     }
 
@@ -101,13 +110,17 @@ def correct_bias(volume: Volume, brain: Mask) -> Volume:
     return Volume(((volume.voxels - low) / field_ + low).astype(np.float32), volume.affine, volume.notes)
 
 
-def without_background(volume: Volume, kept: Mask | None, percentile: float) -> tuple[Volume, float]:
-    """Return the volume less its low percentile, 0 outside the mask and nowhere negative; and that percentile."""
-    low = float(np.percentile(volume.voxels, percentile)) if percentile else float(volume.voxels.min())
+def without_background(volume: Volume, kept: Mask | None, brain: Mask, percentile: float) -> tuple[Volume, float, bool]:
+    """Return the volume less its black, 0 outside the mask and nowhere negative; its black; whether the brain set it.
+
+    Black is the scan's low percentile, or what is black beside the brain where that lies higher.
+    """
+    lowest = float(np.percentile(volume.voxels, percentile)) if percentile else float(volume.voxels.min())
+    low = max(lowest, black_of_brain(volume.voxels, brain))
     voxels = np.clip(volume.voxels - np.float32(low), 0, None)
     if kept is not None:
         voxels = np.where(kept, voxels, np.float32(0))
-    return Volume(voxels, volume.affine, volume.notes), low
+    return Volume(voxels, volume.affine, volume.notes), low, low > lowest
 
 
 def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
