@@ -4,8 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from conftest import placed, tiny_cohort
+from conftest import egg, placed, save_nifti, tiny_cohort
 from neuromf.data.cohort import finish_cohort, read_cohort, read_cohorts, save_entry, saved_record
+from neuromf.data.prepare import PrepareConfig, run
+from neuromf.data.preprocess import Preprocessing
 from neuromf.data.scans import Scan
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
@@ -86,3 +88,40 @@ def test_people_in_two_splits_are_refused(tmp_path):
     assert len(read_cohorts([str(one), str(one)])) == 2
     with pytest.raises(ValueError, match="volumes= is empty"):
         read_cohorts("")
+
+
+def test_spellings_of_a_name_are_one_person(tmp_path, caplog):
+    volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
+    names = [f"{word}-{i}" for i in range(12) for word in ("sub", "Sub", "SUB")]
+    records = [save_entry(tmp_path, Scan("x", n, f"{k}"), volume, {"notes": []}) for k, n in enumerate(names)]
+    splits = finish_cohort(tmp_path, records, SplitConfig(0.3, 0.2))
+    assert all(splits[f"sub-{i}"] == splits[f"Sub-{i}"] == splits[f"SUB-{i}"] for i in range(12))
+    assert {e.subject for e in read_cohort(tmp_path)} == set(names)  # as the user spelled them
+    assert "SUB-0, Sub-0, sub-0: taken for one person" in caplog.text
+    copy = save_entry(tmp_path, Scan("x", "SUB-3-copy"), volume, {"parent": "SUB-3", "notes": []})
+    grown = finish_cohort(tmp_path, [*records, copy], SplitConfig(0.3, 0.2))
+    assert grown["SUB-3-copy"] == splits["sub-3"]
+
+
+def test_a_person_in_two_splits_is_found_in_any_spelling(tmp_path):
+    volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
+    for folder, subject, split in (("one", "sub-1", "train"), ("two", "SUB-1", "val")):
+        (tmp_path / folder).mkdir()
+        record = save_entry(tmp_path / folder, Scan("x", subject, folder), volume, {"split": split, "notes": []})
+        finish_cohort(tmp_path / folder, [record], SplitConfig())
+    with pytest.raises(ValueError, match="SUB-1 is in train .* and in val"):
+        read_cohorts([str(tmp_path / "one"), str(tmp_path / "two")])
+
+
+@pytest.mark.parametrize("name", ["run", "split", "manifest", "config", "contact", "rejected", "__metadata__"])
+def test_a_scan_may_have_the_name_of_one_of_our_files(tmp_path, name):
+    save_nifti(tmp_path / f"{name}.nii.gz", egg(placed(spacing=(4.0, 4.0, 4.0))))
+    out = tmp_path / "out"
+    steps = Preprocessing(spacing=6.0, shape=(24, 28, 24))
+    assert run(PrepareConfig(input=str(tmp_path / f"{name}.nii.gz"), preprocessing=steps, workers=1), out) == 0
+    (entry,) = read_cohort(out)
+    assert entry.subject == name
+    assert entry.name != "__metadata__"
+    assert entry.sidecar()["subject"] == name
+    assert json.loads((out / "run.json").read_text())["state"] == "finished"
+    assert json.loads((out / "split.json").read_text())["train"] == [name]

@@ -140,3 +140,43 @@ def test_a_table_in_another_encoding(tmp_path):
     (tmp_path / "m.csv").write_bytes("path,subject\na.nii,M\xfcller\n".encode("latin-1"))
     with pytest.raises(ValueError, match="m.csv: is not UTF-8"):
         find_scans([str(tmp_path / "m.csv")])
+
+
+def test_different_subjects_keep_different_names(tmp_path):
+    subjects = ["a b", "a#b", "a-b", "a@b"]
+    for subject in subjects:
+        touch(tmp_path / f"{subject}.nii")
+    found = find_scans([str(tmp_path)])
+    assert sorted(s.subject for s in found) == sorted(subjects)
+    names = {s.subject: s.name for s in found}
+    assert names["a-b"] == "a-b"
+    assert len(set(names.values())) == 4
+    assert all(name.startswith("a-b") for name in names.values())
+    assert names == {s.subject: s.name for s in reversed(find_scans([str(tmp_path)]))}
+    assert [s.name for s in find_scans([str(tmp_path / "a b.nii")])] == ["a-b"]  # alone, it needs no label
+
+
+def test_a_session_in_the_name_is_no_other_subject(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("path,subject,session\n1.nii,p,1 2\n2.nii,p,1-2\n3.nii,p_ses-1#2,\n4.nii,P,1 2\n")
+    names = [s.name for s in find_scans([str(table)])]
+    assert names[1] == "p_ses-1-2"
+    assert len({name.casefold() for name in names[:3]}) == 3
+    assert names[3].casefold() == names[0].casefold()  # the same person and session: a second scan
+
+
+@pytest.mark.parametrize("name", ["run", "Split", "__metadata__", ".hidden", "..", "x" * 300])
+def test_names_that_mean_something_are_changed(tmp_path, name):
+    table = tmp_path / "m.csv"
+    table.write_text(f"path,subject\n1.nii,{name}\n")
+    (scan,) = find_scans([str(table)])
+    assert scan.subject == name
+    assert scan.name.casefold() not in {"run", "split", "__metadata__"}
+    assert not scan.name.startswith(".")
+    assert len(scan.name) < 200
+
+
+def test_one_name_in_other_capitals_is_still_told_apart_by_its_dataset(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("path,subject,dataset\n1.nii,sub-01,A\n2.nii,SUB-01,B\n")
+    assert [s.subject for s in find_scans([str(table)])] == ["A_sub-01", "B_SUB-01"]

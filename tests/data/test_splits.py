@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neuromf.data.splits import SplitConfig, split_subjects
+from neuromf.data.splits import SplitConfig, spellings, split_subjects
 
 COHORTS = st.dictionaries(
     st.text(min_size=1, max_size=6), st.sampled_from(["a/mdd", "a/control", "b/"]), min_size=1, max_size=120
@@ -52,3 +52,22 @@ def test_a_cohort_that_grows_moves_nobody():
     counts = Counter(splits.values())
     assert abs(counts["val"] - 40) <= 2
     assert abs(counts["test"] - 20) <= 2
+
+
+def test_spellings_of_one_name_are_one_person():
+    strata = {f"sub-{i:02d}": "a" for i in range(40)}
+    spelled = {f"{word}-{i:02d}": "a" for i in range(40) for word in ("Sub", "sub", "SUB")}
+    splits = split_subjects(spelled, SplitConfig(0.3, 0.2))
+    for i in range(40):
+        assert splits[f"Sub-{i:02d}"] == splits[f"sub-{i:02d}"] == splits[f"SUB-{i:02d}"]
+    assert Counter(splits.values())["val"] == 3 * Counter(split_subjects(strata, SplitConfig(0.3, 0.2)).values())["val"]
+    assert spellings(["sub-1", "SUB-1", "x", "fu\u0308r", "f\u00fcr"]) == [
+        ["SUB-1", "sub-1"],
+        ["fu\u0308r", "f\u00fcr"],
+    ]
+
+
+def test_what_was_trained_on_is_not_held_out():
+    """An earlier version dealt the spellings of one person into two splits."""
+    splits = split_subjects({"a": "", "A": ""}, given={"A": "val", "a": "train"})
+    assert splits == {"a": "train", "A": "train"}

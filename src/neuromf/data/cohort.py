@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from neuromf.data.scans import Scan, write_table
-from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
+from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
 from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, write_volume
 from neuromf.pictures import Picture, contact_sheets, slices
 from neuromf.run import write_json
 
+log = logging.getLogger("neuromf")
 COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
 
 
@@ -80,12 +82,14 @@ def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: Spl
     split.json has them: a cohort that grows moves nobody.
     """
     records = sorted(records, key=lambda r: str(r["name"]))
-    families = {str(r.get("parent") or r["subject"]): f"{r['dataset']}/{r['group']}" for r in records}
+    families = {_family(r): f"{r['dataset']}/{r['group']}" for r in records}
     earlier = earlier_split(folder)
-    given = {str(r.get("parent") or r["subject"]): earlier[r["subject"]] for r in records if r["subject"] in earlier}
-    given |= {str(r.get("parent") or r["subject"]): r["split"] for r in records if r.get("split")}
+    given = {_family(r): earlier[person(r["subject"])] for r in records if person(r["subject"]) in earlier}
+    given |= {_family(r): r["split"] for r in records if r.get("split")}
     by_family = split_subjects(families, split, given)
-    splits = {str(r["subject"]): by_family[str(r.get("parent") or r["subject"])] for r in records}
+    splits = {str(r["subject"]): by_family[_family(r)] for r in records}
+    for names in spellings([*families, *splits]):
+        log.warning("%s: taken for one person", ", ".join(names))
     columns = ("name", "subject", "session", "dataset", "group", "age", "sex", "path")
     rows = [
         {c: str(r[c]) for c in columns}
@@ -105,13 +109,18 @@ def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: Spl
     return splits
 
 
+def _family(record: Mapping[str, Any]) -> str:
+    return str(record.get("parent") or record["subject"])
+
+
 def earlier_split(folder: Path) -> dict[str, Split]:
-    """Return each subject's split in a folder's split.json, if there is one."""
+    """Return each person's split (see `splits.person`) in a folder's split.json, if there is one."""
     try:
         record = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {subject: name for name in SPLITS for subject in record.get(name, [])}
+    # the last one counts, training: what has been trained on must not be held out
+    return {person(subject): name for name in reversed(SPLITS) for subject in record.get(name, [])}
 
 
 def read_cohort(folder: Path) -> list[Entry]:
@@ -148,7 +157,7 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
         if entry.name in names:
             raise ValueError(f"{entry.name} is both {names[entry.name]} and {entry.path}: rename one in its manifest")
         names[entry.name] = entry.path
-        first = people.setdefault(entry.person, entry)
+        first = people.setdefault(person(entry.person), entry)
         if first.split != entry.split:
             raise ValueError(
                 f"{entry.person} is in {first.split} ({first.path}) and in {entry.split} ({entry.path}): make the "

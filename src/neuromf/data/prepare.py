@@ -13,7 +13,7 @@ from typing import Any
 from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
-from neuromf.data.splits import SPLITS, Split, SplitConfig
+from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
 from neuromf.data.volume import VolumeError, file_sha256, read_volume
 from neuromf.folders import Output
 from neuromf.parallel import each
@@ -70,9 +70,9 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
             made, failed = prepare_all(first, config, out)
             records += made
             rejected += failed
-            open_names = {scan.name.casefold() for scan, _ in failed}
-            scans = [scan for scan, _ in others if scan.name.casefold() in open_names]
-            duplicates += [(scan, why) for scan, why in others if scan.name.casefold() not in open_names]
+            open_names = {person(scan.name) for scan, _ in failed}
+            scans = [scan for scan, _ in others if person(scan.name) in open_names]
+            duplicates += [(scan, why) for scan, why in others if person(scan.name) not in open_names]
         write_table(
             out / "rejected.csv",
             [{"path": s.path, "subject": s.subject, "reason": why} for s, why in duplicates + rejected],
@@ -135,7 +135,7 @@ def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, 
     kept: dict[str, Scan] = {}
     left_out = []
     for scan in scans:
-        key = scan.name.casefold()  # file systems differ in what they tell apart
+        key = person(scan.name)  # file systems differ in what they tell apart
         if key in kept:
             why = f"same subject and session as {kept[key].path}: give a CSV table with a `session` column"
             left_out.append((scan, why))
@@ -159,9 +159,10 @@ def report(
     shares: SplitConfig,
 ) -> None:
     """Print what was done."""
-    counts: dict[str, int] = {name: list(splits.values()).count(name) for name in SPLITS}
+    people = {person(subject): split for subject, split in splits.items()}
+    counts: dict[str, int] = {name: list(people.values()).count(name) for name in SPLITS}
     dealt = ", ".join(f"{n} {name}" for name, n in counts.items())
-    print(f"{len(records)} volumes of {len(splits)} subjects ({dealt}) in {out}; look at {out / 'contact.png'}")
+    print(f"{len(records)} volumes of {len(people)} subjects ({dealt}) in {out}; look at {out / 'contact.png'}")
     methods = [r["strip"]["method"] if not r["strip"].get("stripped_already") else "stripped already" for r in records]
     print("brains: " + ", ".join(f"{methods.count(m)} {m}" for m in dict.fromkeys(methods)))
     empty = [name for name, share in (("val", shares.val), ("test", shares.test)) if share and not counts[name]]
@@ -170,6 +171,8 @@ def report(
     noted = sum(bool(r["notes"]) for r in records)
     if noted:
         print(f"{noted} with a note: see run.log, or `notes` in their .json")
+    for names in spellings(splits):
+        print(f"{', '.join(names)}: taken for one person (capitals make no difference)")
     files: dict[str, list[str]] = {}
     for record in records:
         files.setdefault(str(record["source_sha256"][0]), []).append(str(record["name"]))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import glob
+import hashlib
 import io
 import json
 import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
 from neuromf.run import atomic
 
@@ -20,6 +22,8 @@ log = logging.getLogger("neuromf")
 NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
+LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
+OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
 REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
 
 
@@ -35,28 +39,38 @@ class Scan:
     group: str = ""  # diagnosis, for example
     age: str = ""
     sex: str = ""
+    label: str = ""  # what tells its files from those of another subject whose name is as safe
+
+    @property
+    def full_name(self) -> str:
+        """Subject and session."""
+        return f"{self.subject}_ses-{self.session}" if self.session else self.subject
 
     @property
     def name(self) -> str:
-        """A file name for the scan: subject and session."""
-        return re.sub(r"[^\w.-]+", "-", f"{self.subject}_ses-{self.session}" if self.session else self.subject)
+        """A file name for the scan: subject and session, without what file systems object to."""
+        safe = re.sub(r"[^\w.-]+", "-", self.full_name)
+        safe = safe.encode()[:LONGEST].decode(errors="ignore")
+        visible = f"_{safe}" if safe.startswith(".") else safe
+        return f"{visible}-{self.label}" if self.label else visible
 
     def row(self) -> dict[str, str]:
         """Return the scan as a row of a table."""
-        return asdict(self)
+        return {column: getattr(self, column) for column in COLUMNS}
 
 
-COLUMNS = tuple(f.name for f in fields(Scan))
+COLUMNS = tuple(f.name for f in fields(Scan) if f.name != "label")
 
 
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
     """Return the scans that each source names, in a fixed order; `contrast` chooses the files of a BIDS tree.
 
     A folder's files that are named after another contrast, or are masks by name, are left out. A subject's name
-    that two datasets share is preceded by the dataset's. Raises FileNotFoundError where a source holds none,
+    that two datasets share is preceded by the dataset's; where two subjects would share a file name, it gets a label.
+    Raises FileNotFoundError where a source holds none,
     ValueError where a manifest lacks its path column.
     """
-    return _told_apart([scan for source in sources for scan in _scans(source, contrast)])
+    return _labelled(_told_apart([scan for source in sources for scan in _scans(source, contrast)]))
 
 
 def read_manifest(path: Path) -> list[Scan]:
@@ -198,7 +212,7 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
     scans = [_from_name(p) for p in wanted]
     alike: dict[str, list[int]] = {}
     for index, scan in enumerate(scans):
-        alike.setdefault(scan.name, []).append(index)
+        alike.setdefault(scan.full_name, []).append(index)
     for name, indices in alike.items():
         if len(indices) > 1 and not NAMED.match(name):  # subject/T1.nii.gz: the folder names the subject
             parts = [wanted[i].relative_to(folder).with_name(name).parts for i in indices]
@@ -223,11 +237,32 @@ def _told_apart(scans: list[Scan]) -> list[Scan]:
     """Return the scans, a subject that several datasets have named after its dataset too."""
     datasets: dict[str, set[str]] = {}
     for scan in scans:
-        datasets.setdefault(scan.subject, set()).add(scan.dataset)
+        datasets.setdefault(person(scan.subject), set()).add(scan.dataset)
     return [
-        replace(s, subject=f"{s.dataset}_{s.subject}") if s.dataset and len(datasets[s.subject]) > 1 else s
+        replace(s, subject=f"{s.dataset}_{s.subject}") if s.dataset and len(datasets[person(s.subject)]) > 1 else s
         for s in scans
     ]
+
+
+def _labelled(scans: list[Scan]) -> list[Scan]:
+    """Return the scans, each with a label where its file name would be that of another subject or session, or ours.
+
+    The one whose name needs no change keeps it: `a-b` beside `a b` and `a#b`.
+    """
+    whose: dict[str, set[tuple[str, str]]] = {}
+    for scan in scans:
+        whose.setdefault(person(scan.name), set()).add((person(scan.subject), person(scan.session)))
+    out = []
+    for scan in scans:
+        several = len(whose[person(scan.name)]) > 1 and scan.name != scan.full_name
+        needed = several or person(scan.name) in OURS or len(scan.full_name.encode()) > LONGEST
+        out.append(replace(scan, label=_digest(scan)) if needed else scan)
+    return out
+
+
+def _digest(scan: Scan) -> str:
+    words = json.dumps([person(scan.subject), person(scan.session)])
+    return hashlib.sha256(words.encode()).hexdigest()[:6]
 
 
 def _from_row(folder: Path, row: dict[str, str]) -> Scan:

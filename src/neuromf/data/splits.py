@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,26 +30,46 @@ def split_subjects(
 ) -> dict[str, Split]:
     """Return the split of each subject, given the stratum of each (dataset and diagnosis, for example).
 
-    Subjects in `given` keep their split: a cohort that grows moves nobody.
+    Subjects in `given` keep their split: a cohort that grows moves nobody. Spellings of one name (see `person`) are
+    one subject; if `given` has them in several splits, the one nearest to training is kept.
 
     Within a stratum, subjects are ordered by a hash of seed and name; val and test are then dealt evenly along all
     strata, so that each stratum gets its share to within one subject and the whole cohort to within half a subject.
     """
-    given = {s: split for s, split in (given or {}).items() if s in strata}
-    order = sorted(strata.keys() - given.keys(), key=lambda subject: (strata[subject], _rank(config.seed, subject)))
-    splits: dict[str, Split] = dict(given)
+    spelled: dict[str, str] = {}
+    for subject in sorted(strata, reverse=True):
+        spelled[person(subject)] = subject  # the first in order, whatever the order of `strata`
+    held = sorted(((person(s), split) for s, split in (given or {}).items()), key=lambda g: -SPLITS.index(g[1]))
+    splits: dict[str, Split] = {key: split for key, split in held if key in spelled}
+
+    order = sorted(
+        spelled.keys() - splits.keys(), key=lambda key: (strata[spelled[key]], _rank(config.seed, spelled[key]))
+    )
     shares: dict[Split, float] = {"test": config.test, "val": config.val}
-    held = list(given.values())
-    due = {name: 0.5 + share * len(held) - held.count(name) for name, share in shares.items()}
-    for subject in order:
-        splits[subject] = "train"
+    before = list(splits.values())
+    due = {name: 0.5 + share * len(before) - before.count(name) for name, share in shares.items()}
+    for key in order:
+        splits[key] = "train"
         for name, share in shares.items():
             due[name] += share
         ready = [name for name in shares if due[name] >= 1]
         if ready:
-            splits[subject] = ready[0]
+            splits[key] = ready[0]
             due[ready[0]] -= 1
-    return {subject: splits[subject] for subject in strata}
+    return {subject: splits[person(subject)] for subject in strata}
+
+
+def person(subject: str) -> str:
+    """Return what names of one person have in common: sub-01, Sub-01 and SUB-01 are one, as on many file systems."""
+    return unicodedata.normalize("NFC", subject).casefold()
+
+
+def spellings(subjects: Iterable[str]) -> list[list[str]]:
+    """Return the names of each person whose name is spelled in several ways."""
+    names: dict[str, set[str]] = {}
+    for subject in subjects:
+        names.setdefault(person(subject), set()).add(subject)
+    return [sorted(several) for several in names.values() if len(several) > 1]
 
 
 def _rank(seed: int, subject: str) -> str:
