@@ -241,3 +241,23 @@ def test_what_is_said_at_the_end(scans, tmp_path, capsys):
     assert "one file under several names: p1_ses-straight, p2_ses-straight: one person?" in said
     assert "too few subjects for a share of val and test" in said
     assert "/no/mask.nii: no such mask file" in said
+
+
+def test_its_own_output_is_no_input(tmp_path, caplog):
+    study = tmp_path / "study"
+    study.mkdir()
+    save_nifti(study / "a.nii.gz", egg(AFFINES["straight"]))
+    save_nifti(study / "b.nii.gz", egg(AFFINES["oblique"]))
+    made = config(f"{study}/**/*.nii.gz")
+    run(made, study / "out")
+    before = {e.name: e.record["path"] for e in read_cohort(study / "out")}
+    run(made, study / "out", resume=True)
+    assert {e.name: e.record["path"] for e in read_cohort(study / "out")} == before
+    assert "2 volumes that neuromf wrote there are left out" in caplog.text
+    table = tmp_path / "m.csv"
+    table.write_text(f"path\n{study}/out/a.nii.gz\n{study}/b.nii.gz\n")
+    assert run(config(table), tmp_path / "named") == 1
+    assert (
+        f"is prepared already: give the scan that it was made from, {study}/a.nii.gz"
+        in (rejected(tmp_path / "named")["a.nii.gz"])
+    )

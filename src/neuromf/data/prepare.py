@@ -12,9 +12,9 @@ from typing import Any
 
 from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
 from neuromf.data.preprocess import Preprocessing, preprocess
-from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
+from neuromf.data.scans import REJECTED, Scan, find_scans, write_table, written_by_us
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
-from neuromf.data.volume import VolumeError, file_sha256, read_volume
+from neuromf.data.volume import VolumeError, file_sha256, read_volume, stem
 from neuromf.folders import Output
 from neuromf.parallel import each
 from neuromf.progress import progress
@@ -113,6 +113,7 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         raise VolumeError(
             f"{path}: no such file" if not path.is_symlink() else f"{path}: the link leads nowhere, or in a circle"
         )
+    _refuse_prepared(path)
     named = replace(scan, dataset=scan.dataset or config.dataset)
     if scan.mask and not Path(scan.mask).is_file():
         raise VolumeError(f"{scan.mask}: no such mask file")
@@ -128,6 +129,18 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         return known | named.row()
     volume, record = preprocess(read_volume(path, config.assume_orientation), config.preprocessing, scan.mask)
     return save_entry(out, named, volume, {"source_sha256": sources} | record)
+
+
+def _refuse_prepared(path: Path) -> None:
+    """Raise VolumeError for a volume that a run wrote: its affine and intensities have been through all of this."""
+    if not written_by_us(path.parent):
+        return
+    source = (saved_record(path.parent, stem(path)) or {}).get("path", "")
+    raise VolumeError(
+        f"{path}: was written by neuromf and is prepared already: give the scan that it was made from"
+        + (f", {source}" if source else "")
+        + "; or move it to a folder of its own"
+    )
 
 
 def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, str]]]:

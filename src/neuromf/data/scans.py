@@ -6,6 +6,7 @@ import csv
 import glob
 import hashlib
 import io
+import itertools
 import json
 import logging
 import os
@@ -111,9 +112,7 @@ def _scans(source: str, contrast: str) -> list[Scan]:
     elif path.exists() or path.is_symlink():
         found = [_from_name(path)]
     elif glob.has_magic(source):
-        found = [
-            _from_name(Path(p)) for p in sorted(glob.glob(os.path.expanduser(source), recursive=True)) if _is_volume(p)
-        ]
+        found = [_from_name(p) for p in _matching(os.path.expanduser(source))]
     else:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
     if not found and (path / "run.json").is_file():
@@ -175,12 +174,46 @@ def _volumes(folder: Path) -> list[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        if {"run.json", "config.yaml"} <= set(files):  # a folder that we wrote: its volumes are no scans
+        if written_by_us(Path(here)):  # its volumes are no scans
+            _say_left_out(sum(_is_volume(p.name) for p in Path(here).rglob("*")), here)
             folders.clear()
             continue
         folders[:] = [f for f in folders if not f.startswith(".")]
         found += [Path(here) / f for f in files if _is_volume(f) and not f.startswith(".")]
     return sorted(found)
+
+
+def _matching(pattern: str) -> list[Path]:
+    """Return the volumes that a pattern matches, without those in folders that a run wrote.
+
+    Only folders from the pattern's first * on count: a run in a folder above says nothing of the scans below it.
+    """
+    plain = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if _is_volume(p)]
+    ours: dict[Path, int] = {}
+    scans = []
+    for path in found:
+        below = path.parents[: len(path.parts) - len(plain)]
+        folder = next((f for f in below if written_by_us(f)), None)
+        if folder is None:
+            scans.append(path)
+        else:
+            ours[folder] = ours.get(folder, 0) + 1
+    for folder, count in ours.items():
+        _say_left_out(count, str(folder))
+    if found and not scans:
+        raise FileNotFoundError(f"{pattern}: was written by neuromf; give the scans that it was made from")
+    return scans
+
+
+def written_by_us(folder: Path) -> bool:
+    """Return whether a run wrote a folder."""
+    return (folder / "run.json").is_file() and (folder / "config.yaml").is_file()
+
+
+def _say_left_out(count: int, folder: str) -> None:
+    if count:
+        log.warning("%s: %d volumes that neuromf wrote there are left out", folder, count)
 
 
 def _is_volume(name: str) -> bool:
