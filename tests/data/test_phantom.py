@@ -4,10 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import REAL, needs_real_data, tiny_cohort
-from neuromf.data.cohort import read_cohort
+from conftest import REAL, egg, needs_real_data, placed, tiny_cohort
+from neuromf.data import phantom
+from neuromf.data.cohort import finish_cohort, read_cohort, save_entry
 from neuromf.data.deform import Deformation
-from neuromf.data.phantom import Appearance, PhantomConfig, bias_field, draw, find_sources, run
+from neuromf.data.phantom import Appearance, PhantomConfig, bias_field, draw, find_sources, run, touched_faces
+from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.scans import Scan
+from neuromf.data.splits import SplitConfig
+from neuromf.data.volume import Volume
 
 SMALL = PhantomConfig(n=3, spacing=4.0, shape=(40, 48, 40), workers=1)
 
@@ -21,15 +26,15 @@ def test_phantoms_are_brains(tmp_path):
         assert volume.voxels.max() == 1
         brain = volume.voxels > 0
         assert 1000 < brain.sum() * volume.voxel_ml < 2000
-        assert brain[1:-1, 1:-1, 1:-1].sum() > 0.995 * brain.sum()  # next to nothing touches the border
+        assert not touched_faces(volume.voxels)
     assert np.abs(volumes[0].voxels - volumes[1].voxels).mean() > 0.01
 
 
 def test_a_phantom_depends_on_its_seed_and_number_alone():
     (source,) = find_sources("mni152")
-    alone = draw(source, 5, SMALL)
-    np.testing.assert_array_equal(alone.voxels, draw(source, 5, replace(SMALL, n=100)).voxels)
-    assert np.abs(alone.voxels - draw(source, 5, replace(SMALL, seed=1)).voxels).mean() > 0.01
+    alone = draw(source, 5, SMALL).volume
+    np.testing.assert_array_equal(alone.voxels, draw(source, 5, replace(SMALL, n=100)).volume.voxels)
+    assert np.abs(alone.voxels - draw(source, 5, replace(SMALL, seed=1)).volume.voxels).mean() > 0.01
 
 
 def test_without_any_change_a_copy_is_its_source(tmp_path):
@@ -41,7 +46,7 @@ def test_without_any_change_a_copy_is_its_source(tmp_path):
         find_sources(str(folder)), (e for e in read_cohort(folder) if e.split == "train"), strict=True
     ):
         assert source.parent == entry.subject
-        copy = draw(source, 0, still)
+        copy = draw(source, 0, still).volume
         voxels = entry.read().voxels
         inner = voxels > 0
         ratio = copy.voxels[inner] / voxels[inner]
@@ -68,7 +73,7 @@ def test_resume_makes_what_is_missing(tmp_path):
 
 
 def test_bias_fields_are_smooth_and_around_one(tmp_path):
-    volume = draw(find_sources("mni152")[0], 0, SMALL)
+    volume = draw(find_sources("mni152")[0], 0, SMALL).volume
     field = bias_field(volume, Appearance(bias=0.2), np.random.default_rng(0))
     assert np.log(field).std() == pytest.approx(0.2, rel=0.25)
     assert np.log(field).mean() == pytest.approx(0, abs=0.05)
@@ -82,6 +87,7 @@ def test_label_maps_become_brains(tmp_path):
     for entry in read_cohort(tmp_path / "out"):
         volume = entry.read()
         assert 700 < (volume.voxels > 0).sum() * volume.voxel_ml < 2200
+        assert not touched_faces(volume.voxels)
 
 
 def test_bad_sources(tmp_path):
@@ -89,3 +95,51 @@ def test_bad_sources(tmp_path):
         find_sources(str(tmp_path / "none"))
     with pytest.raises(ValueError, match="n is 0"):
         PhantomConfig(n=0)
+
+
+def egg_cohort(folder, margin=1):
+    """One person whose brain fills the box but for `margin` voxels above, and three below."""
+    folder.mkdir()
+    volume, _ = preprocess(egg(placed(spacing=(4.0, 4.0, 4.0))), Preprocessing(4.0, (40, 48, 40)))
+    top = np.flatnonzero(volume.voxels.any(axis=(0, 1)))[-1]
+    shifted = np.roll(volume.voxels, volume.voxels.shape[2] - 1 - margin - top, axis=2)
+    record = save_entry(folder, Scan("x", "p"), Volume(shifted, volume.affine), {"split": "train", "notes": []})
+    finish_cohort(folder, [record], SplitConfig())
+    return folder
+
+
+def test_copies_that_the_box_would_cut_are_drawn_again(tmp_path, capsys, monkeypatch):
+    folder = egg_cohort(tmp_path / "c")
+    config = replace(SMALL, source=str(folder), n=12)
+    run(config, tmp_path / "out")
+    copies = read_cohort(tmp_path / "out")
+    again = [c.sidecar()["redrawn"] for c in copies]
+    assert sum(n > 0 for n in again) >= 2
+    assert f"{sum(n > 0 for n in again)} drawn again, because the box would have cut" in capsys.readouterr().out
+    for copy in copies:
+        assert not touched_faces(copy.read().voxels)
+        assert copy.sidecar()["cut"] is False
+
+    monkeypatch.setattr(phantom, "TRIES", 1)  # as they were drawn once
+    run(config, tmp_path / "once")
+    for copy, first, n in zip(copies, read_cohort(tmp_path / "once"), again, strict=True):
+        assert (copy.record["sha256"] == first.record["sha256"]) == (n == 0)
+    assert "cut by the box all the same" in capsys.readouterr().out
+
+
+def test_who_was_cut_in_preparation_is_not_blamed(tmp_path):
+    folder = egg_cohort(tmp_path / "c", margin=-4)
+    (source,) = find_sources(str(folder))
+    faces = touched_faces(read_cohort(folder)[0].read().voxels)
+    assert faces
+    for index in range(4):
+        drawn = draw(source, index, SMALL)
+        assert not drawn.cut
+        assert set(touched_faces(drawn.volume.voxels)) <= set(faces)
+
+
+def test_a_box_that_is_too_small_is_said(tmp_path, capsys):
+    run(replace(SMALL, n=1, shape=(24, 48, 40)), tmp_path / "out")
+    assert "1 cut by the box all the same" in capsys.readouterr().out
+    (entry,) = read_cohort(tmp_path / "out")
+    assert entry.sidecar()["cut"]

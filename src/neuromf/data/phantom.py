@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -32,6 +32,8 @@ from neuromf.run import open_run, stop_if_disk
 OUTPUT = Output("phantom", COHORT_FILES)
 MNI = "mni152"
 ABOUT = ("dataset", "group", "age", "sex")
+TRIES = 8  # draws of a phantom that the box would cut; of ten copies, one is cut
+FAINT = 0.05  # of the brightest voxel: what is darker at the border is smoothing, not anatomy
 SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
 
 
@@ -75,6 +77,15 @@ class Source:
     about: dict[str, str]  # dataset, group, age, sex
     sha256: str  # of the file it copies
     draw: Callable[[np.random.Generator, PhantomConfig], Volume]
+    original: Entry | None = None  # the prepared volume that it copies
+
+
+class Phantom(NamedTuple):
+    """A phantom, and how it came to lie in its box."""
+
+    volume: Volume
+    redrawn: int  # draws before it that the box cut
+    cut: bool  # whether the box cuts it even so
 
 
 def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
@@ -97,6 +108,14 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
             raise VolumeError(f"no phantom could be made; the first: {failed[0][1]}")
         finish_cohort(out, records, config.split)
         print(f"{len(records)} phantoms in {out}; look at {out / 'contact.png'}")
+        redrawn = sum(record["redrawn"] > 0 for record in records)
+        cut = sum(record["cut"] for record in records)
+        if redrawn:
+            print(f"{redrawn} drawn again, because the box would have cut the brain")
+        if cut:
+            print(
+                f"{cut} cut by the box all the same (`cut` in their .json): it is too small, or deformation too strong"
+            )
         for index, error in failed:
             print(f"phantom {index} failed: {error}")
     return len(failed)
@@ -121,6 +140,7 @@ def find_sources(source: str) -> list[Source]:
                 {k: e.record[k] for k in ABOUT},
                 e.record["sha256"],
                 functools.partial(_copy, entry=e),
+                e,
             )
             for e in entries
         ]
@@ -142,9 +162,9 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
     scan = Scan(source.parent or MNI, subject, **source.about)
     known = saved_record(out, scan.name)
-    if known and known.get("source_sha256") == source.sha256:
+    if known and known.get("source_sha256") == source.sha256 and "redrawn" in known:
         return known
-    volume = draw(source, index, config)
+    volume, redrawn, cut = draw(source, index, config)
     record = {
         "parent": source.parent,
         "source_sha256": source.sha256,
@@ -154,21 +174,52 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
         "source_affine": volume.affine.tolist(),
         "source_shape": list(volume.voxels.shape),
         "shape": list(volume.voxels.shape),
-        "notes": [],
+        "redrawn": redrawn,
+        "cut": cut,
+        "notes": ["the box cuts the brain"] if cut else [],
     }
     return save_entry(out, scan, volume, record)
 
 
-def draw(source: Source, index: int, config: PhantomConfig) -> Volume:
+def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
     """Return phantom number `index` of a source: the same for the same seed, whatever else is drawn."""
     rng = np.random.default_rng([config.seed, index])
-    shape = source.draw(rng, config)
+    shape, redrawn, cut = _draw_inside(source, rng, config)
     voxels = shape.voxels * bias_field(shape, config.appearance, rng)
     brain = voxels > 0
     voxels = np.where(
         brain, voxels + np.float32(config.appearance.noise) * rng.standard_normal(voxels.shape, np.float32), 0
     )
-    return scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)[0]
+    volume, _ = scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)
+    return Phantom(volume, redrawn, cut)
+
+
+def touched_faces(voxels: Voxels) -> dict[tuple[int, int], int]:
+    """Return how many voxels of a brain lie in each outermost slice (axis, 0 or -1) that it reaches."""
+    floor = FAINT * float(voxels.max())
+    counts = {(axis, end): int((voxels.take(end, axis) > floor).sum()) for axis in range(3) for end in (0, -1)}
+    return {face: count for face, count in counts.items() if count}
+
+
+def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig) -> Phantom:
+    """Return the first of some draws that its box does not cut, else the one that it cuts least.
+
+    A first draw that fits is what it is without the others. Faces that the original reaches itself do not count: it
+    was cut in preparation, and every copy would be.
+    """
+    best: tuple[int, Volume] | None = None
+    for attempt in range(TRIES):
+        shape = source.draw(rng, config)
+        faces = touched_faces(shape.voxels)
+        if faces and source.original is not None:
+            original = touched_faces(source.original.read().voxels)
+            faces = {face: count for face, count in faces.items() if face not in original}
+        if not faces:
+            return Phantom(shape, attempt, False)
+        if best is None or sum(faces.values()) < best[0]:
+            best = sum(faces.values()), shape
+    assert best is not None
+    return Phantom(best[1], TRIES - 1, True)
 
 
 def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
