@@ -105,3 +105,14 @@ def test_sheared_axes_are_made_orthogonal():
     expected = points[0] + 2 * points[1] - 3 * points[2]
     out = resample(volume, grid, smooth=False).voxels
     np.testing.assert_allclose(out[known], expected[known], atol=2e-3)
+
+
+def test_a_long_axis_is_resampled_before_short_ones_grow():
+    """In whatever order, the values are those of the interpolation."""
+    rng = np.random.default_rng(0)
+    volume = Volume(rng.random((2, 3, 4000), np.float32), np.diag([8.0, 8.0, 0.1, 1.0]))
+    grid = Grid((40, 30, 20), np.diag([0.3, 0.5, 18.0, 1.0]))
+    step = np.linalg.inv(volume.affine) @ grid.affine
+    out = resample(volume, grid, smooth=False).voxels
+    expected = ndimage.affine_transform(volume.voxels, np.diag(step)[:3], 0, grid.shape, order=1, mode="grid-constant")
+    np.testing.assert_allclose(out, expected, atol=1e-5)

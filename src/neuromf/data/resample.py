@@ -12,6 +12,7 @@ from scipy import ndimage, special
 from neuromf.data.volume import Affine, Volume, Voxels
 
 ALIGNED = 1e-4  # an affine between two grids with smaller off-diagonal parts acts on each axis alone
+GROWTH = 3  # times the larger of the volumes before and after, that one in between may measure
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,18 @@ def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDAr
     Samples beyond both ends count as 0.
     """
     position = start + step * np.arange(m)
-    weight = np.clip(1 - np.abs(position[:, None] - np.arange(n)[None, :]), 0, None)
-    if sigma > 0:
-        radius = np.arange(n)[:, None] - np.arange(n)[None, :]
-        weight = weight @ gaussian(radius, sigma)
-    return weight.astype(np.float32)
+    first = np.floor(position).astype(np.int64)
+    reach = max(round(4 * sigma), 1) if sigma > 0 else 0
+    matrix = np.zeros((m, n), np.float32)
+    samples = first[:, None] + np.arange(-reach, reach + 2)  # (m, band): all that a row reads
+    weight = np.zeros(samples.shape)
+    for sample in (first, first + 1):  # linear interpolation reads two smoothed samples
+        share = np.clip(1 - np.abs(position - sample), 0, None) * ((sample >= 0) & (sample < n))
+        radius = samples - sample[:, None]
+        weight += share[:, None] * (gaussian(radius, sigma) if sigma > 0 else radius == 0)
+    row, column = np.nonzero((samples >= 0) & (samples < n))
+    matrix[row, samples[row, column]] = weight[row, column]
+    return matrix
 
 
 def gaussian(radius: NDArray[np.int_], sigma: float) -> NDArray[np.float64]:
@@ -97,6 +105,20 @@ def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
         return np.zeros([len(m) for m in matrices], np.float32)
     window = [slice(u[0], u[-1] + 1) for u in used]
     out = voxels[window[0], window[1], window[2]]
-    for matrix, part in zip(matrices, window, strict=True):
-        out = np.tensordot(out, matrix[:, part], axes=(0, 1))  # the new axis comes last: three turns restore the order
-    return np.ascontiguousarray(out, dtype=np.float32)
+    order = _order(out.shape, [len(m) for m in matrices])
+    out = out.transpose(order)
+    for axis in order:
+        out = np.tensordot(out, matrices[axis][:, window[axis]], axes=(0, 1))  # the new axis comes last
+    return np.ascontiguousarray(out.transpose(np.argsort(order)), dtype=np.float32)
+
+
+def _order(before: tuple[int, ...], after: list[int]) -> tuple[int, ...]:
+    """Return in which order axes of these lengths are resampled: as they come, unless that needs too much memory.
+
+    An axis that grows before another one shrinks makes a volume larger than both; then those that shrink go first.
+    """
+    largest = max(after[0] * before[1] * before[2], after[0] * after[1] * before[2])
+    if largest <= GROWTH * max(math.prod(before), math.prod(after)):
+        return 0, 1, 2
+    first, second, third = sorted(range(3), key=lambda axis: after[axis] / before[axis])
+    return first, second, third

@@ -15,11 +15,15 @@ import numpy as np
 from isal import igzip, isal_zlib
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from neuromf.run import write_bytes
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
+HEAD = 1024  # bytes that hold any header
+TRAILING = 1 << 20  # bytes after the voxels that are let pass: tags of MGH, padding
+LARGEST_BYTES = 2_000_000_000  # of a volume as float32: 0.4 mm of a whole head has a fifth
 STEPS = 65535  # levels of a stored volume in [0, 1]: rounding moves a voxel by at most 7.7e-6
 VOXEL_MM = (0.05, 20.0)  # sizes beyond are another unit, or no header
 
@@ -72,7 +76,8 @@ def stem(path: Path) -> str:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
+    """Return the SHA-256 of a file. Raises VolumeError for a pipe or a device."""
+    require_file(path)
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -88,14 +93,14 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
             warnings.simplefilter("ignore")  # nibabel's on odd headers: what matters is refused or noted below
             image = _open(path)
             notes: list[str] = []
-            shape = _spatial_shape(path, image)
+            shape = _spatial(path, image.shape)
             affine = _affine(path, image, shape, assume_orientation, notes)
-            voxels = _values(path, image).reshape(shape)
+            voxels, too_large = _values(path, image)
     except VolumeError:
         raise
     except UNREADABLE as error:
         raise VolumeError(f"{path}: not readable as a volume ({_first_line(error)})") from None
-    return Volume(_finite(path, voxels, notes), affine, tuple(notes))
+    return Volume(_finite(path, voxels.reshape(shape), too_large, notes), affine, tuple(notes))
 
 
 def write_volume(path: Path, volume: Volume) -> None:
@@ -113,28 +118,77 @@ def _write(path: Path, image: nib.Nifti1Image) -> None:
     write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 
+def require_file(path: Path) -> None:
+    """Raise VolumeError for what is no regular file: a pipe or a device would be waited on for ever."""
+    if path.exists() and not path.is_file():
+        raise VolumeError(f"{path}: is no regular file but a folder, pipe or device: a volume's file is needed")
+
+
 def _open(path: Path) -> Any:
-    """Return the nibabel image; a compressed or single file is read once, into memory, and checked for its length."""
+    """Return the nibabel image; a compressed or single file is read once, into memory, as far as its header says."""
     name = path.name.lower()
     if not name.endswith(ENDINGS):
         raise VolumeError(f"{path}: a volume's name ends in {', '.join(ENDINGS)}")
+    require_file(path)
     if name.endswith(".hdr"):
-        if not path.with_suffix(".img").exists() and not path.with_suffix(".IMG").exists():
-            raise VolumeError(f"{path}: the header's image file {path.with_suffix('.img').name} is missing")
-        return nib.load(path)
+        return _open_pair(path)
     raw = path.read_bytes()
+    head = raw[:HEAD]
     if name.endswith((".nii.gz", ".mgz")):
         if raw[:2] != b"\x1f\x8b":
             raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
-        raw = igzip.decompress(raw)
-    kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, raw)
-    image = kind.from_bytes(raw)
-    if not name.endswith((".mgz", ".mgh")):
-        size = math.prod(int(n) for n in image.shape) * int(image.get_data_dtype().itemsize)
-        needed = int(image.dataobj.offset) + size
-        if needed > len(raw):
-            raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds {len(raw)}: fetch it again")
+        head, _ = _inflate(raw, HEAD)
+    kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, head)
+    needed = _announced(path, kind, head)
+    if head is not raw and name.endswith((".nii.gz", ".mgz")):
+        raw, whole = _inflate(raw, needed + TRAILING)
+        if not whole:
+            raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds more: repair the header")
+    if needed > len(raw):
+        raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds {len(raw)}: fetch it again")
+    return kind.from_bytes(raw)
+
+
+def _open_pair(path: Path) -> Any:
+    """Return the image of a header whose voxels lie in an .img file beside it."""
+    voxels = next((p for p in (path.with_suffix(".img"), path.with_suffix(".IMG")) if p.exists()), None)
+    if voxels is None:
+        raise VolumeError(f"{path}: the header's image file {path.with_suffix('.img').name} is missing")
+    require_file(voxels)
+    image = nib.load(path)
+    _refuse_shape(path, image.shape, image.get_data_dtype())
     return image
+
+
+def _inflate(compressed: bytes, limit: int) -> tuple[bytes, bool]:
+    """Return at most `limit` bytes of a gzip file, and whether they are all. Raises EOFError where it breaks off."""
+    parts: list[bytes] = []
+    while compressed and limit > 0:
+        stream = isal_zlib.decompressobj(wbits=31)
+        parts.append(stream.decompress(compressed, limit))
+        limit -= len(parts[-1])
+        if not stream.eof:
+            if limit > 0:
+                raise EOFError("the gzip stream breaks off: fetch it again")
+            break
+        compressed = stream.unused_data.lstrip(b"\0")  # a file may be several streams, or padded
+    else:
+        return b"".join(parts) if len(parts) != 1 else parts[0], not compressed
+    return b"".join(parts) if len(parts) != 1 else parts[0], False
+
+
+def _announced(path: Path, kind: Any, head: bytes) -> int:
+    """Return the bytes that a header announces, its own included. Raises VolumeError for what is no usable volume."""
+    size = 284 if kind is nib.MGHImage else kind.header_class.template_dtype.itemsize
+    if len(head) < size:
+        raise VolumeError(f"{path}: the file breaks off inside its header, after {len(head)} bytes: fetch it again")
+    header = kind.header_class(head[:size], check=False)
+    start = float(size if kind is nib.MGHImage else header["vox_offset"])
+    if not 0 <= start < LARGEST_BYTES:
+        raise VolumeError(f"{path}: the header says that the voxels begin at byte {start:g}: repair the header")
+    shape = tuple(int(n) for n in header.get_data_shape())
+    _refuse_shape(path, shape, header.get_data_dtype())
+    return int(start) + math.prod(shape) * int(header.get_data_dtype().itemsize)
 
 
 def _nifti_kind(path: Path, raw: bytes) -> Any:
@@ -146,14 +200,24 @@ def _nifti_kind(path: Path, raw: bytes) -> Any:
     raise VolumeError(f"{path}: holds no NIfTI header (its first bytes are {raw[:12]!r})")
 
 
-def _spatial_shape(path: Path, image: Any) -> tuple[int, int, int]:
-    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything but one 3D image."""
-    dtype = image.get_data_dtype()
+def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
+    """Raise VolumeError where a header announces anything but one 3D image of one number a voxel, or no MRI."""
     if dtype.fields is not None:
         raise VolumeError(f"{path}: holds colours ({', '.join(dtype.names)} a voxel); one grey value is needed")
     if dtype.kind == "c":
         raise VolumeError(f"{path}: holds complex numbers; save their magnitude first")
-    shape = tuple(int(n) for n in image.shape)
+    spatial = _spatial(path, shape)
+    needed = math.prod(spatial) * dtype.itemsize
+    if 4 * math.prod(spatial) > LARGEST_BYTES:
+        raise VolumeError(
+            f"{path}: the header announces {needed} bytes, {' x '.join(map(str, spatial))} voxels: no MRI has as many "
+            f"({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
+        )
+
+
+def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything but one 3D image."""
+    shape = tuple(int(n) for n in shape)
     if any(n < 1 for n in shape) or not shape:
         raise VolumeError(f"{path}: has no voxels (shape {shape})")
     while len(shape) > 3 and shape[-1] == 1:
@@ -209,22 +273,44 @@ def _assumed(path: Path, image: Any, shape: tuple[int, ...], codes: str) -> Affi
     return affine
 
 
-def _values(path: Path, image: Any) -> Voxels:
-    voxels = np.asanyarray(image.dataobj)
-    if voxels.dtype == object:
+def _values(path: Path, image: Any) -> tuple[Voxels, int]:
+    """Return the scaled voxels as float32, and how many were too large for it.
+
+    They are scaled a slice at a time, so that a wider type is never held as a whole.
+    """
+    stored = _stored(image)
+    if stored.dtype == object:
         raise VolumeError(f"{path}: holds no numbers")
-    with np.errstate(over="ignore", invalid="ignore"):
-        return voxels.astype(np.float32)
+    slope, inter = np.asanyarray(image.dataobj.slope), np.asanyarray(image.dataobj.inter)
+    voxels = np.empty(stored.shape, np.float32, order="F")
+    too_large = 0
+    for index in range(stored.shape[2]):
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = apply_read_scaling(stored[:, :, index], slope, inter)
+            voxels[:, :, index] = scaled
+        if scaled.dtype.itemsize > 4 and scaled.dtype.kind == "f":
+            too_large += int((np.isfinite(scaled) & ~np.isfinite(voxels[:, :, index])).sum())
+    return voxels, too_large
 
 
-def _finite(path: Path, voxels: Voxels, notes: list[str]) -> Voxels:
+def _stored(image: Any) -> NDArray[Any]:
+    """Return the voxels as they are stored, without a copy where the file is in memory."""
+    proxy = image.dataobj
+    buffer = getattr(proxy.file_like, "getbuffer", None)
+    if buffer is None:
+        return np.asarray(proxy.get_unscaled())
+    return np.ndarray(proxy.shape, proxy.dtype, buffer(), int(proxy.offset), order="F")
+
+
+def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Voxels:
     """Return the voxels with NaN and Inf set to the smallest finite value. Raises VolumeError where nothing is left."""
     finite = np.isfinite(voxels)
     if not finite.all():
         count = int(voxels.size - finite.sum())
+        kinds = {"too large for float32 (beyond 3.4e38)": too_large, "NaN or infinite": count - too_large}
         if count == voxels.size:
-            raise VolumeError(f"{path}: every voxel is NaN or infinite")
-        notes.append(f"{count} voxels were NaN or infinite: set to the smallest value")
+            raise VolumeError(f"{path}: every voxel is {' or '.join(k for k, n in kinds.items() if n)}")
+        notes += [f"{n} voxels were {kind}: set to the smallest value" for kind, n in kinds.items() if n]
         voxels = np.where(finite, voxels, voxels[finite].min())
     if voxels.min() == voxels.max():
         raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
