@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from neuromf.data.scans import Scan, write_table
+from neuromf.data.scans import Scan, read_table, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
 from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, write_volume
 from neuromf.pictures import Picture, contact_sheets, slices
@@ -21,6 +20,10 @@ from neuromf.run import write_json
 
 log = logging.getLogger("neuromf")
 COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
+MANIFEST = (  # the columns of manifest.csv
+    *("name", "subject", "session", "dataset", "group", "age", "sex", "path"),
+    *("parent", "split", "volume", "sha256"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,7 @@ class Entry:
     def sidecar(self) -> dict[str, Any]:
         """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
         path = self.path.with_name(f"{self.name}.json")
-        try:
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{path} is not readable ({error}): prepare the folder again with --resume") from None
-        return record
+        return read_object(path)
 
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""
@@ -65,14 +64,33 @@ def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, An
     return whole
 
 
-def saved_record(folder: Path, name: str) -> dict[str, Any] | None:
-    """Return the record of a volume that is there whole, None where it has to be made."""
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that is ours. Raises ValueError where it is damaged, with what to do."""
     try:
-        record: dict[str, Any] = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not readable ({error}): prepare the folder again with --resume") from None
+    if not isinstance(record, dict):
+        raise ValueError(
+            f"{path} holds a {type(record).__name__}, no JSON object: prepare the folder again with --resume"
+        )
+    return record
+
+
+def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dict[str, Any] | None:
+    """Return the record of a volume that is there whole, None where it has to be made.
+
+    `kinds` are keys that it needs, and their types: an edited record is made again.
+    """
     path = folder / f"{name}.nii.gz"
-    return record if path.is_file() and record.get("sha256") == file_sha256(path) else None
+    try:
+        record = read_object(folder / f"{name}.json")
+    except ValueError:
+        return None
+    needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
+    if not all(isinstance(record.get(key), kind) for key, kind in needed.items()) or record["name"] != name:
+        return None
+    return record if path.is_file() and record["sha256"] == file_sha256(path) else None
 
 
 def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig) -> dict[str, Split]:
@@ -90,15 +108,9 @@ def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: Spl
     splits = {str(r["subject"]): by_family[_family(r)] for r in records}
     for names in spellings([*families, *splits]):
         log.warning("%s: taken for one person", ", ".join(names))
-    columns = ("name", "subject", "session", "dataset", "group", "age", "sex", "path")
     rows = [
-        {c: str(r[c]) for c in columns}
-        | {
-            "parent": str(r.get("parent", "")),
-            "split": splits[str(r["subject"])],
-            "volume": f"{r['name']}.nii.gz",
-            "sha256": str(r["sha256"]),
-        }
+        {column: str(r.get(column, "")) for column in MANIFEST}
+        | {"split": splits[str(r["subject"])], "volume": f"{r['name']}.nii.gz"}
         for r in records
     ]
     write_table(folder / "manifest.csv", rows)
@@ -114,11 +126,20 @@ def _family(record: Mapping[str, Any]) -> str:
 
 
 def earlier_split(folder: Path) -> dict[str, Split]:
-    """Return each person's split (see `splits.person`) in a folder's split.json, if there is one."""
-    try:
-        record = json.loads((folder / "split.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    """Return each person's split (see `splits.person`) in a folder's split.json, if there is one.
+
+    Raises ValueError where it is damaged: people would be dealt again, and some of them moved.
+    """
+    path = folder / "split.json"
+    if not path.is_file():
         return {}
+    record = read_object(path)
+    for name in SPLITS:
+        names = record.get(name, [])
+        if not isinstance(names, list) or not all(isinstance(subject, str) for subject in names):
+            raise ValueError(
+                f"{path}: {name} is no list of names: repair it, or delete the file to deal everyone again"
+            )
     # the last one counts, training: what has been trained on must not be held out
     return {person(subject): name for name in reversed(SPLITS) for subject in record.get(name, [])}
 
@@ -128,14 +149,17 @@ def read_cohort(folder: Path) -> list[Entry]:
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
         raise FileNotFoundError(f"{folder} holds no manifest.csv: give a folder that `neuromf prepare` wrote")
+    columns, rows = read_table(manifest)
+    missing = [column for column in MANIFEST if column not in columns]
+    if missing:
+        raise ValueError(f"{manifest}: lacks the columns {', '.join(missing)}: prepare the folder again with --resume")
     entries = []
-    with manifest.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row.get("split") not in SPLITS or not all(row.get(key) for key in ("name", "subject", "volume")):
-                raise ValueError(
-                    f"{manifest}: no volume and split in the row {row}: prepare the folder again with --resume"
-                )
-            entries.append(Entry(row["name"], folder / row["volume"], row["split"], dict(row)))  # type: ignore[arg-type]
+    for row in rows:
+        if row["split"] not in SPLITS or not all(row[key] for key in ("name", "subject", "volume")):
+            raise ValueError(
+                f"{manifest}: no volume and split in the row {row}: prepare the folder again with --resume"
+            )
+        entries.append(Entry(row["name"], folder / row["volume"], row["split"], dict(row)))
     if not entries:
         raise ValueError(f"{manifest} lists no volume: prepare the folder again with --resume")
     return entries

@@ -161,9 +161,9 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
     index, source = numbered
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
     scan = Scan(source.parent or MNI, subject, **source.about)
-    known = saved_record(out, scan.name)
-    if known and known.get("source_sha256") == source.sha256 and "redrawn" in known:
-        return known
+    known = saved_record(out, scan.name, {"redrawn": int, "cut": bool})
+    if known and known.get("source_sha256") == source.sha256:
+        return known | scan.row() | {"parent": source.parent, "split": source.split}
     volume, redrawn, cut = draw(source, index, config)
     record = {
         "parent": source.parent,

@@ -123,7 +123,7 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         *([Path(scan.mask)] if scan.mask else []),
     ]
     sources = [file_sha256(file) for file in files if file.is_file()]
-    known = saved_record(out, scan.name)
+    known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
     if known and known.get("source_sha256") == sources:
         write_json(out / f"{scan.name}.json", known | named.row())  # the table may say more of the subject by now
         return known | named.row()

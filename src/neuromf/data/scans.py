@@ -76,21 +76,38 @@ def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
 
 def read_manifest(path: Path) -> list[Scan]:
     """Return the scans of a CSV or TSV table with a `path` column (relative to the table) and any of Scan's others."""
+    columns, rows = read_table(path)
+    if "path" not in columns:
+        raise ValueError(
+            f"{path}: the columns are {', '.join(columns) or 'none'}; `path` is needed, and "
+            f"{', '.join(COLUMNS[1:])} are read"
+        )
+    known = [{column: row[column] for column in COLUMNS if column in row} for row in rows]
+    return [_from_row(path.parent, row) for row in known if row.get("path")]
+
+
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Return the columns of a CSV or TSV table, in lower case, and its rows; a cell that is missing is empty.
+
+    Raises ValueError for what is no table, with the line.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not UTF-8: save the table as UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"{path}: holds NUL bytes, so it is no text in UTF-8: save the table again")
     with io.StringIO(text, newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        columns = [c.strip().lower() for c in reader.fieldnames or []]
-        reader.fieldnames = columns
-        if "path" not in columns:
+        try:
+            columns = [c.strip().lower() for c in reader.fieldnames or []]
+            reader.fieldnames = columns
+            rows = [{c: (row[c] or "").strip() for c in columns} for row in reader]
+        except csv.Error as error:
             raise ValueError(
-                f"{path}: the columns are {', '.join(columns) or 'none'}; `path` is needed, and "
-                f"{', '.join(COLUMNS[1:])} are read"
-            )
-        rows = [{k: (v or "").strip() for k, v in row.items() if k in COLUMNS} for row in reader]
-    return [_from_row(path.parent, row) for row in rows if row.get("path")]
+                f"{path}, line {reader.line_num}: not readable as a table ({error}): is a quotation mark missing?"
+            ) from None
+    return columns, rows
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, object]], columns: Iterable[str] = ()) -> None:
@@ -134,18 +151,9 @@ def _is_bids(path: Path) -> bool:
 
 def _bids(root: Path, contrast: str) -> Iterator[Scan]:
     """Yield every anatomical scan of a contrast, with what participants.tsv says of its subject."""
-    description = root / "dataset_description.json"
-    dataset = root.name
-    if description.is_file():
-        dataset = str(json.loads(description.read_text(encoding="utf-8")).get("Name") or dataset)
-    people: dict[str, dict[str, str]] = {}
-    if (root / "participants.tsv").is_file():
-        with (root / "participants.tsv").open(newline="", encoding="utf-8-sig") as stream:
-            people = {
-                row["participant_id"]: row
-                for row in csv.DictReader(stream, delimiter="\t")
-                if row.get("participant_id")
-            }
+    dataset = _dataset_name(root)
+    table = root / "participants.tsv"
+    people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
     ending = f"_{contrast}".casefold()
     for path in sorted(root.glob("sub-*/**/anat/*")):
         if not _is_volume(path.name) or not stem(path).casefold().endswith(ending):
@@ -162,6 +170,27 @@ def _bids(root: Path, contrast: str) -> Iterator[Scan]:
             age=person.get("age", ""),
             sex=person.get("sex") or person.get("gender") or "",
         )
+
+
+def _dataset_name(root: Path) -> str:
+    """Return the name that a BIDS tree gives itself, else its folder's."""
+    path = root / "dataset_description.json"
+    if not path.is_file():
+        return root.name
+    try:
+        name = json.loads(path.read_text(encoding="utf-8")).get("Name") or root.name
+    except (ValueError, AttributeError, RecursionError):
+        log.warning("%s: no JSON object: the data set is called %s, after its folder", path, root.name)
+        return root.name
+    return str(name)
+
+
+def _participants(table: Path) -> list[dict[str, str]]:
+    columns, rows = read_table(table)
+    if "participant_id" not in columns:
+        log.warning("%s: has no column participant_id, so nothing is known of its people", table)
+        return []
+    return [row for row in rows if row["participant_id"]]
 
 
 def _volumes(folder: Path) -> list[Path]:

@@ -98,6 +98,10 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
             voxels, too_large = _values(path, image)
     except VolumeError:
         raise
+    except OverflowError:
+        raise VolumeError(
+            f"{path}: its header holds numbers that no volume has: repair it, or fetch it again"
+        ) from None
     except UNREADABLE as error:
         raise VolumeError(f"{path}: not readable as a volume ({_first_line(error)})") from None
     return Volume(_finite(path, voxels.reshape(shape), too_large, notes), affine, tuple(notes))
