@@ -125,3 +125,52 @@ def test_a_scan_may_have_the_name_of_one_of_our_files(tmp_path, name):
     assert entry.sidecar()["subject"] == name
     assert json.loads((out / "run.json").read_text())["state"] == "finished"
     assert json.loads((out / "split.json").read_text())["train"] == [name]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "split.json is not what it should be"),
+        ("[]", "split.json"),
+        ('{"train": 3}', "split.json.*train"),
+        ('{"val": [null]}', "split.json.*val"),
+        ('{"train": [{"a": 1}]}', "split.json.*train"),
+    ],
+)
+def test_a_damaged_split_moves_nobody(tmp_path, content, message):
+    folder = tiny_cohort(tmp_path, n=2)
+    (folder / "split.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        tiny_cohort(folder, n=3)
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "null", "{", '{"name": 3}', '{"name": "s0", "notes": {}}', "[" * 100_000]
+)
+def test_an_edited_record_is_made_again(tmp_path, content):
+    folder = tiny_cohort(tmp_path, n=1)
+    (folder / "s0.json").write_text(content)
+    assert saved_record(folder, "s0") is None
+    if content[0] != "{" or content == "{":
+        with pytest.raises(ValueError, match=r"s0.json.*prepare the folder again"):
+            read_cohort(folder)[0].sidecar()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_an_edited_manifest_is_read_or_refused(tmp_path, seed):
+    folder = tiny_cohort(tmp_path, n=2)
+    content = bytearray((folder / "manifest.csv").read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(0, len(content), 3):
+        content[place] = rng.choice(list(b'",\n\r\0\xff{a'))
+    (folder / "manifest.csv").write_bytes(content)
+    try:
+        entries = read_cohort(folder)
+    except ValueError as error:
+        said = str(error)
+    else:
+        said = "manifest.csv"
+        for entry in entries:
+            assert entry.person
+            assert {"dataset", "group", "age", "sex", "sha256"} <= set(entry.record)
+    assert "manifest.csv" in said

@@ -199,3 +199,36 @@ def test_a_run_above_the_pattern_says_nothing_of_the_scans(tmp_path):
     for name in ("run.json", "config.yaml", "scans/a.nii"):
         touch(tmp_path / name)
     assert [s.subject for s in find_scans([str(tmp_path / "scans" / "*.nii")])] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'path,subject\na.nii,"' + b"x" * 140_000 + b'"\n', r"m.csv, line \d: not readable as a table \(field larger"),
+        (b"path,subject\na.nii,p\0q\n", "m.csv: holds NUL bytes"),
+        ("path,subject\na.nii,p\n".encode("utf-16"), "m.csv: is not UTF-8"),
+        (b"", "the columns are none"),
+    ],
+    ids=["a long field", "NUL", "UTF-16", "empty"],
+)
+def test_tables_that_are_none(tmp_path, content, message):
+    (tmp_path / "m.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        find_scans([str(tmp_path / "m.csv")])
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "3", '{"Name": null}', "[" * 100_000])
+def test_a_description_that_describes_nothing(tmp_path, content):
+    touch(tmp_path / "study" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    (tmp_path / "study" / "dataset_description.json").write_text(content)
+    assert [s.dataset for s in find_scans([str(tmp_path / "study")])] == ["study"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["age\n3\n", "participant_id\tage\nsub-01\nsub-02\t3\t4\t5\n\n\tx\n", "", "participant_id\tage\nsub-01\t\n"],
+)
+def test_odd_tables_of_participants(tmp_path, content):
+    touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    (tmp_path / "participants.tsv").write_text(content)
+    assert [s.age for s in find_scans([str(tmp_path)])] == [""]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,12 @@ from neuromf.data.scans import Scan, read_table, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
 from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, write_volume
 from neuromf.pictures import Picture, contact_sheets, slices
+from neuromf.records import read_json_object, read_record
 from neuromf.run import write_json
 
 log = logging.getLogger("neuromf")
 COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
+AGAIN = "prepare the folder again with --resume"
 MANIFEST = (  # the columns of manifest.csv
     *("name", "subject", "session", "dataset", "group", "age", "sex", "path"),
     *("parent", "split", "volume", "sha256"),
@@ -48,11 +49,23 @@ class Entry:
     def sidecar(self) -> dict[str, Any]:
         """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
         path = self.path.with_name(f"{self.name}.json")
-        return read_object(path)
+        try:
+            return read_json_object(path, AGAIN)
+        except OSError as error:
+            raise ValueError(f"{path} is not readable ({error}): {AGAIN}") from None
 
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""
         return read_volume(self.path)
+
+
+@dataclass(frozen=True)
+class _Dealt:
+    """What split.json holds."""
+
+    train: tuple[str, ...] = ()
+    val: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
 
 
 def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,19 +77,6 @@ def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, An
     return whole
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file that is ours. Raises ValueError where it is damaged, with what to do."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not readable ({error}): prepare the folder again with --resume") from None
-    if not isinstance(record, dict):
-        raise ValueError(
-            f"{path} holds a {type(record).__name__}, no JSON object: prepare the folder again with --resume"
-        )
-    return record
-
-
 def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dict[str, Any] | None:
     """Return the record of a volume that is there whole, None where it has to be made.
 
@@ -84,8 +84,8 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
     """
     path = folder / f"{name}.nii.gz"
     try:
-        record = read_object(folder / f"{name}.json")
-    except ValueError:
+        record = read_json_object(folder / f"{name}.json")
+    except (OSError, ValueError):
         return None
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
     if not all(isinstance(record.get(key), kind) for key, kind in needed.items()) or record["name"] != name:
@@ -133,15 +133,9 @@ def earlier_split(folder: Path) -> dict[str, Split]:
     path = folder / "split.json"
     if not path.is_file():
         return {}
-    record = read_object(path)
-    for name in SPLITS:
-        names = record.get(name, [])
-        if not isinstance(names, list) or not all(isinstance(subject, str) for subject in names):
-            raise ValueError(
-                f"{path}: {name} is no list of names: repair it, or delete the file to deal everyone again"
-            )
+    record = read_record(path, _Dealt, "repair it, or delete it to deal everyone again")
     # the last one counts, training: what has been trained on must not be held out
-    return {person(subject): name for name in reversed(SPLITS) for subject in record.get(name, [])}
+    return {person(subject): name for name in reversed(SPLITS) for subject in getattr(record, name)}
 
 
 def read_cohort(folder: Path) -> list[Entry]:
@@ -152,16 +146,14 @@ def read_cohort(folder: Path) -> list[Entry]:
     columns, rows = read_table(manifest)
     missing = [column for column in MANIFEST if column not in columns]
     if missing:
-        raise ValueError(f"{manifest}: lacks the columns {', '.join(missing)}: prepare the folder again with --resume")
+        raise ValueError(f"{manifest}: lacks the columns {', '.join(missing)}: {AGAIN}")
     entries = []
     for row in rows:
         if row["split"] not in SPLITS or not all(row[key] for key in ("name", "subject", "volume")):
-            raise ValueError(
-                f"{manifest}: no volume and split in the row {row}: prepare the folder again with --resume"
-            )
+            raise ValueError(f"{manifest}: no volume and split in the row {row}: {AGAIN}")
         entries.append(Entry(row["name"], folder / row["volume"], row["split"], dict(row)))
     if not entries:
-        raise ValueError(f"{manifest} lists no volume: prepare the folder again with --resume")
+        raise ValueError(f"{manifest} lists no volume: {AGAIN}")
     return entries
 
 
