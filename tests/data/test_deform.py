@@ -66,7 +66,15 @@ def test_reading_at_the_own_voxels_returns_them():
         np.testing.assert_allclose(read_at(volume, points, 4.0, order), volume.voxels, atol=0.2)
 
 
-@pytest.mark.parametrize("bad", [{"warp_mm": -1}, {"smooth_mm": 2}, {"warp_mm": 30.0, "smooth_mm": 20.0}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *({"warp_mm": -1}, {"smooth_mm": 2}, {"warp_mm": 30.0, "smooth_mm": 20.0}, {"scale": 2.0}, {"rotation": 400}),
+        *({key: np.nan} for key in ("warp_mm", "smooth_mm", "scale", "rotation")),
+        {"smooth_mm": np.inf},
+    ],
+    ids=str,
+)
 def test_settings_are_checked(bad):
-    with pytest.raises(ValueError, match=r"smooth_mm|negative"):
+    with pytest.raises(ValueError, match=r"smooth_mm|negative|scale"):
         Deformation(**bad)

@@ -143,7 +143,14 @@ def test_a_mask_is_no_scan():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"spacing": 0}, {"shape": (4, 80, 80)}, {"shape": (80, 81, 80)}, {"percentiles": (50, 50)}]
+    "bad",
+    [
+        *({"spacing": value} for value in (0, 1e-9, -1, 11, np.nan)),
+        *({"shape": shape} for shape in ((4, 80, 80), (80, 81, 80), (80, 80), (4000, 4000, 4000))),
+        *({"percentiles": pair} for pair in ((50, 50), (-1, 99), (0, 101), (np.nan, 99), (0, np.nan))),
+        *({"smallest_ml": value} for value in (-1, np.nan, np.inf)),
+    ],
+    ids=str,
 )
 def test_settings_are_checked(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):

@@ -36,7 +36,9 @@ def test_same_seed_same_split_whatever_the_order():
     assert split_subjects(strata) != split_subjects(strata, SplitConfig(seed=1))
 
 
-@pytest.mark.parametrize(("val", "test"), [(-0.1, 0.1), (0.6, 0.4)])
+@pytest.mark.parametrize(
+    ("val", "test"), [(-0.1, 0.1), (0.6, 0.4), (float("nan"), 0.1), (0.1, float("nan")), (0.1, -0.1)]
+)
 def test_impossible_shares(val, test):
     with pytest.raises(ValueError, match="below 1 together"):
         SplitConfig(val, test)

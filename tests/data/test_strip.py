@@ -84,3 +84,9 @@ def test_masks(tmp_path):
     far = save_nifti(tmp_path / "far.nii.gz", Volume((source.voxels > 250).astype(np.float32), elsewhere))
     with pytest.raises(VolumeError, match="left a brain of 0 ml"):
         find_brain(source, StripConfig(method="mask"), str(far))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e12])
+def test_a_time_limit_is_a_time(value):
+    with pytest.raises(ValueError, match="timeout is"):
+        StripConfig(timeout=value)

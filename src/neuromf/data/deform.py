@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +28,11 @@ class Deformation:
     rotation: float = 3.0  # standard deviation of the turn about each axis, degrees
 
     def __post_init__(self) -> None:
-        if min(self.warp_mm, self.scale, self.rotation) < 0 or self.smooth_mm < COARSE_MM:
-            raise ValueError(f"{self}: nothing negative, smooth_mm at least {COARSE_MM:g}")
+        values = self.warp_mm, self.smooth_mm, self.scale, self.rotation
+        if not all(map(math.isfinite, values)) or min(values) < 0 or self.smooth_mm < COARSE_MM:
+            raise ValueError(f"{self}: finite numbers, nothing negative, smooth_mm at least {COARSE_MM:g}")
+        if self.scale > 1 or self.rotation > 180:
+            raise ValueError(f"{self}: scale up to 1 (the logarithm of a size), rotation up to 180 degrees")
         if self.warp_mm > self.smooth_mm:
             raise ValueError(f"warp_mm {self.warp_mm} is larger than smooth_mm {self.smooth_mm}: anatomy would be torn")
 

@@ -6,6 +6,7 @@ Three sources: the MNI152 average and its tissue maps, a prepared cohort, FreeSu
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ from neuromf.data.cohort import COHORT_FILES, Entry, finish_cohort, read_cohort,
 from neuromf.data.deform import Deformation, random_points, read_at
 from neuromf.data.foreground import bounds
 from neuromf.data.labels import labelled_brain
-from neuromf.data.preprocess import scale
+from neuromf.data.preprocess import SPACING_MM, refuse_large, scale
 from neuromf.data.resample import Grid
 from neuromf.data.scans import Scan, find_scans
 from neuromf.data.splits import SplitConfig
@@ -46,6 +47,13 @@ class Appearance:
     bias_smooth_mm: float = 45.0
     noise: float = 0.01  # standard deviation of Gaussian noise in the brain
 
+    def __post_init__(self) -> None:
+        values = self.contrast, self.bias, self.bias_smooth_mm, self.noise
+        if not all(math.isfinite(value) and value >= 0 for value in values):
+            raise ValueError(f"{self}: finite numbers, nothing negative")
+        if max(self.contrast, self.bias) > 3:
+            raise ValueError(f"{self}: contrast and bias up to 3: they are spreads of logarithms")
+
 
 @dataclass(frozen=True)
 class PhantomConfig:
@@ -64,8 +72,14 @@ class PhantomConfig:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n is {self.n}: 1 or more")
-        if not 0 < self.spacing <= 10 or min(self.shape) < 8:
-            raise ValueError(f"spacing {self.spacing} mm, shape {self.shape}: above 0 and up to 10, 8 voxels or more")
+        if not SPACING_MM[0] <= self.spacing <= SPACING_MM[1] or len(self.shape) != 3 or min(self.shape) < 8:
+            raise ValueError(
+                f"spacing {self.spacing} mm, shape {self.shape}: {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm and three "
+                "numbers of voxels, 8 or more"
+            )
+        refuse_large(self.shape)
+        if self.seed < 0 or self.workers < 0:
+            raise ValueError(f"seed is {self.seed}, workers {self.workers}: 0 or more")
 
 
 @dataclass(frozen=True)

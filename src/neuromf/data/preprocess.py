@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +13,10 @@ from neuromf.data.foreground import Mask, bounds
 from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.resample import Grid, isotropic_grid, resample
 from neuromf.data.strip import StripConfig, find_brain
-from neuromf.data.volume import Affine, Volume, VolumeError
+from neuromf.data.volume import LARGEST_BYTES, Affine, Volume, VolumeError
 
 FEW_VALUES = 12  # an image has more
+SPACING_MM = (0.1, 10.0)  # of cubic voxels: a brain of 0.1 mm has 2e9 of them
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,23 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         low, high = self.percentiles
-        if not 0 < self.spacing <= 10:
-            raise ValueError(f"spacing is {self.spacing}: mm, above 0 and up to 10")
+        if not SPACING_MM[0] <= self.spacing <= SPACING_MM[1]:
+            raise ValueError(f"spacing is {self.spacing}: {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm is expected")
         if len(self.shape) != 3 or min(self.shape) < 8 or any(n % 4 for n in self.shape):
             raise ValueError(f"shape is {self.shape}: three multiples of 4 (the factor of the VAEs), 8 or more")
+        refuse_large(self.shape)
+        if not (math.isfinite(self.smallest_ml) and self.smallest_ml >= 0):
+            raise ValueError(f"smallest_ml is {self.smallest_ml}: ml, 0 or more")
         if not 0 <= low < high <= 100:
             raise ValueError(f"percentiles are {self.percentiles}: 0 <= low < high <= 100")
+
+
+def refuse_large(shape: tuple[int, ...]) -> None:
+    """Raise ValueError for a shape of more voxels than a volume may have in memory."""
+    if 4 * math.prod(shape) > LARGEST_BYTES:
+        raise ValueError(
+            f"shape is {shape}: {4 * math.prod(shape) / 1e9:.1f} GB a volume, {LARGEST_BYTES / 1e9:g} GB is the limit"
+        )
 
 
 def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tuple[Volume, dict[str, Any]]:

@@ -21,8 +21,10 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.val < 0 or self.test < 0 or self.val + self.test >= 1:
+        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):  # NaN fails all of them
             raise ValueError(f"shares of val {self.val} and test {self.test}: not negative, and below 1 together")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}: 0 or more")
 
 
 def split_subjects(

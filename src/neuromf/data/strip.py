@@ -24,6 +24,7 @@ PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {
     "synthstrip": ("mri_synthstrip", lambda scan, to: ["-i", scan, "-m", f"{to}_mask.nii.gz"], "_mask.nii.gz"),
     "hd-bet": ("hd-bet", lambda scan, to: ["-i", scan, "-o", f"{to}.nii.gz", "--save_bet_mask"], "_bet.nii.gz"),
 }
+LONGEST_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class StripConfig:
     def __post_init__(self) -> None:
         if (self.program or self.arguments) and self.method not in PROGRAMS:
             raise ValueError(f"program and arguments are for method={' or '.join(PROGRAMS)}, method is {self.method}")
-        if self.timeout <= 0:
-            raise ValueError(f"timeout is {self.timeout}: seconds, above 0")
+        if not 0 < self.timeout <= LONGEST_S:
+            raise ValueError(f"timeout is {self.timeout}: seconds, above 0 and up to a week")
 
     def check(self) -> None:
         """Raise VolumeError where the method needs a program that is not there."""
