@@ -232,3 +232,11 @@ def test_odd_tables_of_participants(tmp_path, content):
     touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     (tmp_path / "participants.tsv").write_text(content)
     assert [s.age for s in find_scans([str(tmp_path)])] == [""]
+
+
+@pytest.mark.parametrize("name", ["1.dcm", "deep/IM0001", "a.IMA"])
+def test_dicom_is_told_with_the_way(tmp_path, name):
+    touch(tmp_path / "study" / name).write_bytes(bytes(128) + b"DICM" + bytes(100))
+    for source in (tmp_path / "study", tmp_path / "study" / "**" / "*"):
+        with pytest.raises(FileNotFoundError, match=r"holds DICOM \(.*dcm2niix -z y -o FOLDER"):
+            find_scans([str(source)])

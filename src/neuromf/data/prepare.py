@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
 from neuromf.data.preprocess import Preprocessing, preprocess
-from neuromf.data.scans import REJECTED, Scan, find_scans, write_table, written_by_us
+from neuromf.data.scans import REJECTED, Scan, convert_dicom, find_scans, is_dicom, write_table, written_by_us
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
 from neuromf.data.volume import VolumeError, file_sha256, read_volume, stem
 from neuromf.folders import Output
@@ -21,6 +22,7 @@ from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk, write_json
 
 log = logging.getLogger("neuromf")
+FEWEST_HELD_OUT = 5  # volumes of a set from which on evaluation gives intervals
 OUTPUT = Output("prepare", COHORT_FILES)
 
 
@@ -113,6 +115,8 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         raise VolumeError(
             f"{path}: no such file" if not path.is_symlink() else f"{path}: the link leads nowhere, or in a circle"
         )
+    if is_dicom(path):
+        raise VolumeError(f"{path}: is DICOM: {convert_dicom(path)}")
     _refuse_prepared(path)
     named = replace(scan, dataset=scan.dataset or config.dataset)
     if scan.mask and not Path(scan.mask).is_file():
@@ -157,6 +161,15 @@ def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, 
     return list(kept.values()), left_out
 
 
+def _few_held_out(people: int) -> str:
+    """Return what few held-out people mean for an evaluation, and which share would be enough."""
+    share = math.ceil(100 * FEWEST_HELD_OUT / people) / 100
+    meaning = f"below {FEWEST_HELD_OUT} volumes an evaluation gives figures without intervals"
+    if share > 0.5:
+        return f"{meaning}; {people} people are too few to hold {FEWEST_HELD_OUT} out and to train: add scans"
+    return f"{meaning}; split.test={share:g} in a new folder holds {math.ceil(share * people)} of {people} people out"
+
+
 def reason(error: Exception) -> str:
     """Return what to write of a scan's failure: one line, with the kind where the error is not ours."""
     text = " ".join(str(error).split())
@@ -181,6 +194,8 @@ def report(
     empty = [name for name, share in (("val", shares.val), ("test", shares.test)) if share and not counts[name]]
     if empty:
         print(f"too few subjects for a share of {' and '.join(empty)}: split.{empty[0]}=0.5, for example")
+    if shares.test and counts["test"] < FEWEST_HELD_OUT:
+        print(f"{counts['test']} test: {_few_held_out(len(people))}")
     noted = sum(bool(r["notes"]) for r in records)
     if noted:
         print(f"{noted} with a note: see run.log, or `notes` in their .json")

@@ -25,6 +25,7 @@ CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", r
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
+LOOKED_AT = 2000  # files of a folder without scans, for DICOM
 REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
 
 
@@ -134,11 +135,41 @@ def _scans(source: str, contrast: str) -> list[Scan]:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
     if not found and (path / "run.json").is_file():
         raise FileNotFoundError(f"{source}: was written by neuromf; give the scans that it was made from")
+    if not found and (dicom := _first_dicom(path, source)):
+        raise FileNotFoundError(f"{source}: holds DICOM ({dicom.name}, for example): {convert_dicom(path)}")
     if not found:
         raise FileNotFoundError(
             f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree sub-*/**/anat/*_{contrast})"
         )
     return found
+
+
+def convert_dicom(path: Path) -> str:
+    """Return how DICOM becomes what is read here."""
+    folder = path if path.is_dir() else path.parent
+    return f"dcm2niix makes NIfTI of it: dcm2niix -z y -o FOLDER {folder}, then input=FOLDER"
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM, by its name or by the four letters that follow its preamble."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in {".dcm", ".dicom", ".ima"}:
+        return True
+    try:
+        with path.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def _first_dicom(folder: Path, pattern: str) -> Path | None:
+    """Return a DICOM file below a folder, or among the files that a pattern matches."""
+    if folder.is_dir():
+        files = (Path(here) / name for here, _, names in os.walk(folder) for name in names)
+    else:
+        files = (Path(p) for p in glob.iglob(os.path.expanduser(pattern), recursive=True))
+    return next((path for path in itertools.islice(files, LOOKED_AT) if is_dicom(path)), None)
 
 
 def _is_bids(path: Path) -> bool:
