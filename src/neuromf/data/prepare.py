@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
+from neuromf.data.intensity import SPREAD, data_set_medians
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.scans import REJECTED, Scan, convert_dicom, find_scans, is_dicom, write_table, written_by_us
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
@@ -22,6 +23,7 @@ from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk, write_json
 
 log = logging.getLogger("neuromf")
+T1 = ("t1w", "t1", "mprage")
 FEWEST_HELD_OUT = 5  # volumes of a set from which on evaluation gives intervals
 OUTPUT = Output("prepare", COHORT_FILES)
 
@@ -42,6 +44,11 @@ class PrepareConfig:
         codes = self.assume_orientation.upper()
         if codes and sorted({"L": "R", "P": "A", "I": "S"}.get(c, c) for c in codes) != ["A", "R", "S"]:
             raise ValueError(f"assume_orientation is {self.assume_orientation!r}: three axis codes such as RAS or LPI")
+        if self.preprocessing.intensity != "percentile" and self.contrast.lower() not in T1:
+            raise ValueError(
+                f"contrast is {self.contrast}, preprocessing.intensity={self.preprocessing.intensity}: white matter is "
+                "brightest in T1w alone: preprocessing.intensity=percentile takes others"
+            )
         if self.workers < 0:
             raise ValueError(f"workers is {self.workers}: 0 (one a core) or more")
 
@@ -161,6 +168,12 @@ def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, 
     return list(kept.values()), left_out
 
 
+def _harmonised(records: list[dict[str, Any]]) -> str:
+    if all(record["intensity"]["scaled_to"] == "percentile" for record in records):
+        return "preprocessing.intensity=grey-white brings T1w closer together"
+    return "what is left is how they differ in contrast and in fluid"
+
+
 def _few_held_out(people: int) -> str:
     """Return what few held-out people mean for an evaluation, and which share would be enough."""
     share = math.ceil(100 * FEWEST_HELD_OUT / people) / 100
@@ -196,6 +209,10 @@ def report(
         print(f"too few subjects for a share of {' and '.join(empty)}: split.{empty[0]}=0.5, for example")
     if shares.test and counts["test"] < FEWEST_HELD_OUT:
         print(f"{counts['test']} test: {_few_held_out(len(people))}")
+    medians = data_set_medians(records)
+    if len(medians) > 1 and max(medians.values()) - min(medians.values()) >= SPREAD:
+        found = ", ".join(f"{name} {median:.2f}" for name, median in medians.items())
+        print(f"data sets differ in their median intensity in the brain: {found}; {_harmonised(records)}")
     noted = sum(bool(r["notes"]) for r in records)
     if noted:
         print(f"{noted} with a note: see run.log, or `notes` in their .json")

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neuromf.data.foreground import Mask, bounds
+from neuromf.data.intensity import GREY, WHITE, tissue_levels
 from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.resample import Grid, isotropic_grid, resample
 from neuromf.data.strip import StripConfig, find_brain
 from neuromf.data.volume import LARGEST_BYTES, Affine, Volume, VolumeError
 
 FEW_VALUES = 12  # an image has more
+Intensity = Literal["percentile", "white-matter", "grey-white"]
 SPACING_MM = (0.1, 10.0)  # of cubic voxels: a brain of 0.1 mm has 2e9 of them
 
 
@@ -28,6 +30,9 @@ class Preprocessing:
     strip: StripConfig = field(default_factory=StripConfig)
     n4: bool = False  # correct the bias field (N4, Tustison 2010)
     percentiles: tuple[float, float] = (0.0, 99.5)  # the low one of the scan, the high one of the brain: 0 and 1
+    intensity: Intensity = (
+        "percentile"  # what is set: the high percentile to 1; of T1w white matter to 0.75, or grey too
+    )
     smooth: bool = True  # a Gaussian before voxels grow, against aliasing
     smallest_ml: float = 100.0  # a smaller foreground is no brain; 0 takes everything
 
@@ -71,7 +76,10 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
     grid = isotropic_grid(canonical, steps.spacing, steps.shape, bounds(brain).mean(axis=0))
     cut = share_outside(brain, canonical.affine, grid)
     resampled = resample(dark, grid, smooth=steps.smooth)
-    prepared, high = scale(resampled, steps.percentiles[1])
+    if steps.intensity == "percentile":
+        prepared, high = scale(resampled, steps.percentiles[1])
+    else:
+        prepared, high = scale_to_tissue(resampled, kept, steps.intensity)
     notes = [*volume.notes, *outliers.notes()]
     if lifted:
         notes.append(f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black")
@@ -92,6 +100,8 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
             "percentiles": list(steps.percentiles),
             "low": low,
             "high": high + low,
+            "scaled_to": steps.intensity,
+            "median": round(float(np.median(prepared.voxels[prepared.voxels > 0])), 4),
             "outliers": outliers.record(),
         },
         "notes": notes,
@@ -144,7 +154,29 @@ def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
             "nothing is left above the low percentile: is the mask on the scan, or the background brighter?"
         )
     high = float(np.percentile(above, percentile))
-    return Volume(np.clip(volume.voxels / np.float32(high), 0, 1), volume.affine, volume.notes), high
+    return _divided(volume, high), high
+
+
+def scale_to_tissue(volume: Volume, kept: Mask | None, intensity: Intensity) -> tuple[Volume, float]:
+    """Return a stripped T1w volume in which white matter is WHITE, clipped to [0, 1]; and what became 1.
+
+    With `grey-white`, grey matter is GREY besides: straight lines lead from 0 to grey, to white, to 1.
+    """
+    if kept is None:
+        raise VolumeError(
+            f"preprocessing.intensity={intensity} needs a stripped brain: preprocessing.strip.method=auto"
+        )
+    grey, white = tissue_levels(volume)
+    high = white / WHITE
+    if intensity == "white-matter":
+        return _divided(volume, high), high
+    knots, heights = [0.0, grey, white, high], [0.0, GREY, WHITE, 1.0]
+    voxels = np.interp(volume.voxels, knots, heights).astype(np.float32)
+    return Volume(voxels, volume.affine, volume.notes), high
+
+
+def _divided(volume: Volume, high: float) -> Volume:
+    return Volume(np.clip(volume.voxels / np.float32(high), 0, 1), volume.affine, volume.notes)
 
 
 def share_outside(brain: Mask, affine: Affine, grid: Grid) -> float:
