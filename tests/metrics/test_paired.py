@@ -3,10 +3,22 @@ import math
 import numpy as np
 import pytest
 import torch
-from monai.metrics.regression import compute_ssim_and_cs
+from monai.metrics.regression import compute_ms_ssim, compute_ssim_and_cs
 from scipy import ndimage
 
-from neuromf.metrics.paired import gmsd, gradient_magnitude, ms_ssim, psnr, ssim, ssim_map
+from neuromf.metrics.paired import (
+    SCALE_WEIGHTS,
+    gmsd,
+    gradient_magnitude,
+    local_moments,
+    ms_ssim,
+    multiscale_similarity,
+    psnr,
+    pyramid,
+    similarity,
+    ssim,
+    ssim_map,
+)
 
 
 def volumes(seed=0, shape=(20, 22, 24)):
@@ -75,6 +87,45 @@ def test_wrong_shapes_are_refused():
         ssim_map(torch.zeros(12, 12, 12), torch.zeros(12, 12, 13))
     with pytest.raises(ValueError, match="11 voxels"):
         ssim_map(torch.zeros(8, 12, 12), torch.zeros(8, 12, 12))
+
+
+@pytest.mark.parametrize("measure", [psnr, ssim, ms_ssim, gmsd])
+def test_what_is_no_pair_of_volumes_is_refused(measure):
+    a = torch.rand(12, 12, 12)
+    for b in (torch.rand(12, 12, 13), torch.rand(1, 12, 12, 12), torch.ones(12, 12, 12, dtype=torch.int16), a.numpy()):
+        for pair in ((a, b), (b, a)):
+            with pytest.raises(ValueError, match="came|equal shape"):
+                measure(*pair)
+
+
+@pytest.mark.parametrize("measure", [psnr, ssim, gmsd])
+def test_masks_are_checked(measure):
+    a, b = volumes()
+    for mask in (torch.ones(a.shape), torch.ones(3, 3, dtype=torch.bool), torch.zeros(a.shape, dtype=torch.bool)):
+        with pytest.raises(ValueError, match="mask of bool"):
+            measure(a, b, mask)
+
+
+def test_ranges_and_nan():
+    a, b = volumes()
+    for measure in (psnr, ssim, ms_ssim):
+        with pytest.raises(ValueError, match="data_range is 0"):
+            measure(a, b, data_range=0)
+    assert math.isnan(psnr(a, b * math.nan))
+
+
+def test_moments_that_are_known_give_the_same():
+    a, b = volumes()
+    assert torch.equal(similarity(local_moments(a), local_moments(b)), ssim_map(a, b))
+    assert multiscale_similarity(pyramid(a), pyramid(b)) == ms_ssim(a, b)
+
+
+def test_ms_ssim_equals_monais():
+    """To the last digit, on volumes of two scales."""
+    a, b = volumes(shape=(30, 33, 36))
+    weights = torch.tensor(SCALE_WEIGHTS[:3])
+    theirs = compute_ms_ssim(a[None, None], b[None, None], 3, kernel_size=7, weights=(weights / weights.sum()).tolist())
+    assert ms_ssim(a, b) == pytest.approx(float(theirs), rel=1e-6)
 
 
 class TestMultiScale:

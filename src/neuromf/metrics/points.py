@@ -1,0 +1,37 @@
+"""What a set of points is: (N, D) of floating-point numbers; everything else is refused in words."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_points(what: str, *sets: Tensor, fewest: int = 1) -> None:
+    """Raise ValueError unless all sets are tensors (N, D) of floating-point numbers, of one D, N `fewest` or more.
+
+    `what` names the measure in the message. NaN passes: of most figures it makes NaN, which is right.
+    """
+    for points in sets:
+        check_tensor(what, points)
+        if points.ndim != 2:
+            raise ValueError(f"{what} takes points (N, D), one a row: shape {tuple(points.shape)} came")
+        if len(points) < fewest:
+            raise ValueError(f"{what} needs {fewest} points or more in each set: {len(points)} came")
+    if len({points.shape[1] for points in sets}) > 1:
+        widths = " and ".join(str(points.shape[1]) for points in sets)
+        raise ValueError(f"{what} takes points of one number of dimensions: {widths} came; are they of one network?")
+
+
+def check_finite(what: str, *sets: Tensor) -> None:
+    """Raise ValueError for NaN and Inf, where they would give no NaN but a wrong figure or an error of torch."""
+    broken = sum(int((~torch.isfinite(points)).sum()) for points in sets)
+    if broken:
+        raise ValueError(f"{what} takes finite numbers: {broken} are NaN or Inf")
+
+
+def check_tensor(what: str, values: Tensor) -> None:
+    """Raise ValueError for anything but a tensor of floating-point numbers."""
+    if not isinstance(values, Tensor):
+        raise ValueError(f"{what} takes torch tensors: {type(values).__name__} came; torch.as_tensor makes one")
+    if not values.is_floating_point():
+        raise ValueError(f"{what} takes floating-point numbers: {values.dtype} came; .float() makes them so")
