@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neuromf.metrics.points import check_finite, check_points
+
 
 @dataclass(frozen=True)
 class Gaussian:
@@ -36,12 +38,18 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
     """Return the Gaussian of points that come in parts (n, D), with the unbiased covariance.
 
     Fewer points than dimensions are kept as the factor; more are summed up as they come, so that memory does not grow.
-    Raises ValueError for fewer than two points.
+    Raises ValueError for fewer than two points, and for parts that are no points of one number of dimensions.
     """
     kept: list[Tensor] = []
     count, total, squares, shift = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
     for part in parts:
+        check_points("a Gaussian", part)
+        check_finite("a Gaussian", part)
         x = part.double()
+        if count and x.shape[1] != len(shift):
+            raise ValueError(
+                f"a part of {x.shape[1]} dimensions came after one of {len(shift)}: are they of one network?"
+            )
         if not count:
             shift = x.mean(0)  # near the mean, so that squares do not cancel
         x = x - shift
@@ -67,8 +75,13 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Return the squared distance of the means + tr(A + B - 2 (A B)^½): 0 for equal Gaussians.
 
     tr (A B)^½ is the sum of the roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F: a symmetric matrix, as small as the
-    number of points behind B, in place of the square root of a general one.
+    number of points behind B, in place of the square root of a general one. Raises ValueError for Gaussians of unlike
+    dimensions.
     """
+    if a.mean.shape != b.mean.shape:
+        raise ValueError(
+            f"Gaussians of {len(a.mean)} and {len(b.mean)} dimensions came: are the features of one network?"
+        )
     if a.factor is not None and (b.factor is None or len(a.factor) < len(b.factor)):
         a, b = b, a
     factor = b.factor if b.factor is not None else _factor(b.covariance)
@@ -81,7 +94,14 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 
 
 def frechet_of_covariances(means: Tensor, covariances: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B, D, D), to one or to B others."""
+    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B, D, D), to one or to B others.
+
+    Raises ValueError where shapes do not belong together.
+    """
+    d = means.shape[-1]
+    shapes = [tuple(t.shape) for t in (means, covariances, mean, covariance)]
+    if [s[-1:] for s in shapes] != [(d,)] * 4 or [s[-2:] for s in shapes[1::2]] != [(d, d)] * 2:
+        raise ValueError(f"means (B, D) and covariances (B, D, D) are needed: {', '.join(map(str, shapes))} came")
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors * values.clamp(min=0).sqrt().unsqueeze(-2) @ vectors.mT
     roots = torch.linalg.eigvalsh(root @ covariances @ root).clamp(min=0).sqrt().sum(-1)

@@ -21,7 +21,12 @@ class Interval(NamedTuple):
 
 
 def counts(n: int, draws: int, generator: torch.Generator) -> Tensor:
-    """Return (draws, n): how often each of n volumes is in each of `draws` bootstrap samples of n."""
+    """Return (draws, n): how often each of n volumes is in each of `draws` bootstrap samples of n.
+
+    Raises ValueError for n or draws below 1.
+    """
+    if n < 1 or draws < 1:
+        raise ValueError(f"a bootstrap of {n} volumes, {draws} times: 1 or more of both")
     chosen = torch.randint(n, (draws, n), generator=generator)
     return torch.zeros(draws, n, dtype=torch.float64).scatter_add_(1, chosen, torch.ones(draws, n, dtype=torch.float64))
 
@@ -51,7 +56,12 @@ def of_mean(values: Tensor) -> Interval:
 
 
 def of_share(hits: int, n: int) -> Interval:
-    """Return Wilson's interval of the share hits / n: not empty where none or all are hit (Wilson 1927)."""
+    """Return Wilson's interval of the share hits / n: not empty where none or all are hit (Wilson 1927).
+
+    Raises ValueError for a share of nothing, or of more than all.
+    """
+    if not 0 <= hits <= n or n < 1:
+        raise ValueError(f"{hits} of {n} is no share: 0 to n of 1 or more")
     p = hits / n
     middle = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
     reach = Z * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2)) / (1 + Z**2 / n)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from neuromf.metrics.points import check_points
+
 MEDIAN_OF = 1000  # points of each set that the median distance is taken from
 
 
@@ -19,20 +21,34 @@ class Kernels(NamedTuple):
 
 
 def polynomial_kernels(a: Tensor, b: Tensor) -> Kernels:
-    """Return the kernels (x·y / D + 1)³ of KID (arXiv 1801.01401) for features a (N, D), b (M, D)."""
+    """Return the kernels (x·y / D + 1)³ of KID (arXiv 1801.01401) for features a (N, D), b (M, D).
+
+    Raises ValueError for anything but two sets of points.
+    """
+    check_points("KID", a, b)
     a, b = a.double(), b.double()
     aa, bb, ab = a @ a.T, b @ b.T, a @ b.T
     return Kernels(*((k / a.shape[1] + 1) ** 3 for k in (aa, bb, ab)))
 
 
 def rbf_kernels(a: Tensor, b: Tensor, bandwidth: float) -> Kernels:
-    """Return the kernels exp(-|x - y|² / (2 bandwidth²)) for features a (N, D), b (M, D)."""
+    """Return the kernels exp(-|x - y|² / (2 bandwidth²)) for features a (N, D), b (M, D).
+
+    Raises ValueError for anything but two sets of points and a bandwidth above 0.
+    """
+    check_points("MMD", a, b)
+    if not bandwidth > 0:
+        raise ValueError(f"the bandwidth of an RBF kernel is above 0: {bandwidth} came; median_distance gives one")
     a, b = a.double(), b.double()
     return Kernels(*(torch.exp(torch.cdist(x, y).square() / (-2 * bandwidth**2)) for x, y in ((a, a), (b, b), (a, b))))
 
 
 def median_distance(points: Tensor) -> float:
-    """Return the median distance between different points (N, D): the usual bandwidth of an RBF kernel."""
+    """Return the median distance between different points (N, D): the usual bandwidth of an RBF kernel.
+
+    Raises ValueError for fewer than two points.
+    """
+    check_points("a median distance", points, fewest=2)
     points = points[:MEDIAN_OF].double()
     return float(torch.pdist(points).median())
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from neuromf.metrics.points import check_finite, check_points
+
 CHUNK = 512  # rows of a distance matrix at once
 
 
@@ -24,6 +26,10 @@ def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
 
     Raises ValueError where a set has no more than k points, whose k-th neighbour does not exist.
     """
+    check_points("precision and recall", samples, real)
+    check_finite("precision and recall", samples, real)
+    if k < 1:
+        raise ValueError(f"k is {k}: 1 or more, the number of the neighbour")
     if min(len(samples), len(real)) <= k:
         raise ValueError(
             f"the {k}-th neighbour needs more than {k} points in each set: {len(samples)} and {len(real)} came"
@@ -50,8 +56,14 @@ def nearest(points: Tensor, others: Tensor, leave_out: Tensor | None = None) -> 
     """Return the distance (N,) and index (N,) of the nearest of `others` (M, D) to each of `points` (N, D).
 
     `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself. Where nothing is left the distance is
-    infinite, and the index means nothing.
+    infinite, and the index means nothing. Raises ValueError where there are no others, or not of these dimensions.
     """
+    check_points("a nearest neighbour", points, others)
+    check_finite("a nearest neighbour", points, others)
+    if leave_out is not None and leave_out.shape != (len(points), len(others)):
+        raise ValueError(
+            f"leave_out has shape {tuple(leave_out.shape)}: ({len(points)}, {len(others)}) is needed, points by others"
+        )
     distances, indices = [], []
     others = others.double()
     for start in range(0, len(points), CHUNK):

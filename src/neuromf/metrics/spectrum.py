@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from neuromf.metrics.points import check_tensor
+
 CUTOFF = 0.5  # of the Nyquist frequency: waves shorter than 4 voxels are high
 
 
 def high_frequency_energy(volume: Tensor, cutoff: float = CUTOFF) -> float:
     """Return the spectral energy of a volume (D, H, W) above a radius of `cutoff` times Nyquist, per voxel, its
-    mean left out.
+    mean left out. Raises ValueError for anything but one volume.
     """
+    _check_volume(volume)
     values = volume.double() - volume.double().mean()
     power = torch.fft.fftn(values).abs().square() / values.numel() ** 2
     return float(power[frequency_radius(volume) > cutoff].sum())
@@ -28,8 +31,10 @@ def radial_power(volume: Tensor, bins: int = 32) -> Tensor:
     """Return (bins,): the mean spectral power of a volume (D, H, W) in shells from 0 to the Nyquist frequency.
 
     The power of a volume times a is a² times as large; waves along an axis that are shorter in millimetres lie further
-    out. Corners beyond the Nyquist frequency are left out.
+    out. Corners beyond the Nyquist frequency are left out. Raises ValueError for anything but one
+    volume.
     """
+    _check_volume(volume)
     power = torch.fft.fftn(volume.double()).abs().square() / volume.numel() ** 2
     shell = (frequency_radius(volume) * bins).long().flatten()
     inside = shell < bins
@@ -42,3 +47,10 @@ def frequency_radius(volume: Tensor) -> Tensor:
     axes = [torch.fft.fftfreq(n, d=0.5, dtype=torch.float64) for n in volume.shape]
     d, h, w = torch.meshgrid(*axes, indexing="ij")
     return torch.sqrt(d**2 + h**2 + w**2)
+
+
+def _check_volume(volume: Tensor) -> None:
+    """Raise ValueError for anything but one volume (D, H, W) of floating-point numbers."""
+    check_tensor("a spectrum", volume)
+    if volume.ndim != 3 or not volume.numel():
+        raise ValueError(f"a spectrum is of one volume (D, H, W): shape {tuple(volume.shape)} came")
