@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from neuromf.features.cache import Cache, default_cache
+from neuromf.features.cache import Cache, CacheError, default_cache
+from neuromf.features.extract import Job, measure_all
 
 MEASURE, FILE = "a" * 64, "b" * 64
 
@@ -32,3 +33,15 @@ def test_a_broken_file_is_as_none(tmp_path):
 def test_home(monkeypatch, tmp_path):
     monkeypatch.setenv("NEUROMF_HOME", str(tmp_path))
     assert default_cache() == tmp_path / "features"
+
+
+def test_an_unwritable_folder_is_no_fault_of_a_volume(tmp_path, volumes):
+    """It is named as what it is, before and while files are measured."""
+    (tmp_path / "file").write_text("no folder")
+    cache = Cache(tmp_path / "file" / "cache")
+    with pytest.raises(CacheError, match=r"the cache of features in .*cannot be written.*cache=FOLDER"):
+        cache.check()
+    with pytest.raises(CacheError, match="cannot be written"):
+        measure_all(sorted(volumes.glob("*.nii.gz"))[:1], Job(("voxels",), cache))
+    Cache(tmp_path / "new" / "cache").check()
+    assert list((tmp_path / "new" / "cache").iterdir()) == []

@@ -1,5 +1,7 @@
 """Extraction: once a file, in order, whatever the processes; odd files refused in words and left out."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,16 @@ from features.conftest import blob, write_set
 from neuromf.data.volume import Volume, read_volume
 from neuromf.features import extract
 from neuromf.features.cache import Cache
-from neuromf.features.extract import Features, Frame, FrameError, Job, framed_affine, measure_all, measure_file
+from neuromf.features.extract import (
+    Features,
+    Frame,
+    FrameError,
+    Job,
+    framed_affine,
+    measure_all,
+    measure_file,
+    measure_sets,
+)
 
 
 def job(tmp_path, **changes):
@@ -43,6 +54,18 @@ def test_processes_give_the_same_in_the_same_order(tmp_path, volumes):
     a, b = Features(tuple(alone), job(tmp_path)), Features(tuple(together), other)
     assert torch.equal(a.stacked("voxels", "voxels"), b.stacked("voxels", "voxels"))
     assert torch.equal(a.only([3]).stacked("spectrum", "power")[0], a.stacked("spectrum", "power")[3])
+
+
+def test_several_sets_are_measured_together(tmp_path, volumes):
+    """Each set by its own measures and in its own order, also where a file is in two of them."""
+    paths = paths_of(volumes)
+    (tmp_path / "bad_T1w.nii.gz").write_bytes(b"no gzip")
+    one, other = job(tmp_path, measures=("voxels",)), job(tmp_path, measures=("spectrum",))
+    first, second = measure_sets([(paths, one), ([tmp_path / "bad_T1w.nii.gz", *paths[:2]], other)])
+    assert [m.path for m in first[0]] == paths
+    assert [m.path for m in second[0]] == paths[:2]
+    assert (first[1], [p.name for p, _ in second[1]]) == ([], ["bad_T1w.nii.gz"])
+    assert Features(tuple(second[0]), other).stacked("spectrum", "high").shape == (2, 1)
 
 
 def test_bad_files_are_listed_and_left_out(tmp_path):
@@ -110,3 +133,22 @@ def test_frames():
     assert Frame((2, 2, 2), (1.0, 1.0, 1.0)).fits(Frame((2, 2, 2), (1.0, 1.0, 1.0000001)))
     assert not Frame((2, 2, 2), (1.0, 1.0, 1.0)).fits(Frame((2, 2, 2), (1.0, 1.0, 1.1)))
     assert Frame.of(blob(0)) == Frame((32, 36, 32), pytest.approx((6.0, 6.0, 6.0)))
+
+
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path):
+    """A pipe nobody writes to would be waited for, for ever."""
+    os.mkfifo(tmp_path / "pipe_T1w.nii.gz")
+    (tmp_path / "folder_T1w.nii.gz").mkdir()
+    (tmp_path / "device_T1w.nii.gz").symlink_to("/dev/zero")
+    found, failed = measure_all(paths_of(tmp_path), job(tmp_path))
+    assert found == []
+    assert [why.split(":")[0] for _, why in failed] == ["is a device or socket", "is a folder", "is a pipe"]
+
+
+def test_nan_is_never_repaired_in_silence(tmp_path):
+    volume = blob(0)
+    volume.voxels[16, 18, 16] = np.nan
+    save_nifti(tmp_path / "nan_T1w.nii.gz", volume)
+    found, ((_, why),) = measure_all(paths_of(tmp_path), job(tmp_path))
+    assert found == []
+    assert "1 voxels were NaN or infinite" in why

@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from features.conftest import blob
-from neuromf.features.extractors import check_extractor, load_measure
+from neuromf.features import extractors
+from neuromf.features.extractors import check_extractor, choose_extractors, load_measure
+from neuromf.features.networks import random_network
 from neuromf.nets.checkpoints import REMOTES, get_weights
 from neuromf.nets.resnets import medicalnet
 from neuromf.nets.weights import WeightsError
@@ -33,6 +35,21 @@ def test_without_weights_the_command_is_named():
     for name in ("radimagenet", "medicalnet50"):
         with pytest.raises(FileNotFoundError, match=f"neuromf weights get {name}"):
             check_extractor(name)
+
+
+def test_auto_takes_what_is_here(tmp_path):
+    """Each network whose weights are not here is replaced by the untrained one of its kind."""
+    assert choose_extractors(["auto"]) == ("random-2.5d", "random-3d")
+    assert choose_extractors(["medicalnet50"]) == ("medicalnet50",)
+    for name in ("medicalnet50", "radimagenet"):
+        path = tmp_path / "home" / "weights" / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+        found = choose_extractors(["auto"])
+        assert name in found
+    assert found == ("radimagenet", "medicalnet50")
+    with pytest.raises(ValueError, match="auto stands alone"):
+        choose_extractors(["auto", "random-3d"])
 
 
 def test_fetched_weights(tmp_path):
@@ -95,3 +112,14 @@ def test_random_ones_say_so():
         assert not measure.trained
         assert "untrained" in measure.label
     assert load_measure("random-3d") is load_measure("random-3d")
+
+
+def test_an_untrained_network_is_made_where_it_is_used(monkeypatch):
+    """To look up what was kept needs its name and hash alone."""
+    made = []
+    monkeypatch.setattr(extractors, "random_network", lambda kind: made.append(kind) or random_network(kind))
+    measure = load_measure("random-3d")
+    assert (len(measure.sha256), made) == (64, [])
+    measure.compute(blob(0))
+    measure.compute(blob(1))
+    assert made == ["3d"]

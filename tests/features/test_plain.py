@@ -7,7 +7,7 @@ import torch
 from conftest import placed
 from features.conftest import blob
 from neuromf.data.volume import Volume
-from neuromf.features.plain import BINS, coarse, spectrum, tissue
+from neuromf.features.plain import BINS, coarse, packed, spectrum, tissue, unpacked
 
 
 def test_coarse_voxels_are_block_means():
@@ -32,3 +32,12 @@ def test_tissue_is_labelled_by_its_method():
     assert "mixture" in tissue().label
     found = tissue().compute(Volume(np.zeros((20, 20, 20), np.float32), placed()))
     assert torch.isnan(found["ml"]).all()  # no brain is a finding
+    assert len(found["labels"]) == 0
+
+
+def test_labels_are_packed_and_unpacked():
+    labels = np.random.default_rng(0).integers(0, 4, (9, 11, 7)).astype(np.uint8)
+    assert (unpacked(packed(labels), (9, 11, 7)) == labels).all()
+    large = np.zeros((80, 96, 80), np.uint8)
+    large[20:60, 20:70, 20:60] = 2
+    assert len(packed(large)) < large.size / 20

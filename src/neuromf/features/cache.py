@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from torch import Tensor
 
 from neuromf.folders import cache_home
 from neuromf.run import write_bytes
+
+
+class CacheError(OSError):
+    """The folder of kept measurements cannot be written."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +42,29 @@ class Cache:
             return stored.get_tensor(key)
 
     def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
-        """Keep a measurement, whole or not at all."""
+        """Keep a measurement, whole or not at all. Raises CacheError where the folder cannot be written."""
         path = self.path(measure, file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, save({k: v.contiguous() for k, v in values.items()}))
+        content = save({k: v.contiguous() for k, v in values.items()})
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(path, content)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def check(self) -> None:
+        """Raise CacheError where the folder cannot be made or written: before an hour of work, not after."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"the cache of features in {self.folder} cannot be written ({error.strerror or error}): cache=FOLDER names "
+            "another, $NEUROMF_HOME the place of all that is kept"
+        )
 
 
 def default_cache() -> Path:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from neuromf.data.resample import Grid, resample
 from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, read_volume
-from neuromf.features.cache import Cache
+from neuromf.features.cache import Cache, CacheError
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
 from neuromf.parallel import DiedError, each
@@ -72,27 +71,48 @@ class Measured:
     sha256: str
 
 
-def measure_all(
-    paths: Sequence[Path], job: Job, workers: int = 1, what: str = "measure"
-) -> tuple[list[Measured], list[tuple[Path, str]]]:
-    """Measure files that are not in the cache yet; return those that are measured, in order, and those that could not
-    be read, with the reason. Raises FrameError where a volume has another size and `resample` is not asked for.
+Outcome = tuple[list[Measured], list[tuple[Path, str]]]  # what was measured, in order; what not, with the reason
+
+
+def measure_all(paths: Sequence[Path], job: Job, workers: int = 1, what: str = "measure") -> Outcome:
+    """Measure the files of one set that are not in the cache yet, as `measure_sets` does."""
+    return measure_sets([(paths, job)], workers, what)[0]
+
+
+def measure_sets(sets: Sequence[tuple[Sequence[Path], Job]], workers: int = 1, what: str = "measure") -> list[Outcome]:
+    """Measure the files of several sets that are not in the cache yet; return for each set the files that are measured,
+    in order, and those that could not be read, with the reason.
+
+    All go through the same processes: to start them, and to load networks in them, costs more than many a set. Raises
+    FrameError where a volume has another size and `resample` is not asked for.
     """
-    done: dict[Path, Measured] = {}
-    failed: dict[Path, str] = {}
+    tasks = list(dict.fromkeys((job, path) for paths, job in sets for path in paths))
+    done: dict[tuple[Job, Path], Measured] = {}
+    failed: dict[tuple[Job, Path], str] = {}
     with progress("volumes") as bar:
-        task = bar.add_task(what, total=len(paths))
-        for path, outcome in each(partial(measure_file, job), list(paths), workers):
-            bar.advance(task)
-            if isinstance(outcome, FrameError | torch.OutOfMemoryError | MemoryError | DiedError):
+        bar_task = bar.add_task(what, total=len(tasks))
+        for task, outcome in each(measure_task, tasks, workers):
+            bar.advance(bar_task)
+            if isinstance(outcome, FrameError | CacheError | torch.OutOfMemoryError | MemoryError | DiedError):
                 raise outcome  # not the file's fault
             if isinstance(outcome, Exception):
                 stop_if_disk(outcome)
-                failed[path] = str(outcome).replace(f"{path}: ", "")
-                log.warning("left out: %s: %s", path, failed[path])
+                failed[task] = str(outcome).replace(f"{task[1]}: ", "")
+                log.warning("left out: %s: %s", task[1], failed[task])
             else:
-                done[path] = Measured(path, outcome)
-    return [done[p] for p in paths if p in done], [(p, failed[p]) for p in paths if p in failed]
+                done[task] = Measured(task[1], outcome)
+    return [
+        (
+            [done[job, p] for p in paths if (job, p) in done],
+            [(p, failed[job, p]) for p in paths if (job, p) in failed],
+        )
+        for paths, job in sets
+    ]
+
+
+def measure_task(task: tuple[Job, Path]) -> str:
+    """Take the measurements of one file, as `measure_file` does."""
+    return measure_file(*task)
 
 
 def measure_file(job: Job, path: Path) -> str:
@@ -100,6 +120,7 @@ def measure_file(job: Job, path: Path) -> str:
 
     Raises VolumeError where it is no volume in [0, 1], FrameError where it has another size.
     """
+    refuse_irregular(path)
     try:
         sha256 = file_sha256(path)
     except OSError as error:
@@ -120,6 +141,13 @@ def measure_file(job: Job, path: Path) -> str:
     return sha256
 
 
+def refuse_irregular(path: Path) -> None:
+    """Raise VolumeError for what is there and is no file, before it is opened: a FIFO would wait for ever."""
+    if path.exists() and not path.is_file():
+        kind = "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device or socket"
+        raise VolumeError(f"{path}: is {kind}: a file is expected")
+
+
 def kept_frame(measure: Measure, job: Job, sha256: str) -> Frame:
     """Return the frame of a volume that was measured before."""
     d, h, w, *spacing = job.cache.read(key_of(measure, job), sha256, FRAME).tolist()
@@ -136,8 +164,11 @@ def refuse_other_frame(path: Path, frame: Frame, job: Job) -> None:
 
 
 def read_prepared(path: Path, job: Job) -> Volume:
-    """Return a volume in RAS order on the job's frame. Raises VolumeError for values outside [0, 1]."""
+    """Return a volume in RAS order on the job's frame. Raises VolumeError for values outside [0, 1], NaN and Inf."""
     volume = read_volume(path).canonical()
+    mended = [note for note in volume.notes if "NaN" in note]
+    if mended:
+        raise VolumeError(f"{path}: {mended[0].partition(':')[0]}: what a broken volume would have been, nobody knows")
     low, high = float(volume.voxels.min()), float(volume.voxels.max())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise VolumeError(
@@ -188,6 +219,10 @@ class Features:
         found = load_measure(measure, self.job.device)
         for file in self.files:
             yield self.job.cache.read(key_of(found, self.job), file.sha256, key)
+
+    def shape(self, index: int) -> tuple[int, int, int]:
+        """Return the shape (D, H, W) in which a file was measured."""
+        return kept_frame(load_measure(self.job.measures[0], self.job.device), self.job, self.files[index].sha256).shape
 
     def stacked(self, measure: str, key: str) -> Tensor:
         """Return the tensors of all files, stacked: (N, ...)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -20,6 +20,8 @@ from neuromf.nets.checkpoints import cached_weights, load_remote
 from neuromf.nets.weights import WeightsError, read_state
 
 FETCHED = {"radimagenet": "2.5d", "medicalnet10": "3d", "medicalnet50": "3d"}
+AUTO = "auto"  # those that FID is published by, or untrained ones where their weights are not here
+CHOSEN = {"radimagenet": "random-2.5d", "medicalnet50": "random-3d"}
 LABELS = {
     "radimagenet": "RadImageNet ResNet50, 2.5D",
     "medicalnet10": "MedicalNet ResNet-10, 3D",
@@ -56,6 +58,27 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
     )
 
 
+def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of extractors.
+
+    `auto` stands for radimagenet and medicalnet50, in place of either whose weights are not here for the untrained
+    network of its kind. Raises ValueError for `auto` among others.
+    """
+    if AUTO not in names:
+        return tuple(names)
+    if len(names) > 1:
+        raise ValueError(f"extractors={list(names)}: auto stands alone, or name each: {', '.join([*FETCHED, *RANDOM])}")
+    return tuple(name if is_here(name) else untrained for name, untrained in CHOSEN.items())
+
+
+def is_here(name: str) -> bool:
+    """Say whether weights were fetched."""
+    try:
+        return cached_weights(name).is_file()
+    except FileNotFoundError:
+        return False
+
+
 def check_extractor(name: str) -> None:
     """Raise what `load_measure` would, without loading a network."""
     if name in FETCHED:
@@ -78,10 +101,17 @@ def _fetched(name: str, device: str) -> Measure:
 
 def _random(name: str, device: str) -> Measure:
     kind = RANDOM[name]
-    network = random_network(kind).requires_grad_(False).to(pick_device(device))
+
+    @functools.cache
+    def made() -> Callable[[Volume], dict[str, Tensor]]:
+        return _features(kind, random_network(kind).requires_grad_(False).to(pick_device(device)), device)
+
+    def compute(volume: Volume) -> dict[str, Tensor]:
+        return made()(volume)  # where a volume is measured; the measure's name and hash need no network
+
     label = f"random {'ResNet50, 2.5D' if kind == '2.5d' else 'ResNet-10, 3D'} (untrained)"
     sha256 = fingerprint(name, CENTRAL, STEPS, torch.__version__.partition("+")[0])
-    return Measure(name, sha256, label, _features(kind, network, device), kind, trained=False)
+    return Measure(name, sha256, label, compute, kind, trained=False)
 
 
 def _own(kind: str, path: Path, device: str) -> Measure:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import zlib
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -11,7 +14,7 @@ from torch import Tensor
 from neuromf.data.volume import Volume
 from neuromf.features.measure import Measure, fingerprint
 from neuromf.metrics.spectrum import CUTOFF, high_frequency_energy, radial_power
-from neuromf.morphology.tissue import METHOD, REGIONS, VERSION, segment
+from neuromf.morphology.tissue import METHOD, REGIONS, VERSION, Labels, segment
 
 COARSEST = 24  # voxels a side, at most
 BINS = 32  # shells of the power spectrum
@@ -39,15 +42,27 @@ def spectrum() -> Measure:
 
 
 def tissue() -> Measure:
-    """Return the measure of tissue sizes: `ml` (5,), in the order of `morphology.tissue.REGIONS`; NaN where there is
-    no brain to be found, which is a finding about the volume.
+    """Return the measure of tissues: `ml` (5,), in the order of `morphology.tissue.REGIONS`, and `labels`, packed.
+
+    Where there is no brain to be found, which is a finding about the volume, ml is NaN and labels are empty.
     """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
         try:
-            ml = segment(volume).ml
+            found = segment(volume)
         except ValueError:
-            ml = dict.fromkeys(REGIONS, math.nan)
-        return {"ml": torch.tensor([ml[name] for name in REGIONS], dtype=torch.float64)}
+            return {"ml": torch.full((len(REGIONS),), math.nan, dtype=torch.float64), "labels": torch.empty(0).byte()}
+        ml = torch.tensor([found.ml[name] for name in REGIONS], dtype=torch.float64)
+        return {"ml": ml, "labels": packed(found.labels)}
 
-    return Measure("tissue", fingerprint("tissue", VERSION), METHOD, compute, kind="sizes")
+    return Measure("tissue", fingerprint("tissue", VERSION, "labels"), METHOD, compute, kind="sizes")
+
+
+def packed(labels: Labels) -> Tensor:
+    """Return labels (D, H, W) as few bytes (B,): a twentieth of what they are in memory."""
+    return torch.frombuffer(bytearray(zlib.compress(labels.tobytes(), 1)), dtype=torch.uint8)
+
+
+def unpacked(values: Tensor, shape: Sequence[int]) -> Labels:
+    """Return the labels (D, H, W) that were packed."""
+    return np.frombuffer(zlib.decompress(values.numpy().tobytes()), np.uint8).reshape(shape)

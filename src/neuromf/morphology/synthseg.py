@@ -32,6 +32,10 @@ class SynthSegConfig:
     threads: int = 2
     timeout: float = 86_400  # seconds a set
 
+    def __post_init__(self) -> None:
+        if self.threads < 1 or not self.timeout > 0:
+            raise ValueError(f"synthseg.threads {self.threads}, synthseg.timeout {self.timeout}: 1 or more, above 0")
+
     def found(self) -> str:
         """Return the path of the program. Raises SynthSegError where it is not there."""
         name = self.program or PROGRAM
