@@ -1,13 +1,20 @@
 """Volumes against volumes: nearest of another person, detail, latents, regions."""
 
+import numpy as np
 import pytest
 import torch
 
+from conftest import placed, save_nifti
 from evaluation.conftest import material
+from features.conftest import blob
+from neuromf.data.volume import Volume
 from neuromf.evaluation import anatomy
+from neuromf.evaluation.images import compare_pairs
 from neuromf.evaluation.material import Bench, Material, Protocol
 from neuromf.evaluation.sets import Item, VolumeSet
 from neuromf.metrics.intervals import counts
+from neuromf.metrics.regions import dice
+from neuromf.morphology.tissue import segment
 
 
 @pytest.fixture
@@ -28,17 +35,23 @@ def test_the_nearest_is_of_another_person(world, kept):
     assert all(int(j) // 2 != n // 2 for n, j in enumerate(other.index))
 
 
+def likeness(a, r, config, number):
+    chosen = anatomy.choose_pairs(a, r, config, number)
+    return anatomy.likeness(a, r, chosen, compare_pairs(chosen.pairs, a.features.job, 1))
+
+
 def test_likeness_of_equal_and_of_unlike_sets(world, kept, bench):
     r, same, bright = (material(world / n, kept) for n in ("others", "same", "bright"))
-    near, far = anatomy.likeness(same, r, bench, 1), anatomy.likeness(bright, r, bench, 2)
+    near, far = likeness(same, r, bench.config, 1), likeness(bright, r, bench.config, 2)
     assert near["psnr"].mean() > far["psnr"].mean() + 3
     assert len(near["ms_ssim"]) == len(near["psnr"]) == 9
-    own = anatomy.likeness(r, r, bench, 0)
+    own = likeness(r, r, bench.config, 0)
     scores = {s.key: s for s in anatomy.likeness_scores(near, own, {}, (12, 14, 0), 200)}
     assert scores["voxels/psnr"].value == pytest.approx(float(near["psnr"].mean()))
     assert scores["voxels/psnr"].beside["real"].mean == pytest.approx(float(own["psnr"].mean()))
     assert scores["voxels/ms_ssim"].beside["real"].n == 14
     assert scores["voxels/ms_ssim"].note == "9 pairs"
+    assert "cannot show sharpness" in scores["voxels/psnr"].note
 
 
 def test_pairs_that_share_volumes_are_no_independent_draws():
@@ -53,12 +66,33 @@ def test_pairs_that_share_volumes_are_no_independent_draws():
     assert hits / 150 > 0.85
 
 
+def test_tissues_are_segmented_once_a_file(kept, tmp_path, monkeypatch):
+    """The Dice of a pair is taken from labels that were kept with the sizes: nothing is segmented for it again."""
+    made = []
+    monkeypatch.setattr("neuromf.features.plain.segment", lambda volume: made.append(segment(volume)) or made[-1])
+    shape = (40, 48, 40)
+    for seed in (1, 2):
+        save_nifti(tmp_path / f"v{seed}_T1w.nii.gz", Volume(blob(seed, shape).voxels, placed(spacing=(4.0, 4.0, 4.0))))
+    dot = np.zeros(shape, np.float32)
+    dot[10:13, 10:13, 10:13] = 0.5
+    save_nifti(tmp_path / "w_T1w.nii.gz", Volume(dot, placed(spacing=(4.0, 4.0, 4.0))))
+    found = material(tmp_path, kept, ("voxels", "tissue"))
+    one, other = (segmentation.labels for segmentation in made)
+    overlap = anatomy.overlap(found, found, 0, 1)
+    assert overlap == {f"dice.{n}": dice(one == i, other == i) for i, n in enumerate(("CSF", "GM", "WM"), start=1)}
+    assert 0 < overlap["dice.GM"] < 1
+    assert anatomy.overlap(found, found, 0, 2) == {}  # there is no brain
+    assert len(made) == 2
+
+
 def test_partners_are_found_by_name(world, kept, bench):
     same, bright = material(world / "same", kept), material(world / "bright", kept)
-    found = anatomy.partners(bright, same, bench)
-    assert len(found["psnr"]) == 9  # the same names
+    pairs = anatomy.partners_of(bright, same, bench.config)
+    assert [pair.a.name for pair in pairs] == [pair.b.name for pair in pairs]
+    assert len(pairs) == 9
+    found = anatomy.by_metric(list(compare_pairs(pairs, same.features.job, 1).values()))
     assert 12 < float(found["psnr"].mean()) < 30
-    assert anatomy.partners(material(world / "others", kept), same, bench) == {}
+    assert anatomy.partners_of(material(world / "others", kept), same, bench.config) == []
     distances = anatomy.partner_distances(bright, same, ["random-3d"])
     assert distances[0].value > 0
     assert anatomy.partner_distances(same, same, ["random-3d"])[0].value == 0

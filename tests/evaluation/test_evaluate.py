@@ -1,5 +1,6 @@
 """The verb, end to end on small volumes: what is written, what is refused, that it repeats and goes on."""
 
+import html
 import json
 import shutil
 from dataclasses import replace
@@ -74,6 +75,39 @@ def test_the_page_holds_it_all(done):
     assert {p.name for p in (done / "figures").iterdir()} >= {"volumes.png", "spectra.png"}
 
 
+def test_the_verdict_comes_first(done, config, tmp_path, capsys):
+    """On the page, at the end of the terminal's lines, in scores.json; similarity comes last and ranks nothing."""
+    said = json.loads((done / "scores.json").read_text())["verdict"]["same"]
+    assert set(said) == {"fails", "fine", "unsure"}
+    page = html.unescape((done / "index.html").read_text())
+    places = [page.index(text) for text in (*said.values(), "<h2>Volumes", "<h2>Detail", "<h2>random ResNet-10")]
+    assert places == sorted(places)
+    assert page.index("<h2>Copies of training data") < page.index("Likeness cannot show sharpness")
+    scores = scores_of(done)
+    assert scores["voxels/psnr"]["better"] == "none"
+    assert "cannot show sharpness" in scores["voxels/psnr"]["note"]
+    evaluate.run(replace(config, vae="none"), tmp_path / "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-5] == "same:"
+    assert lines[-2].startswith("  Cannot be told: ")
+
+
+def test_the_nearest_pairs_have_names(done):
+    record = json.loads((done / "scores.json").read_text())
+    sample, person = record["copies"]["same"][0]["closest"][0]["names"]
+    assert f"above sample <b>{sample}</b>, below training volume <b>{person}</b>" in (done / "index.html").read_text()
+
+
+def test_columns_without_values_are_left_out(config, done, tmp_path):
+    """Without a VAE there is no ceiling; copies have no figure at equal numbers."""
+    evaluate.run(replace(config, vae="none"), tmp_path / "out")
+    assert 'class="bound">reconstruction<' not in (tmp_path / "out" / "index.html").read_text()
+    assert 'class="bound">reconstruction<' in (done / "index.html").read_text()
+    copies = (done / "index.html").read_text().split("<h2>Copies of training data")[1].split("</table>")[0]
+    assert "reconstruction" not in copies
+    assert "equal n" not in copies
+
+
 def test_copies_are_told(config, world, tmp_path, capsys):
     """Training files as samples: noted, and on the terminal."""
     evaluate.run(replace(config, samples=f"{world / 'real'}:train", vae="none"), tmp_path / "out")
@@ -144,6 +178,8 @@ def test_a_handful_of_volumes(config, tmp_path):
     record = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert any("5th neighbour" in note for note in record["notes"])
     assert "random-3d/fid" in scores_of(tmp_path / "out")
+    assert all(score["interval"] is None for score in scores_of(tmp_path / "out").values())
+    assert "below 5 of either there are no intervals" in record["verdict"]["few"]["unsure"]
 
 
 def test_parts_then_the_whole(config, tmp_path, capsys):

@@ -14,9 +14,7 @@ def test_distances_and_pairs(world, kept):
     image = figures.distances(copies)
     assert image.mode == "RGB"
     assert np.asarray(image).std() > 10  # not blank
-    pairs = figures.pair_pictures(copies.closest)
-    assert len(pairs) == 6
-    assert pairs[0][0].max() > 100
+    assert len(copies.closest) == 6
 
 
 def test_power_is_the_mean_of_the_set(world, kept):

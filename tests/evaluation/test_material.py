@@ -31,6 +31,13 @@ def test_configuration_is_checked():
         ({"part": "9/8"}, "part"),
         ({"extractors": ()}, "extractors is empty"),
         ({"seed": -1}, "seed"),
+        ({"workers": -1}, "workers -1"),
+        ({"n": -1}, "n -1"),
+        ({"pairs": 0}, "pairs 0"),
+        ({"draws": 0}, "draws 0"),
+        ({"bootstrap": 10**9}, "100000 at most"),
+        ({"decode_memory_gb": float("nan")}, "decode_memory_gb is nan"),
+        ({"decode_memory_gb": 0.0}, "decode_memory_gb is 0"),
     ):
         with pytest.raises(ValueError, match=what):
             Protocol(**wrong)
@@ -48,6 +55,21 @@ def test_missing_weights_and_programs_are_refused_at_once(protocol, tmp_path, mo
         Bench(replace(protocol, reference=""), tmp_path)
 
 
+def test_untrained_networks_are_told_at_once(protocol, tmp_path, monkeypatch, caplog):
+    """Where trained weights are not here: on the terminal before the work, in the notes, and under their own names."""
+    monkeypatch.setenv("NEUROMF_HOME", str(tmp_path))
+    bench = Bench(replace(protocol, extractors=("auto",)), tmp_path)
+    assert bench.config.extractors == ("random-2.5d", "random-3d")
+    assert bench.notes[0].startswith("random-2.5d, random-3d: untrained networks")
+    assert "neuromf weights get radimagenet" in caplog.text
+
+
+def test_an_unwritable_cache_is_refused_at_once(protocol, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="cache of features"):
+        Bench(replace(protocol, cache=str(tmp_path / "file" / "cache")), tmp_path)
+
+
 def test_corrupt_files_are_left_out_and_counted(protocol, world, tmp_path):
     folder = tmp_path / "set"
     shutil.copytree(world / "same", folder)
@@ -56,7 +78,7 @@ def test_corrupt_files_are_left_out_and_counted(protocol, world, tmp_path):
     found = bench.measure(read_set(str(folder)), MEASURES)
     assert len(found) == 11
     assert [r["path"] for r in bench.rejected] == [str(folder / "v100_T1w.nii.gz")]
-    assert "1 of 12 files were left out" in bench.notes[0]
+    assert "1 of 12 files were left out" in bench.notes[-1]
     assert "v100" in (tmp_path / "rejected.csv").read_text()
     for path in folder.glob("*.nii.gz"):
         path.write_bytes(b"nothing")

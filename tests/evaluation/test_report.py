@@ -1,21 +1,6 @@
-import math
-
-from neuromf.evaluation.report import number, safe, sentence, small
+from neuromf.evaluation.report import safe, sentence, small
 from neuromf.evaluation.score import Beside, Score
 from neuromf.metrics.intervals import Interval
-
-
-def test_numbers_for_readers():
-    assert [number(v) for v in (0.0, 1.23456, 12345.6, 0.00012, -0.5, None, math.nan, math.inf)] == [
-        "0",
-        "1.235",
-        "12346",
-        "1.20e-04",
-        "-0.5",
-        "–",
-        "–",
-        "–",
-    ]
 
 
 def test_a_line_says_value_interval_and_bounds():

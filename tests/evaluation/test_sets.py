@@ -1,8 +1,11 @@
 """Sets of volumes, their names, and the refusal of training people as reference."""
 
+import os
+
 import pytest
 
 from features.conftest import write_set
+from neuromf.data.volume import VolumeError
 from neuromf.evaluation.sets import (
     Item,
     VolumeSet,
@@ -88,3 +91,14 @@ def test_training_people_are_no_reference(tmp_path):
     same_file = VolumeSet("t", (Item(tmp_path / "a", "x"),))
     with pytest.raises(ValueError, match="training data"):
         refuse_training(held_out, same_file, False)
+
+
+def test_pipes_are_not_opened(tmp_path):
+    """Neither as the first volume of a set nor as a sample's sidecar."""
+    (tmp_path / "a_T1w.nii.gz").write_bytes(b"")
+    only = VolumeSet("set", (Item(tmp_path / "pipe_T1w.nii.gz", "pipe"),))
+    os.mkfifo(tmp_path / "pipe_T1w.nii.gz")
+    with pytest.raises(VolumeError, match="is a pipe"):
+        frame_of(only)
+    os.mkfifo(tmp_path / "a_T1w.json")
+    assert vae_named_by(VolumeSet("set", (Item(tmp_path / "a_T1w.nii.gz", "a"),))) == ("", "")

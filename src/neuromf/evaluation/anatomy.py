@@ -12,24 +12,27 @@ from torch import Tensor
 
 from neuromf.chance import Purpose, generator
 from neuromf.evaluation.distribution import Points, even
-from neuromf.evaluation.images import Pair, compare_pairs, drawn_pairs
-from neuromf.evaluation.material import Bench, Material
+from neuromf.evaluation.images import Pair, Rows, drawn_pairs
+from neuromf.evaluation.material import Material, Protocol
 from neuromf.evaluation.score import Beside, Better, Score
+from neuromf.features.plain import unpacked
 from neuromf.metrics import intervals
 from neuromf.metrics.distances import wasserstein_squared
 from neuromf.metrics.manifold import nearest
-from neuromf.metrics.regions import kl_divergence, pearson, wasserstein
+from neuromf.metrics.regions import dice, kl_divergence, pearson, wasserstein
+from neuromf.morphology.tissue import CLASSES
 
 ENDS = "ends"  # which volumes the pairs of `ms_ssim` are of (P, 2)
-OVERLAPS = 40  # pairs whose tissues are laid on each other: each is segmented twice
+OVERLAPS = 40  # pairs whose tissues are laid on each other
 BY_CHANCE = "Kullback-Leibler divergences of histograms rise with the number of volumes: compare at equal numbers alone"
+BLUR = "Blurred volumes score as high or higher: this cannot show sharpness"
 MEANT: dict[str, tuple[str, Better]] = {
     "ms_ssim": ("MS-SSIM between volumes of the set (less is more diverse)", "real"),
-    "ssim": ("SSIM to the nearest real volume", "real"),
-    "psnr": ("PSNR to the nearest real volume, dB", "real"),
-    "dice.CSF": ("Dice of fluid with the nearest real volume", "real"),
-    "dice.GM": ("Dice of grey matter with the nearest real volume", "real"),
-    "dice.WM": ("Dice of white matter with the nearest real volume", "real"),
+    "ssim": ("SSIM to the nearest real volume", "none"),
+    "psnr": ("PSNR to the nearest real volume, dB", "none"),
+    "dice.CSF": ("Dice of fluid with the nearest real volume", "none"),
+    "dice.GM": ("Dice of grey matter with the nearest real volume", "none"),
+    "dice.WM": ("Dice of white matter with the nearest real volume", "none"),
 }
 
 
@@ -61,30 +64,53 @@ def equal(mine: Sequence[str], theirs: Sequence[str]) -> Tensor:
     return (one[:, None] == other[None, :]) & (one[:, None] > 0)
 
 
-def likeness(a: Material, r: Material, bench: Bench, number: int) -> dict[str, Tensor]:
-    """Return the values of every comparison of volume with volume, by metric."""
-    config, paths, real = bench.config, a.volumes.paths, r.volumes.paths
+@dataclass(frozen=True)
+class Chosen:
+    """Which volumes of a set are compared with which."""
+
+    ends: list[tuple[int, int]]  # pairs within the set
+    nearest: list[tuple[int, int]]  # volumes of the set, and the nearest of the reference
+    overlapping: list[tuple[int, int]]  # those whose tissues are laid on each other
+    pairs: list[Pair]  # of files: ends, then nearest
+
+
+def choose_pairs(a: Material, r: Material, config: Protocol, number: int) -> Chosen:
+    """Return the pairs of the `number`-th set a and the reference r that are compared."""
     near = neighbours(a, r)
     ends = drawn_pairs(len(a), config.pairs, config.seed, number)
-    pairs = [Pair(paths[i], paths[j], "diversity") for i, j in ends]
     have = torch.isfinite(near.distance).nonzero()[:, 0]  # all but the only person there is
-    pairs += [
-        Pair(paths[i], real[int(near.index[i])], "likeness") for i in have[even(len(have), config.pairs)].tolist()
-    ]
-    if config.morphology == "tissue":
-        overlapping = have[even(len(have), min(OVERLAPS, config.pairs))].tolist()
-        pairs += [Pair(paths[i], real[int(near.index[i])], "overlap") for i in overlapping]
-    rows = compare_pairs(pairs, a.features.job, bench.processes, f"{a.name}, pairs")
-    there = [end for end, row in zip(ends, rows, strict=False) if row]
-    return by_metric(rows) | {ENDS: torch.tensor(there).reshape(-1, 2)}
+    nearest, overlapping = (
+        [(i, int(near.index[i])) for i in have[even(len(have), most)].tolist()]
+        for most in (config.pairs, min(OVERLAPS, config.pairs) if config.morphology == "tissue" else 0)
+    )
+    paths, real = a.volumes.paths, r.volumes.paths
+    pairs = [Pair(paths[i], paths[j], "diversity") for i, j in ends]
+    return Chosen(ends, nearest, overlapping, pairs + [Pair(paths[i], real[j], "likeness") for i, j in nearest])
 
 
-def partners(a: Material, r: Material, bench: Bench) -> dict[str, Tensor]:
-    """Return SSIM and PSNR of volumes with the reference volume of the same name, empty where there is none."""
+def likeness(a: Material, r: Material, chosen: Chosen, rows: Rows) -> dict[str, Tensor]:
+    """Return the values of every comparison of volume with volume, by metric; `rows` holds those of files."""
+    found = [rows[pair] for pair in chosen.pairs]
+    there = [end for end, row in zip(chosen.ends, found, strict=False) if row]
+    overlaps = [overlap(a, r, i, j) for i, j in chosen.overlapping]
+    return by_metric([*found, *overlaps]) | {ENDS: torch.tensor(there).reshape(-1, 2)}
+
+
+def overlap(a: Material, r: Material, i: int, j: int) -> dict[str, float]:
+    """Return the Dice of each tissue of volume i of a with volume j of r, empty where one has no brain."""
+    one, other = (s.features.only([k]) for s, k in ((a, i), (r, j)))
+    x, y = (next(f.each("tissue", "labels")) for f in (one, other))
+    if not len(x) or not len(y):
+        return {}
+    labels, others = (unpacked(v, f.shape(0)) for v, f in ((x, one), (y, other)))
+    return {f"dice.{name}": dice(labels == n, others == n) for n, name in enumerate(CLASSES, start=1)}
+
+
+def partners_of(a: Material, r: Material, config: Protocol) -> list[Pair]:
+    """Return the pairs of volumes with the reference volume of the same name, none where there is none."""
     by_name = {item.name: item.path for item in r.volumes.items}
     pairs = [Pair(i.path, by_name[i.name], "likeness") for i in a.volumes.items if i.name in by_name and a is not r]
-    chosen = [pairs[i] for i in even(len(pairs), bench.config.pairs).tolist()] if pairs else []
-    return by_metric(compare_pairs(chosen, a.features.job, bench.processes, f"{a.name}, partners")) if chosen else {}
+    return [pairs[i] for i in even(len(pairs), config.pairs).tolist()]
 
 
 def by_metric(rows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
@@ -105,13 +131,13 @@ def likeness_scores(
     `draws` that of bootstrap samples.
     """
     n, m, k = sizes
-    counts_of_pairs = {name: f"{len(column)} pairs" for name, column in values.items()}
     out = []
     for name, (label, better) in MEANT.items():
         if name not in values:
             continue
         score = mean_score(f"voxels/{name}", label, values[name], n, m, better)
-        score = replace(score, note=counts_of_pairs[name])
+        pairs = f"{len(values[name])} pairs"
+        score = replace(score, note=pairs if name == "ms_ssim" else f"{pairs}. {BLUR}")
         if name == "ms_ssim":
             score = replace(score, interval=of_pairs(values[name], values[ENDS], n, draws))
         others = m if name == "ms_ssim" else m - 1
@@ -131,7 +157,8 @@ def of_pairs(values: Tensor, ends: Tensor, n: int, draws: int) -> intervals.Inte
 def partner_scores(values: dict[str, Tensor], n: int, m: int) -> list[Score]:
     """Return SSIM and PSNR of volumes with their partners of the same name."""
     labels = {"ssim": "SSIM with the real volume of the same name", "psnr": "PSNR with the same, dB"}
-    return [mean_score(f"partner/{k}", v, values[k], n, m, "higher") for k, v in labels.items() if k in values]
+    found = [mean_score(f"partner/{k}", v, values[k], n, m, "higher") for k, v in labels.items() if k in values]
+    return [replace(score, note=BLUR) for score in found]
 
 
 def partner_distances(a: Material, r: Material, extractors: Sequence[str]) -> list[Score]:

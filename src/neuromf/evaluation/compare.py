@@ -37,7 +37,7 @@ def run(config: CompareConfig, out: Path, *, resume: bool = False, overwrite: bo
     with open_run(out, config, OUTPUT, inputs(config, config.sets), resume=resume, overwrite=overwrite):
         results = judge(sets, bench)
         if results is None:
-            print(f"part {config.part}: features are in {bench.job(()).cache.folder}")
+            print(f"part {config.part}: features are in {bench.cache.folder}")
             return len(bench.rejected)
         write_results(results, out, f"{len(sets)} sets of {n} volumes")
         say(results, out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from neuromf.evaluation.anatomy import one_person
 from neuromf.evaluation.distribution import Points
 from neuromf.evaluation.material import Material
 from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.sets import Item
 from neuromf.metrics.intervals import Interval, around, of_share
 from neuromf.metrics.manifold import nearest
 from neuromf.metrics.memorisation import QUANTILE, Memorisation
@@ -21,13 +22,21 @@ SMOOTH = "Blurred samples lie near everybody in voxels: copies are near in featu
 SHOWN = 6  # pairs on the page
 
 
+class Closest(NamedTuple):
+    """A sample and the training volume nearest to it, root mean square distance apart."""
+
+    sample: Item
+    training: Item
+    distance: float
+
+
 @dataclass(frozen=True)
 class Copies:
     """Samples, and held-out people, against training volumes, in one space."""
 
     space: str
     memorisation: Memorisation
-    closest: list[tuple[Path, Path, float]]  # samples nearest to a training volume, with it
+    closest: list[Closest]  # the samples nearest to a training volume
 
 
 def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies | None:
@@ -43,7 +52,8 @@ def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies
         return None
     scale = mine.shape[1] ** 0.5
     order = distance.argsort()[:SHOWN].tolist()
-    closest = [(a.volumes.paths[i], train.volumes.paths[int(index[i])], float(distance[i]) / scale) for i in order]
+    drawn, taught_by = a.volumes.items, train.volumes.items
+    closest = [Closest(drawn[i], taught_by[int(index[i])], float(distance[i]) / scale) for i in order]
     return Copies(space, Memorisation(distance / scale, real / scale), closest)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neuromf.chance import Purpose, generator
-from neuromf.evaluation.score import Better, Score
+from neuromf.evaluation.score import FEWEST, TRUSTED, Better, Score
 from neuromf.features.extract import Features
 from neuromf.features.extractors import load_measure
 from neuromf.metrics import intervals
@@ -23,8 +23,6 @@ NEIGHBOURS = 5  # of precision, recall, density and coverage
 PROJECTIONS = 256  # of the sliced Wasserstein distance
 COMPONENTS = 64  # directions in which a Fréchet distance is resampled
 BASIS_OF = 512  # points of each set that those directions are found from
-FEWEST = 5  # volumes of each set from which on a bootstrap says something
-TRUSTED = 30  # volumes of each set from which on five neighbours are few
 MOST = 2000  # volumes of a set that are compared pair by pair
 TOGETHER = 32  # volumes whose features are summed up at once
 FULL_RANK = 2048  # volumes below which a Fréchet distance is not to be compared across numbers of volumes

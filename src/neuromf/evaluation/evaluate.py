@@ -35,7 +35,7 @@ def run(config: EvaluateConfig, out: Path, *, resume: bool = False, overwrite: b
     with open_run(out, config, OUTPUT, inputs(config, config.samples), resume=resume, overwrite=overwrite):
         results = judge([samples], bench)
         if results is None:
-            print(f"part {config.part}: features are in {bench.job(()).cache.folder}")
+            print(f"part {config.part}: features are in {bench.cache.folder}")
             return len(bench.rejected)
         write_results(results, out, f"{samples.name}: {len(results.sets[0].material)} volumes")
         say(results, out)

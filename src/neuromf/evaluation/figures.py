@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -139,8 +138,3 @@ def drawn(figure: Any) -> Image.Image:
     figure.savefig(buffer, format="png")
     plt.close(figure)
     return Image.open(buffer).convert("RGB")
-
-
-def pair_pictures(pairs: Sequence[tuple[Path, Path, float]]) -> list[tuple[Picture, Picture, float]]:
-    """Return slices of samples and their nearest training volumes."""
-    return [(picture(a), picture(b), distance) for a, b, distance in pairs]

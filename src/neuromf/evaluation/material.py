@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,8 +27,8 @@ from neuromf.evaluation.sets import (
     vae_named_by,
 )
 from neuromf.features.cache import Cache, default_cache
-from neuromf.features.extract import Features, Job, measure_all, read_prepared
-from neuromf.features.extractors import check_extractor
+from neuromf.features.extract import Features, Job, Measured, measure_sets, read_prepared
+from neuromf.features.extractors import AUTO, RANDOM, check_extractor, choose_extractors
 from neuromf.folders import local_path
 from neuromf.generate.generator import cleaned
 from neuromf.morphology.synthseg import SynthSegConfig
@@ -35,6 +36,7 @@ from neuromf.nets.vae import load_vae
 from neuromf.progress import progress
 
 log = logging.getLogger("neuromf")
+MOST = 100_000  # resampled sets, draws and pairs: more takes memory and says no more
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Protocol:
     splits: tuple[str, ...] = ("test",)  # of the reference, where it is split
     real: str = ""  # a second set of real volumes for the bound; halves of the reference, if empty
     train: Any = ""  # what the model was trained on, folders: to look for copies
-    extractors: tuple[str, ...] = ("radimagenet", "medicalnet50")
+    extractors: tuple[str, ...] = (AUTO,)  # radimagenet and medicalnet50, untrained ones where their weights are not
     vae: str = ""  # for the ceiling and latents; the one that the samples name, if empty; none for neither
     morphology: Literal["tissue", "synthseg", "none"] = "tissue"
     synthseg: SynthSegConfig = field(default_factory=SynthSegConfig)
@@ -73,10 +75,14 @@ class Protocol:
                 f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}, n {self.n}, reconstructions "
                 f"{self.reconstructions}: 2 or more, 1, 1, 0 and 0"
             )
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}: 0 or more")
+        if max(self.bootstrap, self.draws, self.pairs) > MOST:
+            raise ValueError(f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}: {MOST} at most")
+        if self.seed < 0 or self.workers < 0:
+            raise ValueError(f"seed is {self.seed}, workers {self.workers}: 0 or more")
+        if self.decode_memory_gb is not None and not 0 < self.decode_memory_gb < math.inf:
+            raise ValueError(f"decode_memory_gb is {self.decode_memory_gb}: above 0, or null for decoding at once")
         if not self.extractors:
-            raise ValueError("extractors is empty: radimagenet, medicalnet50, or random-2.5d where no weights are")
+            raise ValueError("extractors is empty: auto, radimagenet, medicalnet50, random-2.5d, random-3d")
         self.share()
 
     def share(self) -> tuple[int, int]:
@@ -123,6 +129,7 @@ class Bench:
     def __init__(self, config: Protocol, out: Path, sets: Sequence[VolumeSet] = ()) -> None:
         if not config.reference:
             raise ValueError("reference= names no folder: held-out people, as `neuromf prepare` wrote them")
+        config = replace(config, extractors=choose_extractors(config.extractors))
         for name in config.extractors:
             check_extractor(name)
         if config.morphology == "synthseg":
@@ -132,12 +139,26 @@ class Bench:
         self.processes = config.workers or os.cpu_count() or 1
         self.workers = 1 if self.device.type == "cuda" else self.processes  # of those that measure
         self.notes: list[str] = []
+        self.cache = Cache(local_path(config.cache) if config.cache else default_cache())
+        self.cache.check()
+        self._tell_untrained()
         self.reference = self.people(config.reference, "", config.splits)
         self.train = self._training_set()
         self.notes += refuse_training(self.reference, self.train, config.force)
         self.frame = frame_of(self.reference)
         self.rejected: list[dict[str, str]] = []
         self.vae = self._choose_vae(sets)
+
+    def _tell_untrained(self) -> None:
+        """Note, and say at once, which extractors are untrained networks."""
+        names = [name for name in self.config.extractors if name in RANDOM]
+        if names:
+            self.notes.append(
+                f"{', '.join(names)}: untrained networks. Their figures rank sets against each other on one machine "
+                "and are not comparable with published ones; `neuromf weights get radimagenet` and `neuromf weights "
+                "get medicalnet50` fetch trained ones"
+            )
+            log.warning("%s", self.notes[-1])
 
     def people(self, folder: str, name: str, splits: Sequence[str] = ()) -> VolumeSet:
         """Return a set of real people, one volume each."""
@@ -180,31 +201,39 @@ class Bench:
 
     def job(self, measures: Sequence[str]) -> Job:
         """Return what is done with each file."""
-        cache = local_path(self.config.cache) if self.config.cache else default_cache()
-        return Job(tuple(measures), Cache(cache), str(self.device), self.frame, self.config.resample)
+        return Job(tuple(measures), self.cache, str(self.device), self.frame, self.config.resample)
 
     def measure(self, volumes: VolumeSet, measures: Sequence[str]) -> Material:
-        """Return a set with its measurements; files that cannot be read are left out and listed.
+        """Return a set with its measurements, as `measure_together` does."""
+        return self.measure_together([(volumes, measures)])[0]
 
-        Raises VolumeError where none can.
+    def measure_together(self, sets: Sequence[tuple[VolumeSet, Sequence[str]]]) -> list[Material]:
+        """Return sets with their measurements; files that cannot be read are left out and listed.
+
+        Raises VolumeError where none of a set can.
         """
-        job = self.job(measures)
         number, total = self.config.share()
-        items = volumes.items[number - 1 :: total]
-        found, failed = measure_all([i.path for i in items], job, self.workers, volumes.name)
+        parts = [(VolumeSet(s.name, s.items[number - 1 :: total]), self.job(measures)) for s, measures in sets]
+        found = measure_sets([(s.paths, job) for s, job in parts], self.workers, ", ".join(s.name for s, _ in parts))
+        return [self._material(s, job, *outcome) for (s, job), outcome in zip(parts, found, strict=True)]
+
+    def _material(
+        self, volumes: VolumeSet, job: Job, found: list[Measured], failed: list[tuple[Path, str]]
+    ) -> Material:
+        """Return a set of the files that were measured; note the others."""
         self.rejected += [{"set": volumes.name, "path": str(p), "reason": why} for p, why in failed]
         if failed:
             self.notes.append(
-                f"{volumes.name}: {len(failed)} of {len(items)} files were left out, see rejected.csv (the first: "
+                f"{volumes.name}: {len(failed)} of {len(volumes)} files were left out, see rejected.csv (the first: "
                 f"{failed[0][1]})"
             )
             write_table(self.out / "rejected.csv", self.rejected)
-        if not found and items:
+        if not found and len(volumes):
             raise VolumeError(
-                f"none of the {len(items)} files of {volumes.name} can be used; the first: {failed[0][1]}"
+                f"none of the {len(volumes)} files of {volumes.name} can be used; the first: {failed[0][1]}"
             )
         there = {m.path for m in found}
-        kept = VolumeSet(volumes.name, tuple(i for i in items if i.path in there))
+        kept = VolumeSet(volumes.name, tuple(i for i in volumes.items if i.path in there))
         return Material(kept, Features(tuple(found), job))
 
     def reconstruct(self, real: Material, vae_name: str, measures: Sequence[str]) -> Material:

@@ -11,22 +11,18 @@ from typing import Any
 import jinja2
 import torch
 
+from neuromf.data.cohort import picture
 from neuromf.data.scans import write_table
 from neuromf.evaluation import figures
 from neuromf.evaluation.score import Score, finite
+from neuromf.evaluation.sets import Item
 from neuromf.evaluation.suite import Judged, Results
+from neuromf.evaluation.tables import grouped, number
+from neuromf.evaluation.verdict import Verdict, verdict
 from neuromf.metrics.intervals import holm, p_of_difference
 from neuromf.pictures import data_uri, save
 from neuromf.run import write_json, write_text
 
-GROUPS = {
-    "voxels": "Volume against volume",
-    "partner": "Against the real volume of the same name",
-    "spectrum": "Detail",
-    "latents": "Latents",
-    "regions": "Sizes of regions",
-    "copies": "Copies of training data",
-}
 RESULT_FILES = (
     *("scores.json", "scores.csv", "rejected.csv", "index.html", "figures/*.png"),
     *("reconstructions/*.nii.gz", "synthseg/**"),
@@ -50,6 +46,7 @@ def write_results(results: Results, out: Path, title: str) -> dict[str, Any]:
 def as_json(results: Results) -> dict[str, Any]:
     """Return all figures as plain values."""
     return {
+        "verdict": {j.name: verdict_on(j, results)._asdict() for j in results.sets},
         "reference": {"name": results.reference.name, "n": len(results.reference.material)},
         "extractors": [
             {"name": m.name, "label": m.label, "sha256": m.sha256, "trained": m.trained} for m in results.extractors
@@ -66,6 +63,14 @@ def as_json(results: Results) -> dict[str, Any]:
     }
 
 
+def verdict_on(judged: Judged, results: Results) -> Verdict:
+    """Return the three sentences on one set."""
+    bench, reference = results.bench, results.reference.material
+    untrained = [n for n, m in zip(bench.config.extractors, results.extractors, strict=True) if not m.trained]
+    identical = bench.equal_files(judged.material, reference)
+    return verdict(judged.scores, len(judged.material), len(reference), untrained, identical)
+
+
 def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
     """Return mean and standard deviation of each region in ml."""
     found = {name: v[torch.isfinite(v)] for name, v in judged.material.sizes.items()}
@@ -77,7 +82,10 @@ def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
 
 def closest(copies: Any) -> dict[str, Any]:
     """Return the samples nearest to training volumes."""
-    pairs = [{"sample": str(a), "training": str(b), "distance": d} for a, b, d in copies.closest]
+    pairs = [
+        {"sample": str(a.path), "training": str(b.path), "names": [a.name, b.name], "distance": d}
+        for a, b, d in copies.closest
+    ]
     return {"space": copies.space, "threshold": finite(copies.memorisation.threshold), "closest": pairs}
 
 
@@ -152,7 +160,7 @@ def page(results: Results, record: dict[str, Any], drawn: dict[str, Any], title:
             "name": judged.name,
             "space": copies.space,
             "histogram": data_uri(drawn[f"copies-{safe(judged.name)}-{safe(copies.space)}"]),
-            "pairs": [(data_uri(a), data_uri(b), d) for a, b, d in figures.pair_pictures(copies.closest)],
+            "pairs": [(drawn_of(a), drawn_of(b), number(d)) for a, b, d in copies.closest],
         }
         for judged in results.sets
         for copies in judged.copies[: 1 if len(results.sets) > 1 else None]
@@ -164,40 +172,16 @@ def page(results: Results, record: dict[str, Any], drawn: dict[str, Any], title:
         groups=grouped(results),
         drawn={name: data_uri(image) for name, image in drawn.items()},
         copies=shown,
+        several=len(results.sets) > 1,
         number=number,
         small=small,
         significant=[d for d in record["differences"] if d["key"].endswith("/fid") or d["key"].endswith("/kid")],
     )
 
 
-def grouped(results: Results) -> list[dict[str, Any]]:
-    """Return the scores by group, a row a metric, a cell a set."""
-    labels = {m: e.label for m, e in zip(results.bench.config.extractors, results.extractors, strict=True)} | GROUPS
-    out = []
-    for prefix, label in labels.items():
-        keys = dict.fromkeys(s.key for j in results.sets for s in j.scores if s.key.startswith(f"{prefix}/"))
-        if not keys:
-            continue
-        lines = [row_of(results, key) for key in keys]
-        bounds = any(s.beside for line in lines for s in line["cells"] if s)
-        out.append({"label": label, "lines": lines, "bounds": bounds})
-    return out
-
-
-def row_of(results: Results, key: str) -> dict[str, Any]:
-    """Return a metric's row: what a page calls it, the score of each set, and the first that there is."""
-    cells = [judged.score(key) for judged in results.sets]
-    first = next(s for s in cells if s is not None)
-    return {"label": first.label, "cells": cells, "first": first}
-
-
-def number(value: float | None) -> str:
-    """Return a number as a reader wants it: three or four digits."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if value and abs(value) < 1e-3:
-        return f"{value:.2e}"
-    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+def drawn_of(item: Item) -> dict[str, str]:
+    """Return a volume's name and slices of it, for the page."""
+    return {"name": item.name, "image": data_uri(picture(item.path))}
 
 
 def small(p: float) -> str:
@@ -224,6 +208,8 @@ def say(results: Results, out: Path) -> None:
             print(sentence(judged.name, score))
     for text in results.notes:
         print(f"note: {text}")
+    for judged in results.sets:
+        print(f"\n{judged.name}:", *verdict_on(judged, results), sep="\n  ")
     print(f"look at {out / 'index.html'}")
 
 

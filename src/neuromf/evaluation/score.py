@@ -10,7 +10,10 @@ from torch import Tensor
 
 from neuromf.metrics.intervals import Interval
 
-Better = Literal["lower", "higher", "real"]  # real: the nearer to the real set's own value
+FEWEST = 5  # volumes of each set from which on intervals and p values say something
+TRUSTED = 30  # volumes of each set from which on small differences show
+
+Better = Literal["lower", "higher", "real", "none"]  # real: the nearer to the real set's own value; none: ranks nothing
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Score:
             "beside": {name: value.to_json() for name, value in self.beside.items()},
             "note": self.note,
         }
+
+    def supported(self) -> Score:
+        """Return the score without interval and replicates where fewer than FEWEST volumes are in either set."""
+        return self if min(self.n, self.m) >= FEWEST else replace(self, interval=None, replicates=None)
 
     def with_beside(self, **others: Beside | None) -> Score:
         """Return the score with more figures beside it."""

@@ -15,7 +15,7 @@ from neuromf.data.cohort import read_cohort
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import VolumeError, read_volume, stem
-from neuromf.features.extract import Frame
+from neuromf.features.extract import Frame, refuse_irregular
 from neuromf.folders import local_path
 
 log = logging.getLogger("neuromf")
@@ -142,6 +142,7 @@ def frame_of(volumes: VolumeSet) -> Frame:
     reasons = []
     for item in volumes.items:
         try:
+            refuse_irregular(item.path)
             return Frame.of(read_volume(item.path).canonical())
         except (VolumeError, OSError) as error:
             reasons.append(str(error))
@@ -170,6 +171,8 @@ def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
     """Return name and fingerprint of the VAE in the sidecar of a generated sample, empty where there is none."""
     for item in volumes.items[:1]:
         path = item.path.with_name(item.path.name.removesuffix(".nii.gz") + ".json")
+        if not path.is_file():
+            return "", ""
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             return str(record.get("VAE", "")), str(record.get("VAESha256", ""))

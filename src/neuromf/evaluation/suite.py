@@ -16,6 +16,7 @@ from neuromf.chance import Purpose, generator
 from neuromf.evaluation import anatomy
 from neuromf.evaluation.copies import Copies, copy_scores, find_copies
 from neuromf.evaluation.distribution import Points, Setup, plain, scores
+from neuromf.evaluation.images import compare_pairs
 from neuromf.evaluation.matched import Figures, Rebuilt, at_equal_numbers
 from neuromf.evaluation.material import Bench, Material
 from neuromf.evaluation.score import Score
@@ -38,6 +39,7 @@ class Judged:
     scores: list[Score]
     copies: list[Copies] = field(default_factory=list)
     likeness: dict[str, Tensor] = field(default_factory=dict)
+    partners: dict[str, Tensor] = field(default_factory=dict)  # likeness to the real volumes of the same names
 
     @property
     def name(self) -> str:
@@ -79,21 +81,27 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     measures = [*config.extractors, "voxels", "spectrum"]
     measures += ["tissue"] if config.morphology == "tissue" else []
     measures += [f"latents:{vae}"] if vae else []
-    measured = same_number([bench.measure(s.drawn(config.n, config.seed), measures) for s in sets], bench)
-    reference = bench.measure(bench.reference, measures)
-    real = bench.measure(real_set(bench), measures) if config.real else None
-    train = bench.measure(bench.train, [config.extractors[0], "voxels"]) if bench.train is not None else None
+    people = [bench.reference, *([real_set(bench)] if config.real else [])]
+    taught = [(bench.train, (config.extractors[0], "voxels"))] if bench.train is not None else []
+    found = bench.measure_together(
+        [*((s.drawn(config.n, config.seed), measures) for s in sets), *((s, measures) for s in people), *taught]
+    )
     if config.part:
         return None
+    measured = same_number(found[: len(sets)], bench)
+    reference, *others = found[len(sets) :]
+    train = others.pop() if taught else None
+    real = others.pop() if others else None
     remark(bench, measured, reference, real, train, vae)
     reconstruction = bench.reconstruct(real or reference, vae, measures) if vae and config.reconstructions else None
     of = numbers_of(reconstruction, real or reference)
     for material in [*measured, reference, real, reconstruction]:
         if material is not None:
             material.sizes = region_sizes(material, bench)
-    own = Judged(reference, [], likeness=anatomy.likeness(reference, reference, bench, 0))
-    rebuilt = anatomy.likeness(reconstruction, reference, bench, len(sets) + 1) if reconstruction is not None else {}
-    results = Results([Judged(m, []) for m in measured], own, reconstruction, rebuilt, bench, vae, method_of(bench))
+    results = Results(
+        [Judged(m, []) for m in measured], Judged(reference, []), reconstruction, {}, bench, vae, method_of(bench)
+    )
+    lay_beside(results)
     for name in config.extractors:
         judge_features(results, real, of, name)
     beside = at_equal_numbers(
@@ -153,6 +161,29 @@ def real_set(bench: Bench) -> VolumeSet:
     return found
 
 
+def lay_beside(results: Results) -> None:
+    """Compare volumes with volumes: in each set, with the nearest real ones, with those of the same name.
+
+    All pairs go through the same processes. The reference is set 0, the reconstructions come after the samples.
+    """
+    bench, reference = results.bench, results.reference.material
+    config = bench.config
+    sets = [reference, *(j.material for j in results.sets)]
+    sets += [results.reconstruction] if results.reconstruction is not None else []
+    chosen = [anatomy.choose_pairs(m, reference, config, number) for number, m in enumerate(sets)]
+    named = [anatomy.partners_of(j.material, reference, config) for j in results.sets]
+    pairs = [pair for c in chosen for pair in c.pairs] + [pair for part in named for pair in part]
+    rows = compare_pairs(pairs, reference.features.job, bench.processes)
+    lost = sum(not row for row in rows.values())
+    if lost:
+        bench.notes.append(f"{lost} pairs of volumes could not be compared: see run.log")
+    found = [anatomy.likeness(m, reference, c, rows) for m, c in zip(sets, chosen, strict=True)]
+    for judged, likeness, part in zip([results.reference, *results.sets], found, [[], *named], strict=False):
+        judged.likeness = likeness
+        judged.partners = anatomy.by_metric([rows[pair] for pair in part])
+    results.rebuilt = found[-1] if results.reconstruction is not None else {}
+
+
 def judge_features(results: Results, real: Material | None, of: list[int], name: str) -> None:
     """Add the figures of one extractor to every set."""
     config, rebuilt = results.bench.config, results.reconstruction
@@ -185,18 +216,17 @@ def with_bounds(score: Score, beside: Figures, name: str) -> Score:
 
 def judge_volumes(judged: Judged, results: Results, train: Material | None, beside: Figures, number: int) -> None:
     """Add the figures of the volumes themselves to a set."""
-    bench, reference, config = results.bench, results.reference.material, results.bench.config
+    reference, config = results.reference.material, results.bench.config
     a, rebuilt = judged.material, results.reconstruction
     sizes = (len(a), len(reference), len(rebuilt) if rebuilt is not None else 0)
     weights = (
         counts(len(a), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, number)),
         counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0)),
     )
-    judged.likeness = anatomy.likeness(a, reference, bench, number)
     judged.scores += anatomy.likeness_scores(
         judged.likeness, results.reference.likeness, results.rebuilt, sizes, config.bootstrap
     )
-    judged.scores += anatomy.partner_scores(anatomy.partners(a, reference, bench), len(a), len(reference))
+    judged.scores += anatomy.partner_scores(judged.partners, len(a), len(reference))
     judged.scores += anatomy.partner_distances(a, reference, config.extractors)
     found = anatomy.plain_scores(a, reference, results.vae, weights, results.method)
     judged.scores += anatomy.segmented_score(a, reference, results.method)
@@ -205,6 +235,7 @@ def judge_volumes(judged: Judged, results: Results, train: Material | None, besi
         spaces = ("voxels", config.extractors[0])
         judged.copies = [c for space in spaces if (c := find_copies(a, reference, train, space)) is not None]
         judged.scores += [score for copies in judged.copies for score in copy_scores(copies, config.bootstrap)]
+    judged.scores = [score.supported() for score in judged.scores]
 
 
 def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
@@ -259,9 +290,3 @@ def remark(
         bench.notes.append("train= names no training data: whether samples copy it was not looked at")
     if not vae:
         bench.notes.append("no VAE is named (vae=): no reconstruction ceiling, no latents")
-    for name in bench.config.extractors:
-        if not load_measure(name, str(bench.device)).trained:
-            bench.notes.append(
-                f"{name} is an untrained network: its figures rank sets against each other on one machine, and are not "
-                "comparable with published ones (neuromf weights get radimagenet)"
-            )
