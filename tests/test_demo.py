@@ -1,10 +1,15 @@
 """The demo in small: every step, and the page that tells of it."""
 
+import shlex
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from neuromf import config as settings
-from neuromf.demo import DemoConfig, loss_curve, run, training_config
+from neuromf.cli import VERBS
+from neuromf.demo import DemoConfig, loss_curve, mean_seconds, run, training_config
 
 QUICK = {
     "network.channels": "[16,32]", "network.attention": "[false,true]", "network.head_channels": "[0,16]",
@@ -13,21 +18,33 @@ QUICK = {
 
 
 def test_the_whole_chain(tmp_path, capsys):
-    config = DemoConfig(phantoms=20, updates=3, batch=2, samples=2, training=QUICK)
+    config = DemoConfig(brains=1, phantoms=20, updates=3, batch=2, samples=2, training=QUICK)
     page = run(config, tmp_path / "demo")
     text = page.read_text()
     assert text.count('alt="generated"') == 4
     assert text.count('alt="phantom"') == text.count('alt="reconstruction"') >= 2
-    said = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in said[-3:]] == [["neuromf", v] for v in ("prepare", "train", "generate")]
+    assert text.count('alt="brain"') == text.count('alt="MNI152 average"') == 1
+    hints = [shlex.split(line) for line in capsys.readouterr().out.splitlines()[-4:]]
+    for words in hints:
+        assert shutil.which(words[0]) or Path(words[0]).is_file()
+        verb = next(word for word in words if word in VERBS)
+        assert f"out={tmp_path}/" in words[-1], verb
+    looks = sorted((tmp_path / "demo" / "train" / "samples").glob("*.png"))
+    assert [int(p.stem.split("-")[1]) for p in looks] == [1, 2, 3]
     again = run(config, tmp_path / "demo", resume=True)
     assert again.read_text().count('alt="generated"') == 4
 
 
 def test_the_preset_is_shortened(tmp_path):
     config = training_config(DemoConfig(updates=100), tmp_path)
-    assert (config.updates, config.batch, config.ema) == (100, 8, (0.8,))
+    assert (config.updates, config.batch, config.ema) == (100, 4, (0.8,))
+    assert config.samples.every == 34  # 34, 68, 100: no look just before the last
     assert config.network.channels == (16, 64, 96)
+
+
+def test_the_seconds_of_an_update_are_those_of_the_whole_run():
+    rows = [{"update": str(u), "seconds_per_update": str(s)} for u, s in ((1, 9.0), (10, 1.0), (20, 2.0))]
+    assert mean_seconds(rows) == pytest.approx((9 + 9 * 1 + 10 * 2) / 20)
 
 
 def test_loss_curve_is_a_picture():

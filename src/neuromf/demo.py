@@ -1,10 +1,13 @@
-"""`neuromf demo`: the whole chain without data, and one page that tells what happened."""
+"""`neuromf demo`: brains of the model that ships, then the whole chain in small without data, and one page."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import os
+import shutil
+import sys
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -21,6 +24,9 @@ from neuromf import config as settings
 from neuromf.data.cohort import picture, read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
+from neuromf.data.resample import Grid, resample
+from neuromf.data.template import MIDDLE, mni152
+from neuromf.data.volume import Volume, read_volume
 from neuromf.device import has_bf16, pick_device
 from neuromf.folders import Output
 from neuromf.generate.command import GenerateConfig, with_ending
@@ -35,54 +41,60 @@ from neuromf.run import open_run, write_text
 from neuromf.training.config import TrainConfig
 from neuromf.training.fit import run as train
 
-OUTPUT = Output("demo", ("index.html", "volumes/**", "latents/**", "train/**", "samples*/**"))
+OUTPUT = Output("demo", ("index.html", "brains/**", "volumes/**", "latents/**", "train/**", "samples*/**"))
 CALLS = (1, 5)  # network calls compared
 SHOWN = 4  # phantoms, and their reconstructions, on the page
 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """How much of each: the defaults take less than ten minutes on two CPU cores."""
+    """How much of each: the defaults take about four minutes on two CPU cores."""
 
-    phantoms: int = 48
-    updates: int = 400
-    batch: int = 8
-    samples: int = 8
+    brains: int = 8  # drawn from the model that ships with the package
+    phantoms: int = 32
+    updates: int = 200
+    batch: int = 4
+    samples: int = 4  # drawn from the short training
     seed: int = 0
     training: dict[str, Any] = field(default_factory=dict)  # other keys of `neuromf train`
 
     def __post_init__(self) -> None:
-        if self.phantoms < 20 or self.updates < 1 or self.batch < 1 or self.samples < 1:
+        if self.phantoms < 20 or min(self.brains, self.updates, self.batch, self.samples) < 1:
             raise ValueError(
-                f"phantoms {self.phantoms}, updates {self.updates}, batch {self.batch}, samples {self.samples}: 20 "
-                "phantoms or more (some are held out), 1 or more of the others"
+                f"phantoms {self.phantoms}, brains {self.brains}, updates {self.updates}, batch {self.batch}, samples "
+                f"{self.samples}: 20 phantoms or more (some are held out), 1 or more of the others"
             )
 
 
 def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
-    """Draw phantoms, encode, train, generate; write index.html into `out` and return it. Steps done are kept."""
+    """Draw brains from the model that ships; then phantoms, their latents, a short training, brains from that.
+
+    Writes index.html into `out` and returns it. Steps done are kept.
+    """
     volumes, latents, training = out / "volumes", out / "latents", out / "train"
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
-        step(1, "phantom brains from the MNI152 average")
+        step(1, f"{config.brains} brains from the model that ships with the package, one network call each")
+        shipped = generate(GenerateConfig("embedded", config.brains, seed=config.seed), out / "brains", resume=True)
+        step(2, "a check of the chain: phantom brains from the MNI152 average")
         phantom(PhantomConfig(n=config.phantoms, seed=config.seed), volumes, resume=True)
-        step(2, "to latents, with the VAE that ships with the package")
+        step(3, "to latents, with the VAE that ships with the package")
         encode(EncodeConfig(volumes=str(volumes)), latents, resume=True)
-        step(3, f"a short training, {config.updates} updates")
+        step(4, f"a short training, {config.updates} updates: far too few for a brain, enough to see that it works")
         train(training_config(config, latents), training, resume=True)
         drawn: dict[int, list[Path]] = {}
+        step(5, f"{config.samples} samples of it, {' and '.join(map(str, CALLS))} network calls each")
         for calls in CALLS:
-            step(3 + len(drawn) + 1, f"{config.samples} brains, {calls} network call{'s' if calls > 1 else ''} each")
             request = GenerateConfig(model=str(training), n=config.samples, nfe=calls, seed=config.seed, latents=True)
             drawn[calls] = generate(request, out / f"samples-nfe{calls}", resume=True)
         page = out / "index.html"
-        write_text(page, story(config, out, drawn))
-        print(ending(page))
+        write_text(page, story(config, out, shipped, drawn))
+        print(ending(page, out))
     return page
 
 
 def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
     """Return the preset small2mm, shortened."""
-    third = max(1, config.updates // 3)
+    third = -(-config.updates // 3)
     words = [
         *("preset=small2mm", f"latents={latents}", f"updates={config.updates}", f"batch={config.batch}"),
         *(f"seed={config.seed}", f"ema=[{max(0.5, 1 - 20 / config.updates)}]", "log_every=10"),
@@ -93,7 +105,7 @@ def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
     return settings.load(TrainConfig, [*words, *(f"{key}={value}" for key, value in config.training.items())], "train")
 
 
-def story(config: DemoConfig, out: Path, drawn: dict[int, list[Path]]) -> str:
+def story(config: DemoConfig, out: Path, shipped: list[Path], drawn: dict[int, list[Path]]) -> str:
     """Return the page."""
     store, stats = LatentStore(out / "latents"), LatentStats.load(out / "latents")
     vae = load_vae("small")
@@ -109,6 +121,9 @@ def story(config: DemoConfig, out: Path, drawn: dict[int, list[Path]]) -> str:
         stats=stats,
         subjects=len(store),
         train=len(store.split("train")),
+        shipped=[data_uri(picture(p)) for p in shipped],
+        anatomy=data_uri(anatomy(read_volume(shipped[0]))),
+        shipped_timing=per_volume(out / "brains" / "timing.json"),
         originals=[data_uri(slices(v)) for v in originals],
         reconstructed=[data_uri(slices(v)) for v in reconstructed],
         generated={calls: [data_uri(picture(p)) for p in paths] for calls, paths in drawn.items()},
@@ -116,7 +131,7 @@ def story(config: DemoConfig, out: Path, drawn: dict[int, list[Path]]) -> str:
         channels=channel_rows(stats, {calls: stored_latents(paths) for calls, paths in drawn.items()}),
         curve=data_uri(loss_curve(rows)),
         looks=[(p.stem.removeprefix("update-").lstrip("0"), data_uri(Image.open(p))) for p in looks],
-        rate=rows[-1],
+        seconds=mean_seconds(rows),
     )
 
 
@@ -133,6 +148,21 @@ def loss_curve(rows: list[dict[str, str]]) -> Picture:
     figure.savefig(buffer, format="png")
     plt.close(figure)
     return np.asarray(Image.open(buffer).convert("L"))
+
+
+def anatomy(like: Volume) -> Picture:
+    """Return slices of the MNI152 average on the grid of a volume, its middle at the volume's."""
+    d, h, w = like.voxels.shape
+    affine = like.affine.copy()
+    affine[:3, 3] += MIDDLE - (like.affine @ np.append((np.array([d, h, w]) - 1) / 2, 1.0))[:3]
+    return slices(resample(mni152(), Grid((d, h, w), affine)).voxels)
+
+
+def mean_seconds(rows: list[dict[str, str]]) -> float:
+    """Return the seconds of an update, over all rows of log.csv: a row is of the updates since the one before."""
+    ends = [0, *(int(row["update"]) for row in rows)]
+    spent = sum((b - a) * float(row["seconds_per_update"]) for a, b, row in zip(ends, ends[1:], rows, strict=False))
+    return spent / ends[-1]
 
 
 def stored_latents(paths: list[Path]) -> torch.Tensor:
@@ -161,11 +191,21 @@ def step(number: int, what: str) -> None:
     print(f"\n[{number}/5] {what}", flush=True)
 
 
-def ending(page: Path) -> str:
-    """Return the last lines on the terminal."""
+def ending(page: Path, out: Path) -> str:
+    """Return the last lines on the terminal: what to open, and commands that work as they stand."""
+    neuromf = command()
     return f"""
-Open {page}: phantoms, reconstructions, and brains drawn in one network call after a few minutes of training.
-With your own scans:
-  neuromf prepare input=FOLDER out=volumes && neuromf encode volumes=volumes out=latents
-  neuromf train preset=small2mm latents=latents out=runs/mine
-  neuromf generate model=runs/mine n=8 out=samples"""
+Open {page}: brains of the model that ships, then the chain that made such a model, in small.
+More of them, and the same with your own scans:
+  {neuromf} generate model=embedded n=8 out={out.parent / "samples"}
+  {neuromf} prepare input=FOLDER out={out.parent / "volumes"}
+  {neuromf} encode volumes={out.parent / "volumes"} out={out.parent / "latents"}
+  {neuromf} train preset=small2mm latents={out.parent / "latents"} out={out.parent / "mine"}"""
+
+
+def command() -> str:
+    """Return how to call the command line from here: by its name, or by its path where it is not on the PATH."""
+    if shutil.which("neuromf"):
+        return "neuromf"
+    path = Path(sys.executable).with_name("neuromf")
+    return os.path.relpath(path) if path.is_file() else f"{sys.executable} -m neuromf.cli"
