@@ -142,7 +142,6 @@ app = typer.Typer(
     name="neuromf",
     help="One-step generation of 3D brain MRI.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -170,6 +169,25 @@ def doctor() -> None:
     from neuromf.doctor import report
 
     typer.echo(report({name: verb.needs for name, verb in VERBS.items()}))
+
+
+@app.command(name="keys", short_help="Say what a verb's keys mean: neuromf keys train optimiser.")
+def keys_command(
+    name: Annotated[str, typer.Argument(metavar="VERB", help="A verb, such as train.")],
+    prefix: Annotated[str, typer.Argument(metavar="[KEY]", help="Show only keys that begin so.")] = "",
+) -> None:
+    """Say what a verb's keys mean: each with the value that it has if none is given."""
+    from neuromf import config as settings
+    from neuromf.keys import describe
+
+    if name not in VERBS:
+        raise settings.ConfigError(f"unknown verb {name!r}: {', '.join(VERBS)}")
+    verb = VERBS[name]
+    schema = getattr(importlib.import_module(verb.module), verb.config)
+    lines = describe(schema, settings.load(schema, [f"preset={verb.preset}"] if verb.preset else [], name), prefix)
+    if not lines:
+        raise settings.ConfigError(f"no key of {name} begins with {prefix!r}: `neuromf keys {name}` lists them")
+    typer.echo("\n".join(lines))
 
 
 weights = typer.Typer(help="Fetch the weights of other projects, checked.", no_args_is_help=True)
@@ -227,7 +245,7 @@ def _epilog(name: str, verb: Verb) -> str:
     folder = Path(__file__).parent / "presets" / name
     names = sorted(p.stem for p in folder.glob("*.yaml"))
     lines = [f"Example: neuromf {name} {verb.example} out=FOLDER (out is runs/{name} if not given)."]
-    lines.append(f"All keys with their values: neuromf {name} --dry-run.")
+    lines.append(f"What the keys mean: neuromf keys {name}. All values: neuromf {name} --dry-run.")
     if names:
         lines.append(f"Presets: {', '.join(names)}.")
     return "\n\n".join(lines)
@@ -280,7 +298,7 @@ def beside(folder: str, otherwise: Path) -> Path:
 
 
 for _name, _verb in VERBS.items():
-    app.command(_name, epilog=_epilog(_name, _verb))(_command(_name, _verb))
+    app.command(_name, short_help=_verb.help, epilog=_epilog(_name, _verb))(_command(_name, _verb))
 
 
 def main() -> None:

@@ -19,9 +19,7 @@ CORE = (
     *("nibabel", "nilearn", "SimpleITK", "isal", "fsspec", "PIL", "threadpoolctl"),
 )
 EXTRAS = {  # extra -> the modules it brings
-    "lora": ("peft",),
     "slurm": ("submitit",),
-    "web": ("fastapi", "uvicorn"),
     "hub": ("huggingface_hub",),
     "log": ("tensorboard",),
 }
