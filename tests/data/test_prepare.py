@@ -284,7 +284,7 @@ def test_few_held_out_people_are_told(tmp_path, capsys, people, said):
         "source_sha256": ["a"],
         "name": "a",
         "dataset": "",
-        "brain": None,
+        "intensity": {},
     }
     report(tmp_path, [record], [], [], splits, shares)
     printed = capsys.readouterr().out
