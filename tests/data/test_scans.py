@@ -182,25 +182,6 @@ def test_one_name_in_other_capitals_is_still_told_apart_by_its_dataset(tmp_path)
     assert [s.subject for s in find_scans([str(table)])] == ["A_sub-01", "B_SUB-01"]
 
 
-def test_what_we_wrote_is_no_match_of_a_pattern(tmp_path, caplog, monkeypatch):
-    touch(tmp_path / "study" / "a.nii.gz")
-    for name in ("run.json", "config.yaml", "b.nii.gz", "deep/c.nii.gz"):
-        touch(tmp_path / "study" / "out" / name)
-    monkeypatch.chdir(tmp_path)
-    for pattern in ("study/**/*.nii.gz", str(tmp_path / "study" / "**" / "*.nii.gz"), "**/*.nii.gz", "study"):
-        caplog.clear()
-        assert [s.subject for s in find_scans([pattern])] == ["a"]
-        assert "out: 2 volumes that neuromf wrote there are left out" in caplog.text
-    with pytest.raises(FileNotFoundError, match="was written by neuromf; give the scans"):
-        find_scans(["study/out/*.nii.gz"])
-
-
-def test_a_run_above_the_pattern_says_nothing_of_the_scans(tmp_path):
-    for name in ("run.json", "config.yaml", "scans/a.nii"):
-        touch(tmp_path / name)
-    assert [s.subject for s in find_scans([str(tmp_path / "scans" / "*.nii")])] == ["a"]
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -232,11 +213,3 @@ def test_odd_tables_of_participants(tmp_path, content):
     touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
     (tmp_path / "participants.tsv").write_text(content)
     assert [s.age for s in find_scans([str(tmp_path)])] == [""]
-
-
-@pytest.mark.parametrize("name", ["1.dcm", "deep/IM0001", "a.IMA"])
-def test_dicom_is_told_with_the_way(tmp_path, name):
-    touch(tmp_path / "study" / name).write_bytes(bytes(128) + b"DICM" + bytes(100))
-    for source in (tmp_path / "study", tmp_path / "study" / "**" / "*"):
-        with pytest.raises(FileNotFoundError, match=r"holds DICOM \(.*dcm2niix -z y -o FOLDER"):
-            find_scans([str(source)])

@@ -6,7 +6,6 @@ import csv
 import glob
 import hashlib
 import io
-import itertools
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from neuromf.data.files import convert_dicom, first_dicom, is_volume, volumes_below, volumes_matching
 from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
 from neuromf.run import atomic
@@ -25,7 +25,6 @@ CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", r
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
-LOOKED_AT = 2000  # files of a folder without scans, for DICOM
 REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
 
 
@@ -130,46 +129,18 @@ def _scans(source: str, contrast: str) -> list[Scan]:
     elif path.exists() or path.is_symlink():
         found = [_from_name(path)]
     elif glob.has_magic(source):
-        found = [_from_name(p) for p in _matching(os.path.expanduser(source))]
+        found = [_from_name(p) for p in volumes_matching(os.path.expanduser(source))]
     else:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
     if not found and (path / "run.json").is_file():
         raise FileNotFoundError(f"{source}: was written by neuromf; give the scans that it was made from")
-    if not found and (dicom := _first_dicom(path, source)):
+    if not found and (dicom := first_dicom(path, source)):
         raise FileNotFoundError(f"{source}: holds DICOM ({dicom.name}, for example): {convert_dicom(path)}")
     if not found:
         raise FileNotFoundError(
             f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree sub-*/**/anat/*_{contrast})"
         )
     return found
-
-
-def convert_dicom(path: Path) -> str:
-    """Return how DICOM becomes what is read here."""
-    folder = path if path.is_dir() else path.parent
-    return f"dcm2niix makes NIfTI of it: dcm2niix -z y -o FOLDER {folder}, then input=FOLDER"
-
-
-def is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM, by its name or by the four letters that follow its preamble."""
-    if not path.is_file():
-        return False
-    if path.suffix.lower() in {".dcm", ".dicom", ".ima"}:
-        return True
-    try:
-        with path.open("rb") as stream:
-            return stream.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
-
-
-def _first_dicom(folder: Path, pattern: str) -> Path | None:
-    """Return a DICOM file below a folder, or among the files that a pattern matches."""
-    if folder.is_dir():
-        files = (Path(here) / name for here, _, names in os.walk(folder) for name in names)
-    else:
-        files = (Path(p) for p in glob.iglob(os.path.expanduser(pattern), recursive=True))
-    return next((path for path in itertools.islice(files, LOOKED_AT) if is_dicom(path)), None)
 
 
 def _is_bids(path: Path) -> bool:
@@ -187,7 +158,7 @@ def _bids(root: Path, contrast: str) -> Iterator[Scan]:
     people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
     ending = f"_{contrast}".casefold()
     for path in sorted(root.glob("sub-*/**/anat/*")):
-        if not _is_volume(path.name) or not stem(path).casefold().endswith(ending):
+        if not is_volume(path.name) or not stem(path).casefold().endswith(ending):
             continue
         match = NAMED.match(path.name)
         subject = next(part for part in path.relative_to(root).parts if part.startswith("sub-"))
@@ -224,62 +195,6 @@ def _participants(table: Path) -> list[dict[str, str]]:
     return [row for row in rows if row["participant_id"]]
 
 
-def _volumes(folder: Path) -> list[Path]:
-    """Return every volume below a folder, through symbolic links too, each folder once."""
-    seen: set[tuple[int, int]] = set()
-    found = []
-    for here, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        if written_by_us(Path(here)):  # its volumes are no scans
-            _say_left_out(sum(_is_volume(p.name) for p in Path(here).rglob("*")), here)
-            folders.clear()
-            continue
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        found += [Path(here) / f for f in files if _is_volume(f) and not f.startswith(".")]
-    return sorted(found)
-
-
-def _matching(pattern: str) -> list[Path]:
-    """Return the volumes that a pattern matches, without those in folders that a run wrote.
-
-    Only folders from the pattern's first * on count: a run in a folder above says nothing of the scans below it.
-    """
-    plain = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-    found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if _is_volume(p)]
-    ours: dict[Path, int] = {}
-    scans = []
-    for path in found:
-        below = path.parents[: len(path.parts) - len(plain)]
-        folder = next((f for f in below if written_by_us(f)), None)
-        if folder is None:
-            scans.append(path)
-        else:
-            ours[folder] = ours.get(folder, 0) + 1
-    for folder, count in ours.items():
-        _say_left_out(count, str(folder))
-    if found and not scans:
-        raise FileNotFoundError(f"{pattern}: was written by neuromf; give the scans that it was made from")
-    return scans
-
-
-def written_by_us(folder: Path) -> bool:
-    """Return whether a run wrote a folder."""
-    return (folder / "run.json").is_file() and (folder / "config.yaml").is_file()
-
-
-def _say_left_out(count: int, folder: str) -> None:
-    if count:
-        log.warning("%s: %d volumes that neuromf wrote there are left out", folder, count)
-
-
-def _is_volume(name: str) -> bool:
-    return name.lower().endswith(ENDINGS)
-
-
 def _from_name(path: Path) -> Scan:
     """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or all but the contrast."""
     name = stem(path)
@@ -292,7 +207,7 @@ def _from_name(path: Path) -> Scan:
 
 def _from_folder(folder: Path, contrast: str) -> list[Scan]:
     """Return the scans below a folder: those named after the contrast, or after none; no masks."""
-    paths = _volumes(folder)
+    paths = volumes_below(folder)
     wanted = [p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))]
     if paths and not wanted:
         found = ", ".join(sorted({_contrast(p) or "mask" for p in paths}))

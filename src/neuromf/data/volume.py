@@ -18,6 +18,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
+from neuromf.data.inflate import inflate
 from neuromf.run import write_bytes
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
@@ -103,7 +104,8 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
             f"{path}: its header holds numbers that no volume has: repair it, or fetch it again"
         ) from None
     except UNREADABLE as error:
-        raise VolumeError(f"{path}: not readable as a volume ({_first_line(error)})") from None
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise VolumeError(f"{path}: not readable as a volume ({first})") from None
     return Volume(_finite(path, voxels.reshape(shape), too_large, notes), affine, tuple(notes))
 
 
@@ -112,10 +114,6 @@ def write_volume(path: Path, volume: Volume) -> None:
     levels = np.rint(np.clip(volume.voxels, 0, 1) * np.float32(STEPS)).astype(np.uint16)
     image = nib.Nifti1Image(levels, volume.affine)
     image.header.set_slope_inter(1 / STEPS, 0)
-    _write(path, image)
-
-
-def _write(path: Path, image: nib.Nifti1Image) -> None:
     image.header.set_xyzt_units("mm")
     image.set_sform(image.affine, code=1)
     image.set_qform(image.affine, code=1)
@@ -141,11 +139,11 @@ def _open(path: Path) -> Any:
     if name.endswith((".nii.gz", ".mgz")):
         if raw[:2] != b"\x1f\x8b":
             raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
-        head, _ = _inflate(raw, HEAD)
+        head, _ = inflate(raw, HEAD)
     kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, head)
     needed = _announced(path, kind, head)
-    if head is not raw and name.endswith((".nii.gz", ".mgz")):
-        raw, whole = _inflate(raw, needed + TRAILING)
+    if name.endswith((".nii.gz", ".mgz")):
+        raw, whole = inflate(raw, needed + TRAILING)
         if not whole:
             raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds more: repair the header")
     if needed > len(raw):
@@ -164,23 +162,6 @@ def _open_pair(path: Path) -> Any:
     return image
 
 
-def _inflate(compressed: bytes, limit: int) -> tuple[bytes, bool]:
-    """Return at most `limit` bytes of a gzip file, and whether they are all. Raises EOFError where it breaks off."""
-    parts: list[bytes] = []
-    while compressed and limit > 0:
-        stream = isal_zlib.decompressobj(wbits=31)
-        parts.append(stream.decompress(compressed, limit))
-        limit -= len(parts[-1])
-        if not stream.eof:
-            if limit > 0:
-                raise EOFError("the gzip stream breaks off: fetch it again")
-            break
-        compressed = stream.unused_data.lstrip(b"\0")  # a file may be several streams, or padded
-    else:
-        return b"".join(parts) if len(parts) != 1 else parts[0], not compressed
-    return b"".join(parts) if len(parts) != 1 else parts[0], False
-
-
 def _announced(path: Path, kind: Any, head: bytes) -> int:
     """Return the bytes that a header announces, its own included. Raises VolumeError for what is no usable volume."""
     size = 284 if kind is nib.MGHImage else kind.header_class.template_dtype.itemsize
@@ -197,9 +178,8 @@ def _announced(path: Path, kind: Any, head: bytes) -> int:
 
 def _nifti_kind(path: Path, raw: bytes) -> Any:
     for kind in (nib.Nifti1Image, nib.Nifti2Image):
-        size = kind.header_class.sizeof_hdr
         head = raw[: kind.header_class.template_dtype.itemsize]
-        if len(head) == size and kind.header_class.may_contain_header(head):
+        if len(head) == kind.header_class.sizeof_hdr and kind.header_class.may_contain_header(head):
             return kind
     raise VolumeError(f"{path}: holds no NIfTI header (its first bytes are {raw[:12]!r})")
 
@@ -211,11 +191,11 @@ def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
     if dtype.kind == "c":
         raise VolumeError(f"{path}: holds complex numbers; save their magnitude first")
     spatial = _spatial(path, shape)
-    needed = math.prod(spatial) * dtype.itemsize
-    if 4 * math.prod(spatial) > LARGEST_BYTES:
+    size = math.prod(spatial)
+    if 4 * size > LARGEST_BYTES:
         raise VolumeError(
-            f"{path}: the header announces {needed} bytes, {' x '.join(map(str, spatial))} voxels: no MRI has as many "
-            f"({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
+            f"{path}: the header announces {size * dtype.itemsize} bytes, {' x '.join(map(str, spatial))} voxels: "
+            f"no MRI has as many ({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
         )
 
 
@@ -319,8 +299,3 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
     if voxels.min() == voxels.max():
         raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
     return voxels
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

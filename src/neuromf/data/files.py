@@ -1,0 +1,99 @@
+"""Which volumes lie below a folder or match a pattern; what is no input: our own output, DICOM."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import logging
+import os
+from pathlib import Path
+
+from neuromf.data.volume import ENDINGS
+
+log = logging.getLogger("neuromf")
+LOOKED_AT = 2000  # files of a folder without scans, for DICOM
+
+
+def volumes_below(folder: Path) -> list[Path]:
+    """Return every volume below a folder, through symbolic links too, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    found = []
+    for here, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        if written_by_us(Path(here)):  # its volumes are no scans
+            _say_left_out(sum(is_volume(p.name) for p in Path(here).rglob("*")), here)
+            folders.clear()
+            continue
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        found += [Path(here) / f for f in files if is_volume(f) and not f.startswith(".")]
+    return sorted(found)
+
+
+def volumes_matching(pattern: str) -> list[Path]:
+    """Return the volumes that a pattern matches, without those in folders that a run wrote.
+
+    Only folders from the pattern's first * on count: a run in a folder above says nothing of the scans below it.
+    """
+    plain = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+    found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if is_volume(p)]
+    ours: dict[Path, int] = {}
+    scans = []
+    for path in found:
+        below = path.parents[: len(path.parts) - len(plain)]
+        folder = next((f for f in below if written_by_us(f)), None)
+        if folder is None:
+            scans.append(path)
+        else:
+            ours[folder] = ours.get(folder, 0) + 1
+    for folder, count in ours.items():
+        _say_left_out(count, str(folder))
+    if found and not scans:
+        raise FileNotFoundError(f"{pattern}: was written by neuromf; give the scans that it was made from")
+    return scans
+
+
+def written_by_us(folder: Path) -> bool:
+    """Return whether a run wrote a folder."""
+    return (folder / "run.json").is_file() and (folder / "config.yaml").is_file()
+
+
+def _say_left_out(count: int, folder: str) -> None:
+    if count:
+        log.warning("%s: %d volumes that neuromf wrote there are left out", folder, count)
+
+
+def is_volume(name: str) -> bool:
+    """Return whether a file's name ends as a volume's does."""
+    return name.lower().endswith(ENDINGS)
+
+
+def convert_dicom(path: Path) -> str:
+    """Return how DICOM becomes what is read here."""
+    folder = path if path.is_dir() else path.parent
+    return f"dcm2niix makes NIfTI of it: dcm2niix -z y -o FOLDER {folder}, then input=FOLDER"
+
+
+def is_dicom(path: Path) -> bool:
+    """Return whether a file is DICOM, by its name or by the four letters that follow its preamble."""
+    if not path.is_file():
+        return False
+    if path.suffix.lower() in {".dcm", ".dicom", ".ima"}:
+        return True
+    try:
+        with path.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def first_dicom(folder: Path, pattern: str) -> Path | None:
+    """Return a DICOM file below a folder, or among the files that a pattern matches."""
+    if folder.is_dir():
+        files = (Path(here) / name for here, _, names in os.walk(folder) for name in names)
+    else:
+        files = (Path(p) for p in glob.iglob(os.path.expanduser(pattern), recursive=True))
+    return next((path for path in itertools.islice(files, LOOKED_AT) if is_dicom(path)), None)
