@@ -134,8 +134,7 @@ def _open(path: Path) -> Any:
     require_file(path)
     if name.endswith(".hdr"):
         return _open_pair(path)
-    raw = path.read_bytes()
-    head = raw[:HEAD]
+    raw = head = path.read_bytes()
     if name.endswith((".nii.gz", ".mgz")):
         if raw[:2] != b"\x1f\x8b":
             raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
