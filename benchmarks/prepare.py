@@ -36,8 +36,9 @@ def main() -> None:
 
     from monai_pipeline import pipeline
     from neuromf.data.preprocess import Preprocessing, preprocess
+    from neuromf.data.reading import read_volume
     from neuromf.data.strip import StripConfig
-    from neuromf.data.volume import read_volume, write_volume
+    from neuromf.data.volume import write_volume
 
     torch.set_num_threads(1)
     shape = (options.shape[0], options.shape[1], options.shape[2])

@@ -14,7 +14,7 @@ import numpy as np
 
 from neuromf.data.labels import labelled_brain, without_parcels
 from neuromf.data.preprocess import Preprocessing, preprocess
-from neuromf.data.volume import read_volume
+from neuromf.data.reading import read_volume
 from neuromf.morphology.tissue import METHOD, segment
 from neuromf.parallel import each
 from neuromf.run import write_json

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from conftest import egg, placed, save_nifti
 from neuromf import __version__
-from neuromf.cli import VERBS, app
+from neuromf.cli import app
+from neuromf.verbs import VERBS
 
 
 def neuromf(*words: str) -> subprocess.CompletedProcess:

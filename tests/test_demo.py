@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from neuromf import config as settings
-from neuromf.cli import VERBS
 from neuromf.demo import DemoConfig, loss_curve, mean_seconds, run, training_config
+from neuromf.verbs import VERBS
 
 QUICK = {
     "network.channels": "[16,32]", "network.attention": "[false,true]", "network.head_channels": "[0,16]",

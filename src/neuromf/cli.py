@@ -8,135 +8,13 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from neuromf import __version__
-
-
-@dataclass(frozen=True)
-class Verb:
-    """One verb: `function(config, out, resume=..., overwrite=...)` reads folders and writes the new folder `out`."""
-
-    help: str
-    module: str  # holds `config` and `function`
-    config: str
-    function: str
-    preset: str | None = None  # taken where no YAML and no preset is named
-    needs: tuple[str, ...] = ()  # modules beside the core that it imports
-    example: str = ""
-    operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
-    beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
-
-
-VERBS = {
-    "prepare": Verb(
-        "Scans (NIfTI, MGZ, BIDS) to volumes: RAS, stripped, resampled once, scaled, centred on the brain, split.",
-        "neuromf.data.prepare",
-        "PrepareConfig",
-        "run",
-        preset="small2mm",
-        example="input=scans/ preset=small2mm",
-    ),
-    "phantom": Verb(
-        "Brains of real anatomy without data: MNI152, a prepared cohort or label maps, deformed; any number.",
-        "neuromf.data.phantom",
-        "PhantomConfig",
-        "run",
-        preset="small2mm",
-        example="source=volumes n=500",
-    ),
-    "train-vae": Verb(
-        "Train the small VAE on prepared volumes; one ships with the package.",
-        "neuromf.vae.train",
-        "TrainVAEConfig",
-        "run",
-        example="volumes=[volumes,copies] updates=4000",
-    ),
-    "validate-vae": Verb(
-        "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
-        "neuromf.vae.validate",
-        "ValidateVAEConfig",
-        "run",
-        example="volumes=volumes vae=small",
-    ),
-    "encode": Verb(
-        "Prepared volumes to latents on disk, with their statistics.",
-        "neuromf.latents.encode",
-        "EncodeConfig",
-        "run",
-        example="volumes=[volumes,copies] vae=small",
-    ),
-    "import-latents": Verb(
-        "Latents that other code saved as .pt files, to latents on disk.",
-        "neuromf.latents.imports",
-        "ImportConfig",
-        "run",
-        example="files=folder/ vae=maisi-v1",
-    ),
-    "inspect": Verb(
-        "Print and draw the statistics of latents on disk: neuromf inspect FOLDER.",
-        "neuromf.latents.inspection",
-        "InspectConfig",
-        "run",
-        operand="latents",
-        beside="latents",
-        example="latents/",
-    ),
-    "train": Verb(
-        "Train on latents: a network that draws a brain in one call.",
-        "neuromf.training.fit",
-        "TrainConfig",
-        "run",
-        preset="small2mm",
-        example="latents=latents",
-    ),
-    "export": Verb(
-        "A training's weights as a model folder to give away, float16.",
-        "neuromf.training.export",
-        "ExportConfig",
-        "run",
-        example="run=runs/train checkpoint=best",
-    ),
-    "generate": Verb(
-        "Draw brains from a model: NIfTI, one seed a sample, one network call each.",
-        "neuromf.generate.command",
-        "GenerateConfig",
-        "run",
-        example="model=embedded n=8",
-    ),
-    "evaluate": Verb(
-        "Samples against held-out people: figures with bounds and intervals, copies, anatomy; a page to look at.",
-        "neuromf.evaluation.evaluate",
-        "EvaluateConfig",
-        "run",
-        example="samples=samples reference=volumes train=volumes:train",
-    ),
-    "compare": Verb(
-        "Several sets of samples in one table: same people, features and numbers, significance of differences.",
-        "neuromf.evaluation.compare",
-        "CompareConfig",
-        "run",
-        example="sets=[samples1,samples5] reference=volumes",
-    ),
-    "demo": Verb(
-        "The whole chain without data: phantoms, latents, a short training, brains in one call, a page.",
-        "neuromf.demo",
-        "DemoConfig",
-        "run",
-    ),
-    "toy": Verb(
-        "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
-        "neuromf.toy",
-        "ToyConfig",
-        "run",
-        preset="quick",
-        example="preset=quick",
-    ),
-}
+from neuromf.verbs import VERBS, Verb
 
 app = typer.Typer(
     name="neuromf",

@@ -24,9 +24,10 @@ from neuromf import config as settings
 from neuromf.data.cohort import picture, read_cohort
 from neuromf.data.phantom import PhantomConfig
 from neuromf.data.phantom import run as phantom
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import MIDDLE, mni152
-from neuromf.data.volume import Volume, read_volume
+from neuromf.data.volume import Volume
 from neuromf.device import has_bf16, pick_device
 from neuromf.folders import Output
 from neuromf.generate.command import GenerateConfig, with_ending

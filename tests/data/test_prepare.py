@@ -15,9 +15,10 @@ from neuromf.config import load
 from neuromf.data.cohort import read_cohort
 from neuromf.data.prepare import PrepareConfig, report, run
 from neuromf.data.preprocess import Preprocessing
+from neuromf.data.reading import read_volume
 from neuromf.data.splits import SplitConfig, split_subjects
 from neuromf.data.strip import StripConfig
-from neuromf.data.volume import Volume, VolumeError, read_volume
+from neuromf.data.volume import Volume, VolumeError
 
 SMALL = Preprocessing(spacing=4.0, shape=(40, 48, 40))
 

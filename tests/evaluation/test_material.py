@@ -10,7 +10,8 @@ import torch
 from conftest import save_nifti
 from evaluation.conftest import MEASURES
 from features.conftest import blob
-from neuromf.data.volume import Volume, VolumeError, read_volume
+from neuromf.data.reading import read_volume
+from neuromf.data.volume import Volume, VolumeError
 from neuromf.evaluation.material import Bench, Protocol
 from neuromf.evaluation.sets import read_set
 from neuromf.evaluation.suite import numbers_of

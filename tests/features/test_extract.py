@@ -8,7 +8,8 @@ import torch
 
 from conftest import save_nifti
 from features.conftest import blob, write_set
-from neuromf.data.volume import Volume, read_volume
+from neuromf.data.reading import read_volume
+from neuromf.data.volume import Volume
 from neuromf.features import extract
 from neuromf.features.cache import Cache
 from neuromf.features.extract import (

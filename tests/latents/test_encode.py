@@ -124,7 +124,7 @@ def test_a_bad_volume_is_listed_and_the_rest_goes_on(vae_folder, tmp_path):
     cohort = tiny_cohort(tmp_path / "cohort", n=5)
     (cohort / "s2.nii.gz").write_bytes((cohort / "s2.nii.gz").read_bytes()[:50])
     assert run(EncodeConfig(volumes=str(cohort), vae=str(vae_folder)), tmp_path / "out") == 1
-    assert "not readable as a volume" in (tmp_path / "out" / "rejected.csv").read_text()
+    assert "is not the file that its manifest lists" in (tmp_path / "out" / "rejected.csv").read_text()
     assert [e.name for e in LatentStore(tmp_path / "out").entries] == ["s0", "s1", "s3", "s4"]
 
 

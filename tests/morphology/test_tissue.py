@@ -7,9 +7,10 @@ from scipy import ndimage
 from conftest import REAL, needs_real_data, placed
 from neuromf.data.labels import labelled_brain, without_parcels
 from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import resample
 from neuromf.data.template import mni152, mni152_mask
-from neuromf.data.volume import Volume, read_volume
+from neuromf.data.volume import Volume
 from neuromf.features.networks import coarse_template
 from neuromf.morphology.tissue import (
     REGIONS,

@@ -6,7 +6,7 @@ import torch
 
 from conftest import tiny_cohort, tiny_vae
 from neuromf.data.cohort import read_cohort
-from neuromf.data.volume import read_volume
+from neuromf.data.reading import read_volume
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.metrics.paired import psnr, ssim

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from neuromf.data.reading import read_volume
 from neuromf.data.scans import Scan, read_table, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
-from neuromf.data.volume import Volume, VolumeError, file_sha256, read_volume, write_volume
+from neuromf.data.volume import Volume, VolumeError, file_sha256, write_volume
+from neuromf.folders import local_path
 from neuromf.pictures import Picture, contact_sheets, slices
 from neuromf.records import read_json_object, read_record
 from neuromf.run import write_json
@@ -163,7 +165,7 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
     Raises ValueError where there is none, a name that two folders share, or a person in two splits.
     """
     given = volumes if isinstance(volumes, list | tuple) else [volumes]
-    folders = [Path(str(v)).expanduser() for v in given if v]
+    folders = [local_path(str(v)) for v in given if v]
     if not folders:
         raise ValueError("volumes= is empty: a folder that `neuromf prepare` or `phantom` wrote, or a list of them")
     cohorts = {folder: read_cohort(folder) for folder in dict.fromkeys(folders)}

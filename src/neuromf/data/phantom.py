@@ -20,12 +20,13 @@ from neuromf.data.deform import Deformation, random_points, read_at
 from neuromf.data.foreground import bounds
 from neuromf.data.labels import labelled_brain
 from neuromf.data.preprocess import SPACING_MM, refuse_large, scale
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid
 from neuromf.data.scans import Scan, find_scans
 from neuromf.data.splits import SplitConfig
 from neuromf.data.template import MIDDLE, mni152, mni152_mask
-from neuromf.data.volume import Volume, VolumeError, Voxels, file_sha256, read_volume
-from neuromf.folders import Output
+from neuromf.data.volume import Volume, VolumeError, Voxels, file_sha256
+from neuromf.folders import Output, local_path
 from neuromf.parallel import each
 from neuromf.progress import progress
 from neuromf.run import open_run, stop_if_disk
@@ -142,7 +143,7 @@ def find_sources(source: str) -> list[Source]:
     """
     if source == MNI:
         return [Source("", "", {"dataset": MNI}, "", from_template)]
-    folder = Path(source).expanduser()
+    folder = local_path(source)
     if (folder / "manifest.csv").is_file():
         entries = [e for e in read_cohort(folder) if e.split == "train"]
         if not entries:

@@ -15,9 +15,10 @@ from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_r
 from neuromf.data.files import convert_dicom, is_dicom, written_by_us
 from neuromf.data.intensity import SPREAD, data_set_medians
 from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.reading import read_volume
 from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
-from neuromf.data.volume import VolumeError, file_sha256, read_volume, stem
+from neuromf.data.volume import VolumeError, file_sha256, stem
 from neuromf.folders import Output
 from neuromf.parallel import each
 from neuromf.progress import progress

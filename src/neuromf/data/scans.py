@@ -17,6 +17,7 @@ from pathlib import Path
 from neuromf.data.files import convert_dicom, first_dicom, is_volume, volumes_below, volumes_matching
 from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
+from neuromf.folders import local_path
 from neuromf.run import atomic
 
 log = logging.getLogger("neuromf")
@@ -119,7 +120,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, object]], columns: Itera
 
 
 def _scans(source: str, contrast: str) -> list[Scan]:
-    path = Path(source).expanduser()
+    path = local_path(source)
     if path.is_file() and path.suffix.lower() in {".csv", ".tsv"}:
         found = read_manifest(path)
     elif path.is_dir() and (_is_bids(path)):
@@ -274,10 +275,10 @@ def _digest(scan: Scan) -> str:
 
 
 def _from_row(folder: Path, row: dict[str, str]) -> Scan:
-    path = Path(os.path.abspath(folder / Path(row["path"]).expanduser()))  # an absolute path stays as it is
+    path = Path(os.path.abspath(folder / local_path(row["path"])))  # an absolute path stays as it is
     named = _from_name(path)
     mask = row.get("mask", "")
     if mask:
-        mask = os.path.abspath(folder / Path(mask).expanduser())
+        mask = os.path.abspath(folder / local_path(mask))
     known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
     return Scan(**{"subject": named.subject, "session": named.session, **known, "path": str(path), "mask": mask})

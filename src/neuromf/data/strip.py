@@ -14,9 +14,10 @@ import nibabel as nib
 import numpy as np
 
 from neuromf.data.foreground import BRAIN_ML, Mask, foreground
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import template_mask
-from neuromf.data.volume import Volume, VolumeError, read_volume
+from neuromf.data.volume import Volume, VolumeError
 
 Method = Literal["auto", "none", "mask", "template", "synthstrip", "hd-bet"]
 PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from neuromf.data.foreground import Mask, bounds, foreground
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
-from neuromf.data.volume import Affine, Volume, VolumeError, read_volume
+from neuromf.data.volume import Affine, Volume, VolumeError
 
 RIM_MM = 5  # beyond the template's brain that registration looks at: the dark gap under the skull
 DILATION_MM = 2  # the mask is grown by this: an affine map does not follow every gyrus

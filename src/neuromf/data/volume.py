@@ -1,37 +1,21 @@
-"""A volume and its place in the scanner: NIfTI and FreeSurfer files in, NIfTI out, every odd file refused in words."""
+"""A volume and its place in the scanner, and the NIfTI file that it becomes."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-import warnings
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, isal_zlib
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.volumeutils import apply_read_scaling
+from isal import igzip
 from numpy.typing import NDArray
 
-from neuromf.data.inflate import inflate
 from neuromf.run import write_bytes
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
-HEAD = 1024  # bytes that hold any header
-TRAILING = 1 << 20  # bytes after the voxels that are let pass: tags of MGH, padding
-LARGEST_BYTES = 2_000_000_000  # of a volume as float32: 0.4 mm of a whole head has a fifth
 STEPS = 65535  # levels of a stored volume in [0, 1]: rounding moves a voxel by at most 7.7e-6
-VOXEL_MM = (0.05, 20.0)  # sizes beyond are another unit, or no header
 
-UNREADABLE: tuple[Any, ...] = (
-    *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, MemoryError),
-    *(zlib.error, isal_zlib.error, ImageFileError, HeaderDataError),
-)
 
 Voxels = NDArray[np.float32]
 Affine = NDArray[np.float64]
@@ -60,6 +44,30 @@ class Volume:
         """Volume of one voxel, ml."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
+    def __repr__(self) -> str:
+        size, mm = (" x ".join(f"{n:g}" for n in numbers) for numbers in (self.voxels.shape, np.round(self.spacing, 3)))
+        return f"Volume({size} voxels of {mm} mm, values {self.voxels.min():.4g} to {self.voxels.max():.4g})"
+
+    def to_nibabel(self) -> nib.Nifti1Image:
+        """Return the volume as a NIfTI image, float32, millimetres."""
+        image = nib.Nifti1Image(np.asarray(self.voxels, dtype=np.float32), self.affine)
+        image.header.set_xyzt_units("mm")
+        image.set_sform(self.affine, code=1)
+        image.set_qform(self.affine, code=1)
+        return image
+
+    def save(self, path: Path | str) -> None:
+        """Write the volume as .nii or .nii.gz, float32, whole or not at all.
+
+        Raises VolumeError for another ending, or NaN and Inf.
+        """
+        path = Path(path)
+        if not path.name.endswith((".nii", ".nii.gz")):
+            raise VolumeError(f"{path}: a volume is saved as .nii or .nii.gz")
+        refuse_broken(path, self)
+        content = self.to_nibabel().to_bytes()
+        write_bytes(path, igzip.compress(content, compresslevel=1, mtime=0) if path.suffix == ".gz" else content)
+
     def canonical(self) -> Volume:
         """Return the same volume with its axes permuted and flipped to the nearest RAS+; no voxel changes its value."""
         order = nib.orientations.io_orientation(self.affine)
@@ -83,34 +91,12 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def read_volume(path: Path, assume_orientation: str = "") -> Volume:
-    """Return the volume in a .nii, .nii.gz, .mgz file or a .hdr/.img pair, in the file's own axis order.
-
-    NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`, axis codes such as LAS,
-    is used where the header gives no orientation. Raises VolumeError for everything that is not one finite 3D image.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nibabel's on odd headers: what matters is refused or noted below
-            image = _open(path)
-            notes: list[str] = []
-            shape = _spatial(path, image.shape)
-            affine = _affine(path, image, shape, assume_orientation, notes)
-            voxels, too_large = _values(path, image)
-    except VolumeError:
-        raise
-    except OverflowError:
-        raise VolumeError(
-            f"{path}: its header holds numbers that no volume has: repair it, or fetch it again"
-        ) from None
-    except UNREADABLE as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise VolumeError(f"{path}: not readable as a volume ({first})") from None
-    return Volume(_finite(path, voxels.reshape(shape), too_large, notes), affine, tuple(notes))
-
-
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all: 65536 levels, scl_slope 1/65535."""
+    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all: 65536 levels, scl_slope 1/65535.
+
+    Raises VolumeError for NaN and Inf.
+    """
+    refuse_broken(path, volume)
     levels = np.rint(np.clip(volume.voxels, 0, 1) * np.float32(STEPS)).astype(np.uint16)
     image = nib.Nifti1Image(levels, volume.affine)
     image.header.set_slope_inter(1 / STEPS, 0)
@@ -126,175 +112,8 @@ def require_file(path: Path) -> None:
         raise VolumeError(f"{path}: is no regular file but a folder, pipe or device: a volume's file is needed")
 
 
-def _open(path: Path) -> Any:
-    """Return the nibabel image; a compressed or single file is read once, into memory, as far as its header says."""
-    name = path.name.lower()
-    if not name.endswith(ENDINGS):
-        raise VolumeError(f"{path}: a volume's name ends in {', '.join(ENDINGS)}")
-    require_file(path)
-    if name.endswith(".hdr"):
-        return _open_pair(path)
-    raw = head = path.read_bytes()
-    if name.endswith((".nii.gz", ".mgz")):
-        if raw[:2] != b"\x1f\x8b":
-            raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
-        head, _ = inflate(raw, HEAD)
-    kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, head)
-    needed = _announced(path, kind, head)
-    if name.endswith((".nii.gz", ".mgz")):
-        raw, whole = inflate(raw, needed + TRAILING)
-        if not whole:
-            raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds more: repair the header")
-    if needed > len(raw):
-        raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds {len(raw)}: fetch it again")
-    return kind.from_bytes(raw)
-
-
-def _open_pair(path: Path) -> Any:
-    """Return the image of a header whose voxels lie in an .img file beside it."""
-    voxels = next((p for p in (path.with_suffix(".img"), path.with_suffix(".IMG")) if p.exists()), None)
-    if voxels is None:
-        raise VolumeError(f"{path}: the header's image file {path.with_suffix('.img').name} is missing")
-    require_file(voxels)
-    image = nib.load(path)
-    _refuse_shape(path, image.shape, image.get_data_dtype())
-    return image
-
-
-def _announced(path: Path, kind: Any, head: bytes) -> int:
-    """Return the bytes that a header announces, its own included. Raises VolumeError for what is no usable volume."""
-    size = 284 if kind is nib.MGHImage else kind.header_class.template_dtype.itemsize
-    if len(head) < size:
-        raise VolumeError(f"{path}: the file breaks off inside its header, after {len(head)} bytes: fetch it again")
-    header = kind.header_class(head[:size], check=False)
-    start = float(size if kind is nib.MGHImage else header["vox_offset"])
-    if not 0 <= start < LARGEST_BYTES:
-        raise VolumeError(f"{path}: the header says that the voxels begin at byte {start:g}: repair the header")
-    shape = tuple(int(n) for n in header.get_data_shape())
-    _refuse_shape(path, shape, header.get_data_dtype())
-    return int(start) + math.prod(shape) * int(header.get_data_dtype().itemsize)
-
-
-def _nifti_kind(path: Path, raw: bytes) -> Any:
-    for kind in (nib.Nifti1Image, nib.Nifti2Image):
-        head = raw[: kind.header_class.template_dtype.itemsize]
-        if len(head) == kind.header_class.sizeof_hdr and kind.header_class.may_contain_header(head):
-            return kind
-    raise VolumeError(f"{path}: holds no NIfTI header (its first bytes are {raw[:12]!r})")
-
-
-def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
-    """Raise VolumeError where a header announces anything but one 3D image of one number a voxel, or no MRI."""
-    if dtype.fields is not None:
-        raise VolumeError(f"{path}: holds colours ({', '.join(dtype.names)} a voxel); one grey value is needed")
-    if dtype.kind == "c":
-        raise VolumeError(f"{path}: holds complex numbers; save their magnitude first")
-    spatial = _spatial(path, shape)
-    size = math.prod(spatial)
-    if 4 * size > LARGEST_BYTES:
-        raise VolumeError(
-            f"{path}: the header announces {size * dtype.itemsize} bytes, {' x '.join(map(str, spatial))} voxels: "
-            f"no MRI has as many ({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
-        )
-
-
-def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything but one 3D image."""
-    shape = tuple(int(n) for n in shape)
-    if any(n < 1 for n in shape) or not shape:
-        raise VolumeError(f"{path}: has no voxels (shape {shape})")
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) > 3:
-        raise VolumeError(f"{path}: is {len(shape)}D, shape {shape}: save one of its volumes as a 3D file")
-    if len(shape) < 3 or min(shape) < 2:
-        raise VolumeError(f"{path}: is a single slice, shape {shape}: a volume is needed")
-    return shape  # type: ignore[return-value]
-
-
-def _affine(path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]) -> Affine:
-    """Return the affine, sform before qform. Raises VolumeError where there is none, or it places nothing."""
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if isinstance(image, nib.Nifti1Pair):
-        qform, sform = image.get_qform(coded=True)[0], image.get_sform(coded=True)[0]
-        if qform is None and sform is None:
-            affine = _assumed(path, image, shape, assume)
-            notes.append(f"neither qform nor sform: taken as {assume}")
-        elif qform is not None and sform is not None:
-            corners = np.array([[x, y, z, 1.0] for x in (0, shape[0]) for y in (0, shape[1]) for z in (0, shape[2])])
-            gap = float(np.linalg.norm((corners @ (qform - sform).T)[:, :3], axis=1).max())
-            if gap > 1:
-                notes.append(f"qform and sform differ by up to {gap:.1f} mm: the sform is used")
-    elif not isinstance(image, nib.MGHImage):
-        affine = _assumed(path, image, shape, assume)  # Analyze 7.5
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(f"{path}: its affine places no volume ({affine[:3].round(3).tolist()}): repair it")
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if sizes.min() < VOXEL_MM[0] or sizes.max() > VOXEL_MM[1]:
-        raise VolumeError(
-            f"{path}: voxels of {' x '.join(f'{s:.3g}' for s in sizes)} mm: {VOXEL_MM[0]} to {VOXEL_MM[1]} mm is "
-            "expected; is the header in another unit?"
-        )
-    return affine
-
-
-def _assumed(path: Path, image: Any, shape: tuple[int, ...], codes: str) -> Affine:
-    """Return the centred affine of an image without orientation whose axes point to `codes`."""
-    if not codes:
-        raise VolumeError(
-            f"{path}: has neither qform nor sform, so left and right are unknown: set assume_orientation=LAS (or what "
-            "is right), or repair the header"
-        )
-    order = nib.orientations.axcodes2ornt(tuple(codes.upper()))
-    sizes = np.append(np.asarray(image.header.get_zooms()[:3], dtype=np.float64), 1.0)
-    turn = np.zeros((4, 4))
-    turn[3, 3] = 1
-    for axis, (world, sign) in enumerate(order):
-        turn[int(world), axis] = sign
-    affine = turn @ np.diag(sizes)
-    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape[:3]) - 1) / 2)
-    return affine
-
-
-def _values(path: Path, image: Any) -> tuple[Voxels, int]:
-    """Return the scaled voxels as float32, and how many were too large for it.
-
-    They are scaled a slice at a time, so that a wider type is never held as a whole.
-    """
-    stored = _stored(image)
-    if stored.dtype == object:
-        raise VolumeError(f"{path}: holds no numbers")
-    slope, inter = np.asanyarray(image.dataobj.slope), np.asanyarray(image.dataobj.inter)
-    voxels = np.empty(stored.shape, np.float32, order="F")
-    too_large = 0
-    for index in range(stored.shape[2]):
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled = apply_read_scaling(stored[:, :, index], slope, inter)
-            voxels[:, :, index] = scaled
-        if scaled.dtype.itemsize > 4 and scaled.dtype.kind == "f":
-            too_large += int((np.isfinite(scaled) & ~np.isfinite(voxels[:, :, index])).sum())
-    return voxels, too_large
-
-
-def _stored(image: Any) -> NDArray[Any]:
-    """Return the voxels as they are stored, without a copy where the file is in memory."""
-    proxy = image.dataobj
-    buffer = getattr(proxy.file_like, "getbuffer", None)
-    if buffer is None:
-        return np.asarray(proxy.get_unscaled())
-    return np.ndarray(proxy.shape, proxy.dtype, buffer(), int(proxy.offset), order="F")
-
-
-def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Voxels:
-    """Return the voxels with NaN and Inf set to the smallest finite value. Raises VolumeError where nothing is left."""
-    finite = np.isfinite(voxels)
-    if not finite.all():
-        count = int(voxels.size - finite.sum())
-        kinds = {"too large for float32 (beyond 3.4e38)": too_large, "NaN or infinite": count - too_large}
-        if count == voxels.size:
-            raise VolumeError(f"{path}: every voxel is {' or '.join(k for k, n in kinds.items() if n)}")
-        notes += [f"{n} voxels were {kind}: set to the smallest value" for kind, n in kinds.items() if n]
-        voxels = np.where(finite, voxels, voxels[finite].min())
-    if voxels.min() == voxels.max():
-        raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
-    return voxels
+def refuse_broken(path: Path, volume: Volume) -> None:
+    """Raise VolumeError for a volume with NaN or Inf, of which a file of whole numbers would show nothing."""
+    broken = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
+    if broken:
+        raise VolumeError(f"{path}: {broken} of {volume.voxels.size} voxels are NaN or Inf: it is not written")

@@ -12,9 +12,10 @@ import torch
 
 from neuromf.chance import Purpose, generator
 from neuromf.data.cohort import read_cohort
+from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
-from neuromf.data.splits import SPLITS
-from neuromf.data.volume import VolumeError, read_volume, stem
+from neuromf.data.splits import SPLITS, person
+from neuromf.data.volume import VolumeError, stem
 from neuromf.features.extract import Frame, refuse_irregular
 from neuromf.folders import local_path
 
@@ -72,7 +73,7 @@ def read_set(
         entries = [e for e in read_cohort(path) if not chosen or e.split in chosen]
         if not entries:
             raise ValueError(f"{where} holds no volume in the splits {', '.join(chosen)}: splits=[val,test], perhaps")
-        return VolumeSet(label, tuple(Item(e.path, e.name, e.person, e.split) for e in entries))
+        return VolumeSet(label, tuple(Item(e.path, e.name, person(e.person), e.split) for e in entries))
     if where != folder:
         raise ValueError(
             f"{folder}: {where} is no folder that `neuromf prepare` or `phantom` wrote, so it has no splits"
@@ -81,7 +82,7 @@ def read_set(
     rebuilt = (path / "scores.json").is_file() and inner.is_dir()
     scans = find_scans([str(inner if rebuilt else path)], contrast)
     known = people or rebuilt
-    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, s.subject if known else "") for s in scans]))
+    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]))
 
 
 def told_apart(items: Sequence[Item]) -> tuple[Item, ...]:

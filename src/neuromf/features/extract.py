@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
-from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, read_volume
+from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256
 from neuromf.features.cache import Cache, CacheError
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint

@@ -79,6 +79,10 @@ class Generator:
 
     def decode(self, latent: Tensor) -> Volume:
         """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain, RAS, middle at 0 mm."""
+        if not torch.isfinite(latent).all():
+            raise ValueError(
+                f"{self.config.name} drew NaN or Inf: precision=float32 may help; else its weights are of no use"
+            )
         with say_memory("decoding", "decode_memory_gb=4, or less"):
             array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
         return Volume(array, centred_affine(array.shape, self.config.spacing))

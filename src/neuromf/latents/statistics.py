@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from neuromf.data.splits import person
 from neuromf.latents.shard import StoreError, read_file
 from neuromf.latents.store import LatentStore
 from neuromf.records import RecordError, parse_record
@@ -105,7 +106,7 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
         tuple(_numbers(row) for row in correlation),
         store.shape,
         len(indices),
-        len({store.entries[i].parent or store.entries[i].subject for i in indices}),
+        len({person(store.entries[i].parent or store.entries[i].subject) for i in indices}),
         _numbers(spectrum[:COMPONENTS]),
     )
 

@@ -1,0 +1,24 @@
+import importlib
+import subprocess
+import sys
+from dataclasses import is_dataclass
+
+import pytest
+
+from neuromf.verbs import VERBS
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verb_is_a_dataclass_and_a_function(name):
+    verb = VERBS[name]
+    module = importlib.import_module(verb.module)
+    assert is_dataclass(getattr(module, verb.config))
+    assert callable(getattr(module, verb.function))
+    assert verb.help.endswith((".", "FOLDER."))
+
+
+def test_the_table_imports_nothing():
+    code = "import sys; import neuromf.verbs; print([m for m in ('torch', 'typer', 'omegaconf') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
