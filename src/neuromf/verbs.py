@@ -1,4 +1,4 @@
-"""The verbs: each a configuration dataclass and a function, named here so that nothing is imported before it is used."""
+"""The verbs: each a configuration dataclass and a function, named so that nothing is imported before its use."""
 
 from __future__ import annotations
 
