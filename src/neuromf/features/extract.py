@@ -169,7 +169,7 @@ def read_prepared(path: Path, job: Job) -> Volume:
     volume = read_volume(path).canonical()
     mended = [note for note in volume.notes if "NaN" in note]
     if mended:
-        raise VolumeError(f"{path}: {mended[0].partition(':')[0]}: what a broken volume would have been, nobody knows")
+        raise VolumeError(f"{path}: {mended[0].partition(':')[0]}: a broken volume is left out, not repaired")
     low, high = float(volume.voxels.min()), float(volume.voxels.max())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise VolumeError(
