@@ -17,7 +17,7 @@ from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, s
 from neuromf.data.volume import Volume, VolumeError, file_sha256, write_volume
 from neuromf.folders import local_path
 from neuromf.pictures import Picture, contact_sheets, slices
-from neuromf.records import read_json_object, read_record
+from neuromf.records import as_record, read_json_object, read_record
 from neuromf.run import write_json
 
 log = logging.getLogger("neuromf")
@@ -27,6 +27,18 @@ MANIFEST = (  # the columns of manifest.csv
     *("name", "subject", "session", "dataset", "group", "age", "sex", "path"),
     *("parent", "split", "volume", "sha256"),
 )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What every sidecar says of where its volume lies."""
+
+    affine: tuple[tuple[float, ...], ...]  # (4, 4), voxels to RAS+ mm
+    shape: tuple[int, ...] = ()  # (D, H, W)
+
+    def __post_init__(self) -> None:
+        if len(self.affine) != 4 or any(len(row) != 4 for row in self.affine) or len(self.shape) not in {0, 3}:
+            raise ValueError("affine: 4 x 4 numbers; shape: three")
 
 
 @dataclass(frozen=True)
@@ -52,9 +64,11 @@ class Entry:
         """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
         path = self.path.with_name(f"{self.name}.json")
         try:
-            return read_json_object(path, AGAIN)
+            record = read_json_object(path, AGAIN)
         except OSError as error:
             raise ValueError(f"{path} is not readable ({error}): {AGAIN}") from None
+        as_record(record, Placed, str(path), AGAIN)
+        return record
 
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""

@@ -77,8 +77,9 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     """Encode every volume into the store `out` with index.json and stats.json; return the number that failed."""
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
+    pick_device(config.device)
+    vae = load_vae(config.vae, "cpu")  # refused before anything is made
     with open_run(out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite):
-        vae = load_vae(config.vae, "cpu")
         identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
         for stale in (out / INDEX, out / STATS):
             stale.unlink(missing_ok=True)  # a store without an index is not finished

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from neuromf.config import ConfigError, to_yaml
 from neuromf.folders import Output, local_path
@@ -45,7 +46,9 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     if not path.is_file():
         found = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt"))) or "none: give a run's folder"
         raise FileNotFoundError(f"{path}: no such checkpoint; there are {found}")
-    trained = trained_config(read_checkpoint(path))
+    state = read_checkpoint(path)
+    trained = trained_config(state)
+    chosen_weights(state, trained, config.ema)  # refused before anything is made
     with open_run(out, config, OUTPUT, [config.run], resume=resume, overwrite=overwrite):
         export(path, out, vae=trained.vae, ema=config.ema, half=config.half, name=config.name or source.name)
     print(f"{out}: neuromf generate model={out} n=4")
@@ -58,10 +61,7 @@ def export(
     """Write the weights of a checkpoint as a model folder and return it. Raises ValueError for an average not kept."""
     state = read_checkpoint(checkpoint)
     config = trained_config(state)
-    decay = ema or config.ema[0]
-    if decay != ONLINE and str(decay) not in state["averages"]:
-        raise ValueError(f"ema={decay}: the run kept {', '.join(state['averages'])}; -1 is the weights themselves")
-    weights = state["network"] if decay == ONLINE else state["averages"][str(decay)]
+    decay, weights = chosen_weights(state, config, ema)
     model = ModelConfig(
         name=name or folder.resolve().parent.name,
         network=config.network,
@@ -77,6 +77,16 @@ def export(
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
     save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
     return folder
+
+
+def chosen_weights(state: dict[str, Any], config: TrainConfig, ema: float) -> tuple[float, dict[str, Tensor]]:
+    """Return an average's decay and weights in a checkpoint. Raises ValueError for an average that was not kept."""
+    decay = ema or config.ema[0]
+    if decay == ONLINE:
+        return decay, state["network"]
+    if str(decay) not in state["averages"]:
+        raise ValueError(f"ema={decay}: the run kept {', '.join(state['averages'])}; -1 is the weights themselves")
+    return decay, state["averages"][str(decay)]
 
 
 def trained_config(state: dict[str, Any]) -> TrainConfig:

@@ -19,7 +19,7 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from neuromf.config import ConfigError
 from neuromf.device import pick_device
 from neuromf.folders import Output
-from neuromf.generate.model import MODEL_FILES, load_model, same_vae
+from neuromf.generate.model import MODEL_FILES, Model, load_model, same_vae
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
@@ -102,6 +102,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
         print(submit(config, out))
         return None
     device = pick_device(config.device)
+    start_model(config, data)  # refused before anything is made
     last = out / "checkpoints" / LAST
     with _opened(out, config, resume=resume, overwrite=overwrite):
         state = read_checkpoint(last) if resume and last.is_file() else {}
@@ -212,22 +213,30 @@ class Restore(pl.Callback):
 
 
 def first_network(config: TrainConfig, data: Data) -> DualTimeUNet:
-    """Return a new network, or one with the weights of `start`. Raises ValueError or WeightsError where they differ."""
+    """Return a new network, or one with the weights of `start`. Raises WeightsError where they do not fit."""
     network = DualTimeUNet(config.network)
-    if config.start:
-        model = load_model(config.start)
-        if model.config.vae.sha256 != data.store.vae.sha256:
-            raise ValueError(
-                f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
-                f"latents of {data.store.vae.name}: encode with the same VAE"
-            )
-        if model.config.predict != config.objective.predict:
-            raise ValueError(
-                f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
-                f"objective.predict={model.config.predict}"
-            )
+    model = start_model(config, data)
+    if model is not None:
         load_strict(network, model.network.state_dict(), f"start={config.start}")
     return network
+
+
+def start_model(config: TrainConfig, data: Data) -> Model | None:
+    """Return the model that a training begins with, if any. Raises ValueError where it is of other latents."""
+    if not config.start:
+        return None
+    model = load_model(config.start)
+    if model.config.vae.sha256 != data.store.vae.sha256:
+        raise ValueError(
+            f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
+            f"latents of {data.store.vae.name}: encode with the same VAE"
+        )
+    if model.config.predict != config.objective.predict:
+        raise ValueError(
+            f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
+            f"objective.predict={model.config.predict}"
+        )
+    return model
 
 
 def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> FrozenVAE | None:

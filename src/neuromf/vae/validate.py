@@ -85,16 +85,15 @@ def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite
     """Write scores.json, index.html and reconstructions/ into `out`; return the number of volumes that failed."""
     entries = config.entries()
     device = pick_device(config.device)
-    with open_run(
-        out, config, OUTPUT, [config.volumes, config.vae, config.latents], resume=resume, overwrite=overwrite
-    ):
-        vae = load_vae(config.vae, device, config.precision)
-        store = LatentStore(config.latents) if config.latents else None
-        if store is not None and store.vae.sha256 not in {"", vae.sha256}:
-            raise ValueError(
-                f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), not by "
-                f"{vae.name} ({vae.sha256[:12]})"
-            )
+    vae = load_vae(config.vae, device, config.precision)
+    store = LatentStore(config.latents) if config.latents else None
+    if store is not None and store.vae.sha256 not in {"", vae.sha256}:
+        raise ValueError(
+            f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), not by "
+            f"{vae.name} ({vae.sha256[:12]})"
+        )
+    inputs = [config.volumes, config.vae, config.latents]
+    with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         (out / "reconstructions").mkdir(exist_ok=True)
         scores: list[Score] = []
         failed: list[str] = []
