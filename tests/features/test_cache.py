@@ -45,3 +45,13 @@ def test_an_unwritable_folder_is_no_fault_of_a_volume(tmp_path, volumes):
         measure_all(sorted(volumes.glob("*.nii.gz"))[:1], Job(("voxels",), cache))
     Cache(tmp_path / "new" / "cache").check()
     assert list((tmp_path / "new" / "cache").iterdir()) == []
+
+
+def test_a_flipped_bit_is_as_none(tmp_path):
+    cache = Cache(tmp_path)
+    cache.write(MEASURE, FILE, {"x": torch.zeros(100), "y": torch.ones(3)})
+    path = cache.path(MEASURE, FILE)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert not cache.has(MEASURE, FILE)

@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf.checksums import tensor_crc32
 from neuromf.folders import cache_home
 from neuromf.run import write_bytes
 
@@ -29,10 +30,14 @@ class Cache:
         return self.folder / measure[:16] / file[:2] / f"{file}.safetensors"
 
     def has(self, measure: str, file: str) -> bool:
-        """Say whether a measurement is there and readable."""
+        """Return True if a measurement is there, readable, and has the bytes that were written."""
         try:
             with safe_open(self.path(measure, file), framework="pt") as stored:
-                return len(list(stored.keys())) > 0
+                known = stored.metadata() or {}  # earlier versions wrote no checksums
+                keys = list(stored.keys())
+                return bool(keys) and all(
+                    known.get(key) in {None, str(tensor_crc32(stored.get_tensor(key)))} for key in keys
+                )
         except (OSError, SafetensorError):
             return False
 
@@ -44,7 +49,8 @@ class Cache:
     def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
         """Keep a measurement, whole or not at all. Raises CacheError where the folder cannot be written."""
         path = self.path(measure, file)
-        content = save({k: v.contiguous() for k, v in values.items()})
+        tensors = {k: v.contiguous() for k, v in values.items()}
+        content = save(tensors, {k: str(tensor_crc32(v)) for k, v in tensors.items()})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_bytes(path, content)

@@ -10,10 +10,10 @@ from typing import Any, Literal
 import fsspec
 import numpy as np
 import torch
-from isal import isal_zlib
 from safetensors.torch import save
 from torch import Tensor
 
+from neuromf import checksums
 from neuromf.records import RecordError, as_record, parse_record
 
 DTYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "F64": np.dtype("<f8")}
@@ -69,7 +69,7 @@ class Shard:
         values = np.empty(entry.shape, DTYPES[entry.dtype])
         content = memoryview(values.view(np.uint8).reshape(-1))  # type: ignore[arg-type]
         self._fill(content, self._start + start)
-        if crc32 is not None and checksum(content) != crc32:
+        if crc32 is not None and checksums.crc32(content) != crc32:
             raise StoreError(f"{self.url}: the bytes of {key!r} were changed since they were written: encode again")
         return torch.from_numpy(values).float()
 
@@ -155,16 +155,6 @@ def _read_into(file: int, target: memoryview, start: int) -> int:
             break
         done += got
     return done
-
-
-def checksum(content: Any) -> int:
-    """Return the CRC-32 of bytes."""
-    return int(isal_zlib.crc32(content))
-
-
-def tensor_checksum(tensor: Tensor) -> int:
-    """Return the CRC-32 of a tensor's values as `pack` writes them."""
-    return checksum(tensor.detach().float().cpu().contiguous().numpy())
 
 
 def pack(tensors: dict[str, Tensor]) -> bytes:

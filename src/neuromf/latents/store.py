@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from neuromf.latents.shard import Shard, StoreError, pack, read_file, tensor_checksum
+from neuromf.checksums import tensor_crc32
+from neuromf.latents.shard import Shard, StoreError, pack, read_file
 from neuromf.records import RecordError, parse_record, read_record
 from neuromf.run import write_bytes, write_json
 
@@ -183,7 +184,7 @@ def write_shard(
     for entry, mean, sigma in latents:
         own = {mean_key(entry.name): mean} | ({sigma_key(entry.name): sigma} if sigma is not None else {})
         tensors |= own
-        entries.append(replace(entry, crc32=tuple(map(tensor_checksum, own.values()))))
+        entries.append(replace(entry, crc32=tuple(tensor_crc32(values.float()) for values in own.values())))
     write_bytes(folder / f"{name}.safetensors", pack(tensors))
     write_json(folder / f"{name}.json", {"vae": asdict(vae), "entries": [asdict(e) for e in entries]})
     return entries
