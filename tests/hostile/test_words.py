@@ -96,7 +96,7 @@ CASES = [
     ("generate", "model={w}/model suffix=T1/w", "suffix"),
     ("generate", "model={w}/model vae=/etc/passwd", "not readable as a torch file"),
     ("generate", "model={w}/model vae=small", "fingerprint"),
-    ("generate", "model=embeded", "did you mean embedded"),
+    ("generate", "model=embeddd", "did you mean embedded"),
     ("generate", "model={w}/scans", "no folder with config.json"),
     ("generate", "model={w}/model age=70", "known here are model, n"),
     ("generate", "model={w}/model precision=bf16", "precision"),
