@@ -2,6 +2,10 @@
 
 import json
 import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -100,3 +104,16 @@ def test_no_model(tmp_path):
     with pytest.raises(ValueError, match="model= names no model"):
         run(GenerateConfig(), tmp_path / "samples")
     assert not (tmp_path / "samples").exists()
+
+
+@pytest.mark.skipif(
+    not shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent)), reason="no validator"
+)
+def test_the_folder_passes_the_bids_validator(tmp_path, model_folder):
+    run(asked(model_folder, latents=True), tmp_path / "samples")
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    done = subprocess.run(
+        [validator, "--json", tmp_path / "samples"], capture_output=True, text=True, check=False, timeout=120
+    )
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [i for i in issues if i["severity"] in {"error", "warning"}] == []

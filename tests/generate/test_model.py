@@ -9,7 +9,7 @@ import torch
 import neuromf
 from conftest import tiny_unet, tiny_vae
 from generate.conftest import model_config
-from neuromf.generate.model import load_model, save_model
+from neuromf.generate.model import load_model, refuse_another, save_model
 from neuromf.nets.weights import WeightsError
 
 
@@ -119,3 +119,43 @@ def test_a_training_that_has_not_ended(tmp_path):
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="its training has not ended; .neuromf export run="):
         load_model(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scale": 0}, "scale 0.0"),
+        ({"scale": -1.0}, "scale -1.0"),
+        ({"spacing": [2.0, 0.0, 2.0]}, "spacing"),
+        ({"predict": "w"}, "at `predict`"),
+        ({"network": {"channels": [10**9, 10**9]}}, "config.json|model.safetensors"),
+    ],
+)
+def test_a_configuration_that_would_draw_nothing_is_refused(tmp_path, model_folder, change, said):
+    folder = copied(model_folder, tmp_path)
+    record = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(record | change))
+    with pytest.raises(ValueError, match=said):
+        load_model(folder)
+
+
+def test_statistics_without_spread_are_refused(tmp_path, model_folder):
+    folder = copied(model_folder, tmp_path)
+    record = json.loads((folder / "config.json").read_text())
+    for std in ([0.0, 1, 1, 1], [1.0, 1, 1]):
+        record["stats"]["std"] = std
+        (folder / "config.json").write_text(json.dumps(record))
+        with pytest.raises(ValueError, match=r"config.json .* at `stats`"):
+            load_model(folder)
+
+
+def test_a_model_that_changed_under_its_name_is_refused(tmp_path, model_folder):
+    known = tmp_path / "home" / "hub.json"
+    for _ in range(2):
+        refuse_another("lab/brains", model_folder, known)
+    other = copied(model_folder, tmp_path)
+    record = json.loads((other / "config.json").read_text())
+    (other / "config.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
+    with pytest.raises(WeightsError, match="was .* when it was first used, and is 0000"):
+        refuse_another("lab/brains", other, known)
+    refuse_another("lab/brains@v2", other, known)

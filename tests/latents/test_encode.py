@@ -173,3 +173,11 @@ def test_settings_are_checked(tmp_path):
 def test_a_folder_named_twice_counts_once(config, tmp_path):
     run(replace(config, volumes=[config.volumes, config.volumes]), tmp_path / "out")
     assert len(LatentStore(tmp_path / "out")) == 8
+
+
+def test_a_volume_that_was_exchanged_is_not_encoded_under_the_others_name(vae_folder, tmp_path):
+    cohort = tiny_cohort(tmp_path / "cohort", n=5)
+    (cohort / "s2.nii.gz").write_bytes((cohort / "s3.nii.gz").read_bytes())
+    assert run(EncodeConfig(volumes=str(cohort), vae=str(vae_folder)), tmp_path / "out") == 1
+    assert [e.name for e in LatentStore(tmp_path / "out").entries] == ["s0", "s1", "s3", "s4"]
+    assert "s2.nii.gz: is not the file that its manifest lists" in (tmp_path / "out" / "rejected.csv").read_text()

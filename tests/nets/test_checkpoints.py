@@ -49,3 +49,12 @@ def test_a_file_of_something_else_is_refused_and_nothing_kept(tmp_path, home):
     assert not home.exists()
     with pytest.raises(ValueError, match="unknown weights 'maisi-v9': maisi-v1, maisi-v2"):
         get_weights("maisi-v9")
+
+
+def test_weights_that_changed_since_they_were_fetched_are_not_used(checkpoint, home):
+    path = get_weights("maisi-v1", checkpoint)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="was changed since it was fetched"):
+        cached_weights("maisi-v1")
