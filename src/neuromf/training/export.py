@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from neuromf.config import ConfigError, to_yaml
@@ -90,9 +91,13 @@ def chosen_weights(state: dict[str, Any], config: TrainConfig, ema: float) -> tu
 
 
 def trained_config(state: dict[str, Any]) -> TrainConfig:
-    """Return the configuration in a checkpoint."""
-    merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"]))
-    config = OmegaConf.to_object(merged)
+    """Return the configuration in a checkpoint. Raises ConfigError where it is of another version."""
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"]))
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f"the checkpoint is of another version ({reason}): export it with that one") from None
     assert isinstance(config, TrainConfig)
     return config
 

@@ -24,6 +24,7 @@ from neuromf.metrics.paired import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig, channels_last, gradient_l1, kl_to_standard_normal
 from neuromf.nets.vae import FrozenVAE, load_small, save_small
+from neuromf.nets.weights import WeightsError, load_strict, read_pickle
 from neuromf.progress import progress
 from neuromf.run import atomic, open_run, write_json, write_text
 
@@ -204,10 +205,12 @@ class Training:
             torch.save(state, temporary)
 
     def load(self, path: Path) -> int:
-        """Take up what `save` wrote and return the update to go on with."""
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self.ema.load_state_dict(state["ema"])
+        """Take up what `save` wrote and return the update to go on with. Raises WeightsError where it does not fit."""
+        state = read_pickle(path)
+        if not isinstance(state, dict) or not {"update", "network", "ema", "optimiser", "log"} <= state.keys():
+            raise WeightsError(f"{path}: no checkpoint of `neuromf train-vae`: start again with --overwrite")
+        load_strict(self.network, state["network"], str(path))
+        load_strict(self.ema, state["ema"], str(path))
         self.optimiser.load_state_dict(state["optimiser"])
         self.log = state["log"]
         return int(state["update"])
