@@ -16,6 +16,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def first_reads(folder: Path) -> Callable[[int], object]:
+    """Return a reader that compares checksums each time, as a process does the first time it reads a latent."""
+    from neuromf.latents import LatentStore
+
+    store = LatentStore(folder)
+
+    def read(index: int) -> object:
+        store._verified.clear()
+        return store[index]
+
+    return read
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latents", type=int, default=128)
@@ -60,6 +73,7 @@ def main() -> None:
         store = LatentStore(folder)
         ways: dict[str, Callable[[int], object]] = {
             "store (sharded safetensors)": lambda i: store[i],
+            "store, first read: checksum too": first_reads(folder),
             "one safetensors file a subject": lambda i: load_file(folder / f"one-{i}.safetensors")[
                 "z"
             ].clone(),  # it maps
