@@ -39,7 +39,7 @@ docs: $(VENV)/.dev
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) runs docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.torch:
