@@ -1,3 +1,6 @@
+import shutil
+
+import numpy as np
 import pytest
 import torch
 
@@ -75,3 +78,27 @@ def test_the_shipped_vae_works_offline():
     x = torch.zeros(1, 1, 16, 16, 16)
     y = vae.decode(vae.encode(x))
     assert y.abs().max() < 0.1  # background stays background
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros((1, 1, 8, 8, 8), np.float32), torch.zeros(1, 1, 8, 8, 8, dtype=torch.int16), None]
+)
+def test_what_is_no_tensor_of_numbers_is_refused(vae_folder, values):
+    vae = load_vae(str(vae_folder))
+    for method in (vae.encode, vae.decode, vae.posterior):
+        with pytest.raises(ValueError, match="a tensor of floating-point numbers is needed"):
+            method(values)
+
+
+def test_an_unknown_precision_does_not_compute_in_float32(vae_folder):
+    with pytest.raises(ValueError, match="precision is 'bf16': float32 or bfloat16"):
+        load_vae(str(vae_folder), precision="bf16")
+
+
+def test_damaged_weights_are_noticed(vae_folder, tmp_path):
+    folder = shutil.copytree(vae_folder, tmp_path / "vae")
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[-2] ^= 1
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(WeightsError, match="the file was damaged, or is of another VAE"):
+        load_vae(str(folder))

@@ -98,6 +98,7 @@ class FrozenVAE:
     @torch.no_grad()
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the posterior's mean and standard deviation."""
+        _refuse_type(x, "volumes")
         sizes = tuple(x.shape[2:])
         if x.ndim != 5 or x.shape[1] != 1 or any(n % self.factor or n == 0 for n in sizes):
             raise ValueError(
@@ -112,6 +113,7 @@ class FrozenVAE:
     @torch.no_grad()
     def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
         """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles blended over their overlaps."""
+        _refuse_type(z, "latents")
         if z.ndim != 5 or z.shape[1] != self.channels:
             raise ValueError(
                 f"latents have shape {tuple(z.shape)}, {self.name} takes (B, {self.channels}, D, H, W): were they "
@@ -129,6 +131,14 @@ class FrozenVAE:
 
     def _autocast(self) -> torch.autocast:
         return autocast(self.device, self.precision)
+
+
+def _refuse_type(values: object, what: str) -> None:
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        kind = f"a tensor of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        raise ValueError(
+            f"{what} are {kind}: a tensor of floating-point numbers is needed, torch.from_numpy(x).float()"
+        )
 
 
 def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
