@@ -19,13 +19,12 @@ from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from neuromf.config import ConfigError
 from neuromf.device import pick_device
 from neuromf.folders import Output
-from neuromf.generate.model import MODEL_FILES, Model, load_model, same_vae
+from neuromf.generate.model import MODEL_FILES, same_vae
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
 from neuromf.nets import DualTimeUNet
 from neuromf.nets.vae import FrozenVAE, load_vae
-from neuromf.nets.weights import load_strict
 from neuromf.run import Stopped, open_run, write_json
 from neuromf.training.batches import Batches, loader
 from neuromf.training.checkpoint import BEST, LAST, Origin, Saver, check_same_run, read_checkpoint
@@ -38,6 +37,7 @@ from neuromf.training.meter import Meter
 from neuromf.training.module import MeanFlowModule
 from neuromf.training.samples import SampleLook
 from neuromf.training.selfcheck import self_check
+from neuromf.training.start import first_network, start_model
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output(
@@ -102,7 +102,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
         print(submit(config, out))
         return None
     device = pick_device(config.device)
-    start_model(config, data)  # refused before anything is made
+    start_model(config, data.store.vae)  # refused before anything is made
     last = out / "checkpoints" / LAST
     with _opened(out, config, resume=resume, overwrite=overwrite):
         state = read_checkpoint(last) if resume and last.is_file() else {}
@@ -133,7 +133,7 @@ def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) ->
     """Return a new module, or the one of a checkpoint. Raises ConfigError or ValueError for another run's."""
     torch.manual_seed(config.seed)
     if not state:
-        return MeanFlowModule(first_network(config, data), config)
+        return MeanFlowModule(first_network(config, data.store.vae), config)
     check_same_run(state, config, data.origin)
     module = MeanFlowModule(DualTimeUNet(config.network), config)
     module.load_weights(state, where)
@@ -210,33 +210,6 @@ class Restore(pl.Callback):
             others = trainer.strategy.all_gather(mine)
             if others.min() != others.max():
                 raise RuntimeError(f"the processes hold different weights after one update: {others.tolist()}")
-
-
-def first_network(config: TrainConfig, data: Data) -> DualTimeUNet:
-    """Return a new network, or one with the weights of `start`. Raises WeightsError where they do not fit."""
-    network = DualTimeUNet(config.network)
-    model = start_model(config, data)
-    if model is not None:
-        load_strict(network, model.network.state_dict(), f"start={config.start}")
-    return network
-
-
-def start_model(config: TrainConfig, data: Data) -> Model | None:
-    """Return the model that a training begins with, if any. Raises ValueError where it is of other latents."""
-    if not config.start:
-        return None
-    model = load_model(config.start)
-    if model.config.vae.sha256 != data.store.vae.sha256:
-        raise ValueError(
-            f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
-            f"latents of {data.store.vae.name}: encode with the same VAE"
-        )
-    if model.config.predict != config.objective.predict:
-        raise ValueError(
-            f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
-            f"objective.predict={model.config.predict}"
-        )
-    return model
 
 
 def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> FrozenVAE | None:

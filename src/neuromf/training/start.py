@@ -1,0 +1,36 @@
+"""The network that a training begins with: a new one, or another model's weights."""
+
+from __future__ import annotations
+
+from neuromf.generate.model import Model, load_model
+from neuromf.latents.store import VAEIdentity
+from neuromf.nets import DualTimeUNet
+from neuromf.nets.weights import load_strict
+from neuromf.training.config import TrainConfig
+
+
+def first_network(config: TrainConfig, vae: VAEIdentity) -> DualTimeUNet:
+    """Return a new network, or one with the weights of `start`. Raises WeightsError where they do not fit."""
+    network = DualTimeUNet(config.network)
+    model = start_model(config, vae)
+    if model is not None:
+        load_strict(network, model.network.state_dict(), f"start={config.start}")
+    return network
+
+
+def start_model(config: TrainConfig, vae: VAEIdentity) -> Model | None:
+    """Return the model that a training begins with, if any. Raises ValueError where it is of other latents."""
+    if not config.start:
+        return None
+    model = load_model(config.start)
+    if model.config.vae.sha256 != vae.sha256:
+        raise ValueError(
+            f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
+            f"latents of {vae.name}: encode with the same VAE"
+        )
+    if model.config.predict != config.objective.predict:
+        raise ValueError(
+            f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
+            f"objective.predict={model.config.predict}"
+        )
+    return model
