@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo torus test check bench docs clean
+.PHONY: demo torus test test-hostile check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -16,6 +16,9 @@ torus: $(VENV)/.package
 
 test: $(VENV)/.dev
 	$(BIN)/pytest -n auto
+
+test-hostile: $(VENV)/.dev
+	$(BIN)/pytest -m hostile tests/hostile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
