@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuromf.data.cohort import Entry, read_cohorts
+from neuromf.data.cohort import AGAIN, Entry, read_cohorts
 from neuromf.data.scans import REJECTED, write_table
 from neuromf.data.volume import VolumeError, file_sha256
 from neuromf.device import Precision, pick_device, say_memory
@@ -34,6 +35,7 @@ from neuromf.latents.store import (
 from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.parallel import each
 from neuromf.progress import progress
+from neuromf.records import as_record
 from neuromf.run import open_run, stop_if_disk
 
 log = logging.getLogger("neuromf")
@@ -63,6 +65,31 @@ class Job(NamedTuple):
     name: str
     entries: tuple[Entry, ...]
     device: str
+
+
+Rows = tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the sidecar of a prepared volume says of its grid, and of its scan's."""
+
+    affine: Rows  # (4, 4), voxels to RAS+ mm
+    shape: tuple[int, ...] = ()
+    source_affine: Rows = ()
+    source_shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        for rows in filter(None, (self.affine, self.source_affine)):
+            if len(rows) != 4 or any(len(row) != 4 for row in rows):
+                raise ValueError("affine and source_affine: 4 x 4 numbers")
+        if not self.affine:
+            raise ValueError("affine: 4 x 4 numbers")
+
+    @classmethod
+    def of(cls, volume: Entry) -> Place:
+        """Read it. Raises RecordError where it is not what `prepare` and `phantom` write."""
+        return as_record(volume.sidecar(), cls, str(volume.path.with_name(f"{volume.name}.json")), AGAIN)
 
 
 class Encoded(NamedTuple):
@@ -139,16 +166,15 @@ def plan(
     for volume in volumes:
         entry = there.get(volume.name)
         if entry is not None and entry.volume_sha256 == volume.record["sha256"]:
-            done.append(latent_entry(volume, entry.shard))
+            done.append(replace(latent_entry(volume, entry.shard), crc32=entry.crc32))
         else:
             left.append(volume)
-    taken = [int(path.stem.split("-")[1]) for path in out.glob("shard-*.safetensors")]
-    first = max(taken, default=-1) + 1
+    free = (name for name in map("shard-{:05d}".format, itertools.count()) if name not in finished)
     device = pick_device(config.device)
     several = device.type == "cuda" and device.index is None and config.workers > 1
     names = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if several else [str(device)]
     parts = [tuple(left[i : i + config.shard]) for i in range(0, len(left), config.shard)]
-    return done, [Job(f"shard-{first + i:05d}", part, names[i % len(names)]) for i, part in enumerate(parts)]
+    return done, [Job(next(free), part, names[i % len(names)]) for i, part in enumerate(parts)]
 
 
 def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Path) -> Encoded:
@@ -192,8 +218,7 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
 
 def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     """Return the index entry of a prepared volume."""
-    record = volume.sidecar() | volume.record
-    affines: dict[str, Any] = {k: tuple(tuple(row) for row in record.get(k, ())) for k in ("affine", "source_affine")}
+    record, place = volume.sidecar() | volume.record, Place.of(volume)
     texts: dict[str, Any] = {
         k: str(record.get(k) or "") for k in ("session", "dataset", "group", "age", "sex", "parent")
     }
@@ -203,9 +228,10 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
         volume.split,
         shard,
         volume_sha256=str(record["sha256"]),
-        source_shape=tuple(record.get("source_shape", ())),
+        affine=place.affine,
+        source_affine=place.source_affine,
+        source_shape=place.source_shape,
         **texts,
-        **affines,
     )
 
 
@@ -213,10 +239,9 @@ def check_grids(volumes: Sequence[Entry]) -> None:
     """Raise StoreError where volumes were prepared with another shape or voxel size than the first."""
     first: tuple[Any, ...] = ()
     for volume in volumes:
-        record = volume.sidecar()
-        affine = np.array(record["affine"])
-        size = np.linalg.norm(affine[:3, :3], axis=0).round(2).tolist()
-        grid = (*record.get("shape", ()), *size)
+        place = Place.of(volume)
+        size = np.linalg.norm(np.array(place.affine)[:3, :3], axis=0).round(2).tolist()
+        grid = (*place.shape, *size)
         first = first or grid
         if grid != first:
             raise StoreError(
