@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from neuromf.data.splits import SPLITS, person
 from neuromf.data.volume import VolumeError, stem
 from neuromf.features.extract import Frame, refuse_irregular
 from neuromf.folders import local_path
+from neuromf.records import read_json_object
 
 log = logging.getLogger("neuromf")
 TAKEN = ("real", "reconstruction", "training")  # names of what stands beside samples
@@ -175,9 +175,9 @@ def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
         if not path.is_file():
             return "", ""
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = read_json_object(path)
             return str(record.get("VAE", "")), str(record.get("VAESha256", ""))
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError):
             return "", ""
     return "", ""
 

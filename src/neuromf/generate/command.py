@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from neuromf.generate.generator import Drawn, Generator
 from neuromf.generate.model import load_model
 from neuromf.pictures import contact_sheets
 from neuromf.progress import progress
+from neuromf.records import read_json_object
 from neuromf.run import open_run, provenance, write_bytes, write_json, write_text
 
 OUTPUT = Output(
@@ -152,7 +152,7 @@ def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
 def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
     """Say whether a sample was written whole by the same model with the same settings."""
     try:
-        record = json.loads(with_ending(path, ".json").read_text(encoding="utf-8"))
+        record = read_json_object(with_ending(path, ".json"))
     except (OSError, ValueError):
         return False
     same = record.pop("Index", None) == index and path.is_file() and record.pop("Sha256", None) == file_sha256(path)
