@@ -125,7 +125,8 @@ def write_list(out: Path, foreign: Sequence[str]) -> str:
 
 
 def set_aside(out: Path) -> None:
-    """Move all that is in `out` into a numbered folder of .replaced/, run.json last, so that it tells whose it is.
+    """Move all that is in `out` into a numbered folder of .replaced/; of run.json a copy, so that it tells whose the
+    folder is until another takes its place.
 
     The folder itself stays: it may be a symbolic link, a mount, or where the user is.
     """
@@ -134,9 +135,10 @@ def set_aside(out: Path) -> None:
     number = 1 + max((int(p.name) for p in places.iterdir() if p.name.isdigit()), default=0)
     place = places / str(number)
     place.mkdir()
-    names = sorted((p.name for p in out.iterdir()), key=lambda name: name == "run.json")
-    for name in names:
-        if name not in {REPLACED, ".lock"}:
+    for name in sorted(p.name for p in out.iterdir()):
+        if name == "run.json":
+            shutil.copyfile(out / name, place / name)
+        elif name not in {REPLACED, ".lock"}:
             (out / name).rename(place / name)
 
 

@@ -22,6 +22,7 @@ from neuromf.folders import (
     FILES,
     REPLACED,
     SHOWN,
+    TEMPORARY,
     Output,
     foreign_files,
     refuse_inputs,
@@ -103,7 +104,8 @@ class _Before(NamedTuple):
 
 def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Before:
     """Return what is in the folder, or refuse it; nothing is changed."""
-    names = frozenset(p.name for p in out.iterdir() if p.name != ".lock") if out.is_dir() else frozenset()
+    found = {p.name for p in out.iterdir()} if out.is_dir() else set()
+    names = frozenset(name for name in found if name != ".lock" and not TEMPORARY.match(name))
     if not names:
         return _Before(names, {})
     if not (resume or overwrite or names <= START):
@@ -122,6 +124,7 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
     killed = before.record.get("state") == "running"
     foreign = foreign_files(out, output, killed=killed) if before.names else []
     if not before.names:
+        remove_temporaries(out)  # of a start that was killed before the folder was its own
         return foreign
     if overwrite or not before.began:
         if foreign:
@@ -130,7 +133,10 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
                 f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
                 "move them elsewhere, or choose another out=FOLDER"
             )
-        set_aside(out)
+        if before.began:
+            set_aside(out)
+        else:
+            _remove_start(out)
         return []
     if (out / REPLACED).is_dir() and not before.record.get("overwrites"):
         raise FileExistsError(
@@ -141,6 +147,12 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
     earlier = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
     refuse_other_config(earlier, text, str(out))
     return foreign
+
+
+def _remove_start(out: Path) -> None:
+    """Delete what a start left that had done nothing; run.json stays, for the next one to replace."""
+    for name in START - {"run.json"}:
+        (out / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
