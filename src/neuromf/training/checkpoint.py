@@ -25,6 +25,10 @@ from neuromf.training.module import MeanFlowModule
 
 log = logging.getLogger("neuromf")
 FORMAT = 1
+HELD = {  # what every checkpoint holds, among others
+    **dict.fromkeys(("network", "averages", "vae", "stats", "meter", "provenance"), dict),
+    **{"config": str, "update": int, "spacing": tuple | list},
+}
 LAST, BEST = "last.ckpt", "best.ckpt"
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)  # USR: before a cluster job's time is over
 
@@ -117,6 +121,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{error}{advice}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise WeightsError(f"{path}: no checkpoint of `neuromf train` in format {FORMAT}")
+    wrong = [name for name, kind in HELD.items() if not isinstance(state.get(name), kind)]
+    if wrong:
+        raise WeightsError(f"{path}: a checkpoint of `neuromf train` holds more: {', '.join(wrong)}")
     return state
 
 
