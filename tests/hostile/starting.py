@@ -61,8 +61,7 @@ def _child(words: list[str], cwd: str, said: str, die_at: int) -> None:
     descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    sys.stdout = open(1, "w", buffering=1, closefd=False)
-    sys.stderr = open(2, "w", buffering=1, closefd=False)
+    sys.stdout.reconfigure(line_buffering=True)
     torch.set_num_threads(1)
     if die_at:
         _die_at(die_at)
