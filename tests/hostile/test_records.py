@@ -18,7 +18,7 @@ READERS = {
         map(LatentStore(folder).__getitem__, range(min(2, len(LatentStore(folder)))))
     ),
     "latents/stats.json": LatentStats.load,
-    "volumes/s0.json": lambda folder: [entry.sidecar() for entry in read_cohort(folder)],
+    "volumes/s0.json": lambda folder: [entry.place() for entry in read_cohort(folder)],
 }
 DAMAGE = {
     "empty": lambda text: b"",

@@ -29,16 +29,24 @@ MANIFEST = (  # the columns of manifest.csv
 )
 
 
-@dataclass(frozen=True)
-class Placed:
-    """What every sidecar says of where its volume lies."""
+Rows = tuple[tuple[float, ...], ...]
 
-    affine: tuple[tuple[float, ...], ...]  # (4, 4), voxels to RAS+ mm
+
+@dataclass(frozen=True)
+class Place:
+    """What the sidecar of a prepared volume says of its grid, and of its scan's."""
+
+    affine: Rows  # (4, 4), voxels to RAS+ mm
     shape: tuple[int, ...] = ()  # (D, H, W)
+    source_affine: Rows = ()
+    source_shape: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.affine) != 4 or any(len(row) != 4 for row in self.affine) or len(self.shape) not in {0, 3}:
-            raise ValueError("affine: 4 x 4 numbers; shape: three")
+        for rows in (self.affine, self.source_affine or self.affine):
+            if len(rows) != 4 or any(len(row) != 4 for row in rows):
+                raise ValueError("affine and source_affine: 4 x 4 numbers")
+        if len(self.shape) not in {0, 3}:
+            raise ValueError(f"shape is {list(self.shape)}: (D, H, W)")
 
 
 @dataclass(frozen=True)
@@ -64,11 +72,13 @@ class Entry:
         """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
         path = self.path.with_name(f"{self.name}.json")
         try:
-            record = read_json_object(path, AGAIN)
+            return read_json_object(path, AGAIN)
         except OSError as error:
             raise ValueError(f"{path} is not readable ({error}): {AGAIN}") from None
-        as_record(record, Placed, str(path), AGAIN)
-        return record
+
+    def place(self) -> Place:
+        """Return where the volume lies. Raises RecordError where its sidecar is not what `prepare` writes."""
+        return as_record(self.sidecar(), Place, str(self.path.with_name(f"{self.name}.json")), AGAIN)
 
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuromf.data.cohort import AGAIN, Entry, read_cohorts
+from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.scans import REJECTED, write_table
 from neuromf.data.volume import VolumeError, file_sha256
 from neuromf.device import Precision, pick_device, say_memory
@@ -35,7 +35,6 @@ from neuromf.latents.store import (
 from neuromf.nets.vae import FrozenVAE, load_vae
 from neuromf.parallel import each
 from neuromf.progress import progress
-from neuromf.records import as_record
 from neuromf.run import open_run, stop_if_disk
 
 log = logging.getLogger("neuromf")
@@ -65,31 +64,6 @@ class Job(NamedTuple):
     name: str
     entries: tuple[Entry, ...]
     device: str
-
-
-Rows = tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the sidecar of a prepared volume says of its grid, and of its scan's."""
-
-    affine: Rows  # (4, 4), voxels to RAS+ mm
-    shape: tuple[int, ...] = ()
-    source_affine: Rows = ()
-    source_shape: tuple[int, ...] = ()
-
-    def __post_init__(self) -> None:
-        for rows in filter(None, (self.affine, self.source_affine)):
-            if len(rows) != 4 or any(len(row) != 4 for row in rows):
-                raise ValueError("affine and source_affine: 4 x 4 numbers")
-        if not self.affine:
-            raise ValueError("affine: 4 x 4 numbers")
-
-    @classmethod
-    def of(cls, volume: Entry) -> Place:
-        """Read it. Raises RecordError where it is not what `prepare` and `phantom` write."""
-        return as_record(volume.sidecar(), cls, str(volume.path.with_name(f"{volume.name}.json")), AGAIN)
 
 
 class Encoded(NamedTuple):
@@ -218,7 +192,7 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
 
 def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     """Return the index entry of a prepared volume."""
-    record, place = volume.sidecar() | volume.record, Place.of(volume)
+    record, place = volume.sidecar() | volume.record, volume.place()
     texts: dict[str, Any] = {
         k: str(record.get(k) or "") for k in ("session", "dataset", "group", "age", "sex", "parent")
     }
@@ -239,7 +213,7 @@ def check_grids(volumes: Sequence[Entry]) -> None:
     """Raise StoreError where volumes were prepared with another shape or voxel size than the first."""
     first: tuple[Any, ...] = ()
     for volume in volumes:
-        place = Place.of(volume)
+        place = volume.place()
         size = np.linalg.norm(np.array(place.affine)[:3, :3], axis=0).round(2).tolist()
         grid = (*place.shape, *size)
         first = first or grid
