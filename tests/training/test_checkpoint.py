@@ -82,7 +82,7 @@ def test_a_truncated_one_is_refused_and_nothing_is_lost(tmp_path, store):
 def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     config = tiny_config(store)
     module = module_of(config)
-    monkeypatch.setattr(module, "state", lambda: {"update": 3})
+    monkeypatch.setattr(module, "state", lambda: {"update": 3, "network": {}, "averages": {}})
     saver = Saver(tmp_path, config, origin(store), Meter(tmp_path, config))
     saver.save(module)
 
