@@ -151,15 +151,24 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
 
 def _remove_start(out: Path) -> None:
     """Delete what a start left that had done nothing; run.json stays, for the next one to replace."""
+    remove_temporaries(out)
     for name in START - {"run.json"}:
         (out / name).unlink(missing_ok=True)
+
+
+class _RunLog(logging.FileHandler):
+    """A run's log; a full disk is told once, by the file that the run cannot write, not by every line of the log."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        if not isinstance(sys.exception(), OSError):
+            super().handleError(record)
 
 
 @contextlib.contextmanager
 def _logged(out: Path, record: dict[str, Any], foreign: list[str]) -> Iterator[None]:
     """Write run.log while the body runs, and how it ended into run.json."""
     started = time.time()
-    handler = logging.FileHandler(out / "run.log", encoding="utf-8")
+    handler = _RunLog(out / "run.log", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger("neuromf")
     log.setLevel(logging.INFO)
