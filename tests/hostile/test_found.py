@@ -1,10 +1,14 @@
 """What the long attacks found, each in a case of its own."""
 
+import contextlib
+import logging
+
 import pytest
 
 from hostile.conftest import fingerprint
 from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.folders import set_aside
+from neuromf.run import _RunLog
 
 TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json")
 ENCODE = ("volumes=volumes", "vae=vae", "shard=2", "sigma=true", "workers=1", "device=cpu", "out=out")
@@ -86,3 +90,22 @@ def test_a_checkpoint_that_lacks_half_is_refused(world, neuromf):
     torch.save({"format": 1}, path)
     code, _, error = neuromf("export", "run=training", "out=out")
     assert (code, "last.ckpt" in error) == (2, True)
+
+
+def test_a_start_killed_before_its_configuration_leaves_nothing_behind(world, neuromf):
+    assert neuromf("generate", *DRAW)[0] == 0
+    before = files(world / "out")
+    (world / "begun").mkdir()
+    (world / "begun" / "run.json").write_bytes((world / "out" / "run.json").read_bytes())
+    (world / "begun" / ".config.0123456789abcdef.tmp.yaml").write_text("model: ")
+    assert neuromf("generate", *DRAW[:-1], "out=begun", "--resume")[0] == 0
+    assert files(world / "begun") == before
+
+
+def test_a_log_on_a_full_disk_prints_no_traceback(capsys):
+    """The disk's error is told once, by the file that cannot be written."""
+    handler = _RunLog("/dev/full")
+    handler.emit(logging.LogRecord("neuromf", logging.INFO, "", 0, "a line", None, None))
+    with contextlib.suppress(OSError):
+        handler.close()
+    assert capsys.readouterr().err == ""
