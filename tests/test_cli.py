@@ -59,7 +59,7 @@ def test_a_folder_in_use_is_refused_before_any_work(tmp_path):
     (tmp_path / "mine.txt").touch()
     result = neuromf("toy", f"out={tmp_path}")
     assert result.returncode == 2
-    assert "is not empty" in result.stderr
+    assert "no run.json of ours" in result.stderr
 
 
 def test_failed_items_are_exit_code_one(tmp_path):

@@ -70,9 +70,9 @@ def test_links_are_listed_and_not_followed(tmp_path):
     (tmp_path / "data" / "scan").touch()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "link").symlink_to(tmp_path / "data")
-    assert folders.foreign_files(tmp_path / "out", Output("x", ()), killed=False) == ["link"]
+    assert folders.foreign_files(tmp_path / "out", Output("x", ())) == ["link"]
     os.rename(tmp_path / "out" / "link", tmp_path / "out" / "a.txt")
-    assert folders.foreign_files(tmp_path / "out", Output("x", ("*.txt",)), killed=True) == []
+    assert folders.foreign_files(tmp_path / "out", Output("x", ("*.txt",))) == []
     folders.set_aside(tmp_path / "out")
     folders.remove_replaced(tmp_path / "out")
     assert (tmp_path / "data" / "scan").exists()

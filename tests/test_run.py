@@ -56,7 +56,7 @@ def test_a_failed_run_says_so(tmp_path):
 def test_a_second_start_is_refused_unless_asked_for(tmp_path):
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "kept").touch()
+        run.write_text(out / "kept", "")
     with (
         pytest.raises(FileExistsError, match=r"--resume continues, --overwrite starts again"),
         opened(out, Outer()),
@@ -82,7 +82,7 @@ def test_a_resumed_run_remembers_its_earlier_starts(tmp_path):
 def test_a_run_that_is_going_on_is_left_alone(tmp_path):
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "kept").touch()
+        run.write_text(out / "kept", "")
     code = f"import time; from pathlib import Path; from neuromf.lock import lock\nwith lock(Path({str(out)!r})):\n"
     writer = subprocess.Popen([sys.executable, "-c", f"{code} print('held', flush=True); time.sleep(60)"], stdout=PIPE)
     try:
@@ -112,11 +112,11 @@ def test_one_of_two_starts_in_one_instant_is_refused(tmp_path):
 def test_what_is_overwritten_stays_until_the_new_run_is_complete(tmp_path, capsys):
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "kept").write_text("hours of work")
+        run.write_text(out / "kept", "hours of work")
     for seed in (1, 2):
         with pytest.raises(ZeroDivisionError), opened(out, Outer(seed=seed), overwrite=True):
             (out / "part").mkdir()
-            (out / "part" / "half").touch()
+            run.write_text(out / "part" / "half", "")
             raise ZeroDivisionError
         assert (out / ".replaced" / "1" / "kept").read_text() == "hours of work"
         assert f"kept in {out / '.replaced'}" in capsys.readouterr().err
@@ -128,7 +128,7 @@ def test_what_is_overwritten_stays_until_the_new_run_is_complete(tmp_path, capsy
 def test_an_overwrite_that_was_killed_as_it_began_does_not_go_on_as_a_resume(tmp_path):
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "kept").touch()
+        run.write_text(out / "kept", "")
     (out / ".replaced" / "1").mkdir(parents=True)
     (out / "kept").rename(out / ".replaced" / "1" / "kept")
     with pytest.raises(FileExistsError, match="stopped as it began"), opened(out, Outer(), resume=True):
@@ -142,7 +142,7 @@ def test_an_overwrite_that_was_killed_as_it_began_does_not_go_on_as_a_resume(tmp
 def test_files_of_the_user_are_not_overwritten(tmp_path, name):
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "one.txt").touch()
+        run.write_text(out / "one.txt", "")
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     (out / name).write_text("mine")
     with (
@@ -158,12 +158,53 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, name):
     assert (out / "one.txt").exists()
 
 
-def test_of_a_killed_run_the_patterns_tell_what_is_ours(tmp_path):
+def test_a_file_that_appears_while_a_run_goes_is_the_users(tmp_path):
+    """Also where the run is killed, and the file is named as the verb names its own."""
     out = tmp_path / "a"
     with opened(out, Outer()):
-        (out / "one.txt").touch()
+        run.write_text(out / "one.txt", "")
+        (out / "mine.txt").write_text("mine")
+    for state in ("finished", "running"):
+        run.write_json(out / "run.json", read(out / "run.json") | {"state": state})
+        with pytest.raises(FileExistsError, match=r"\(mine.txt\)"), opened(out, Outer(), overwrite=True):
+            pass
+    assert (out / "mine.txt").read_text() == "mine"
+    (out / "mine.txt").unlink()
+    with opened(out, Outer(), overwrite=True):
+        assert not (out / "one.txt").exists()
+
+
+def test_what_processes_write_for_a_run_is_its_own(tmp_path):
+    out = tmp_path / "a"
+    code = "from pathlib import Path; from neuromf.run import write_text; write_text(Path({!r}), '')"
+    with opened(out, Outer()):
+        subprocess.run([sys.executable, "-c", code.format(str(out / "theirs.txt"))], check=True)
+    subprocess.run([sys.executable, "-c", code.format(str(out / "later.txt"))], check=True)
+    with pytest.raises(FileExistsError, match=r"\(later.txt\)"), opened(out, Outer(), overwrite=True):
+        pass
+
+
+def test_runs_within_a_run_know_their_own(tmp_path):
+    """As in the demo: a file in the folder of an inner run is the outer's to replace only if a run wrote it."""
+    outer, inner = Output("demo", ("in/**",)), tmp_path / "a" / "in"
+    with run.open_run(tmp_path / "a", Outer(), outer), opened(inner, Outer()):
+        run.write_text(inner / "one.txt", "")
+    (inner / "two.txt").write_text("mine")
+    with (
+        pytest.raises(FileExistsError, match=r"\(in/two.txt\)"),
+        run.open_run(tmp_path / "a", Outer(), outer, overwrite=True),
+    ):
+        pass
+    (inner / "two.txt").unlink()
+    with run.open_run(tmp_path / "a", Outer(), outer, overwrite=True):
+        assert not inner.exists()
+
+
+def test_of_a_run_of_an_earlier_version_the_patterns_tell(tmp_path):
+    out = tmp_path / "a"
+    with opened(out, Outer()):
+        run.write_text(out / "one.txt", "")
     (out / "files.txt").unlink()
-    run.write_json(out / "run.json", read(out / "run.json") | {"state": "running"})
     (out / ".one.0123456789abcdef.tmp.txt").touch()  # half-written
     (out / "stranger").touch()
     with pytest.raises(FileExistsError, match=r"\(stranger\)"), opened(out, Outer(), overwrite=True):
@@ -189,7 +230,7 @@ def test_a_folder_of_another_verb_is_refused(tmp_path):
 def test_out_may_be_a_link_or_here(tmp_path, monkeypatch):
     out = tmp_path / "real"
     with opened(out, Outer()):
-        (out / "kept").touch()
+        run.write_text(out / "kept", "")
     link = tmp_path / "link"
     link.symlink_to(out)
     with opened(link, Outer(seed=1), overwrite=True):
@@ -197,7 +238,7 @@ def test_out_may_be_a_link_or_here(tmp_path, monkeypatch):
     assert link.is_symlink()
     monkeypatch.chdir(out)
     with opened(Path(), Outer(seed=2), overwrite=True):
-        (out / "kept").touch()
+        run.write_text(out / "kept", "")
     assert Path.cwd() == out
     assert read(Path("run.json"))["seed"] == 2
 

@@ -6,6 +6,7 @@ Heavy imports stay inside the verbs.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -109,7 +110,8 @@ def _command(name: str, verb: Verb) -> Callable[..., None]:
             bool, typer.Option("--resume", help="Continue in a folder that an earlier start left.")
         ] = False,
         overwrite: Annotated[
-            bool, typer.Option("--overwrite", help="Delete the folder of an earlier start, and everything in it.")
+            bool,
+            typer.Option("--overwrite", help="Replace what an earlier run of this verb wrote, once this one is done."),
         ] = False,
     ) -> None:
         run_verb(name, verb, words or [], dry_run=dry_run, resume=resume, overwrite=overwrite)
@@ -172,20 +174,51 @@ def run_verb(
 def beside(folder: str, otherwise: Path) -> Path:
     """Return FOLDER-inspection beside a folder; `otherwise` for a URL, or where no folder is given."""
     path = Path(folder)
-    return path.with_name(f"{path.name}-inspection") if path.name and "://" not in folder else otherwise
+    if not folder or "://" in folder:
+        return otherwise
+    name = path.name if path.name not in ("", "..") else path.resolve().name
+    return (path if path.name else path.resolve()).with_name(f"{name}-inspection")
 
 
 for _name, _verb in VERBS.items():
     app.command(_name, short_help=_verb.help, epilog=_epilog(_name, _verb))(_command(_name, _verb))
 
 
+class _Unbreakable:
+    """Standard output that goes on when its reader has gone: `| head -1` ends no run."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def _try(self, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
+
+
 def main() -> None:
     """Run the command line; a refusal is one line on stderr and exit code 2, with the traceback in the run's log."""
+    stdout = sys.stdout
+    sys.stdout = _Unbreakable(stdout)
     try:
         app()
+        sys.stdout.flush()
     except (ValueError, TypeError, OSError) as error:
         typer.echo(f"neuromf: {error}", err=True)
         sys.exit(2)
+    finally:
+        sys.stdout = stdout
 
 
 if __name__ == "__main__":

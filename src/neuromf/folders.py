@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import re
 import secrets
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+RUN = "NEUROMF_RUN"  # environment variable: the folder of the run that a process works for
 FILES = "files.txt"  # what a run has written, one path a line, relative to its folder
 REPLACED = ".replaced"  # where the files of an earlier run wait until the new one is complete
 COMMON = ("config.yaml", "run.json", "run.log", ".lock", FILES)  # of every run
 DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # left by file browsers
 TEMPORARY = re.compile(r"^\..*\.[0-9a-f]{16}\.tmp(\..+)?$")  # see `temporary_name`
 SHOWN = 3  # files that an error names
+_noted: set[tuple[str, str]] = set()  # folder and name of what this process wrote down
 LONGEST_STEM = 60  # characters of a name that its temporary name repeats: names end at 255
 
 
@@ -30,11 +33,16 @@ class Output:
 
     verb: str
     patterns: tuple[str, ...]
+    loose: tuple[str, ...] = ()  # of these, what is not written through `run.atomic`, by other libraries for example
+
+    def loosely(self, path: str) -> bool:
+        """Return True if a path is one that others write for the verb."""
+        return any(_matches(path, p) for p in self.loose)
 
     def writes(self, path: str) -> bool:
         """Return True if a path, relative to the folder, is one that the verb writes."""
         name = PurePosixPath(path).name
-        own = (*COMMON, *self.patterns)
+        own = (*COMMON, *self.patterns, *self.loose)
         return name in DROPPINGS or bool(TEMPORARY.match(name)) or any(_matches(path, p) for p in own)
 
 
@@ -100,28 +108,53 @@ def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) 
         raise FileExistsError(f"out={out} {how} {given}: choose a folder beside it, out={_beside(path)} for example")
 
 
-def foreign_files(out: Path, output: Output, *, killed: bool) -> list[str]:
+def foreign_files(out: Path, output: Output) -> list[str]:
     """Return the files in `out` that no run of this verb wrote, relative to it.
 
-    A run that ended left a list of its files; of one that was killed, or of an earlier version, the patterns tell.
+    A run writes the names of its files down before they appear (`note`); of one of an earlier version,
+    which did not, the patterns tell alone.
     """
     listed = _listed(out)
     found = []
     for path in _files(out):
         relative = path.relative_to(out).as_posix()
-        if relative in listed or relative.startswith(f"{REPLACED}/"):
+        if relative.startswith(f"{REPLACED}/"):
             continue
-        trusted = killed or not listed or relative in COMMON or TEMPORARY.match(path.name) or path.name in DROPPINGS
-        if not (trusted and output.writes(relative)):
+        own = not listed or relative in listed or path.name in COMMON or output.loosely(relative)
+        passing = path.name in DROPPINGS or TEMPORARY.match(path.name)
+        if not (passing or (own and output.writes(relative))):
             found.append(relative)
     return sorted(found)
 
 
-def write_list(out: Path, foreign: Sequence[str]) -> str:
-    """Return the text of files.txt: every file in `out` but the foreign ones."""
-    strangers = set(foreign)
-    own = sorted(p.relative_to(out).as_posix() for p in _files(out))
-    return "".join(f"{path}\n" for path in own if path not in strangers and not path.startswith(f"{REPLACED}/"))
+def note(path: Path) -> None:
+    """Write down that the run under way, here or in the process that started this one, makes the file `path`."""
+    folder = os.environ.get(RUN)
+    if folder is None or not path.absolute().is_relative_to(folder):
+        return
+    name = path.absolute().relative_to(folder).as_posix()
+    if (folder, name) not in _noted:
+        _noted.add((folder, name))
+        with (Path(folder) / FILES).open("a", encoding="utf-8") as stream:
+            stream.write(f"{name}\n")
+
+
+@contextlib.contextmanager
+def noting(out: Path, output: Output) -> Iterator[None]:
+    """Let `note` write into files.txt of `out` while the body runs, in the processes that it starts too."""
+    if not (out / FILES).exists():  # of an earlier version: the patterns tell what it wrote
+        own = [p.relative_to(out).as_posix() for p in _files(out)]
+        (out / FILES).write_text("".join(f"{name}\n" for name in own if output.writes(name)), encoding="utf-8")
+    before = os.environ.get(RUN)
+    _noted.difference_update({known for known in _noted if known[0] == str(out.absolute())})
+    os.environ[RUN] = str(out.absolute())
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(RUN, None)
+        else:
+            os.environ[RUN] = before
 
 
 def set_aside(out: Path) -> None:
@@ -151,7 +184,7 @@ def remove_replaced(out: Path) -> None:
 def say_kept(out: Path) -> None:
     """Tell where the files of the earlier run are, when the one that was to replace it did not end well."""
     if (out / REPLACED).is_dir():
-        print(f"what it was to replace is kept in {out / REPLACED} until a run is complete", file=sys.stderr)
+        print(f"the earlier results are kept in {out / REPLACED} until a run is complete", file=sys.stderr)
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -172,10 +205,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _listed(out: Path) -> set[str]:
-    try:
-        return set((out / FILES).read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError):
-        return set()
+    """Return what runs in `out`, and in folders below it, wrote down."""
+    found: set[str] = set()
+    for path in (p for p in _files(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts):
+        names = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        found |= {(path.parent / name).relative_to(out).as_posix() for name in names if name}
+    return found
 
 
 def _flat(values: Iterable[Any]) -> list[str]:

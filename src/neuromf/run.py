@@ -25,13 +25,14 @@ from neuromf.folders import (
     TEMPORARY,
     Output,
     foreign_files,
+    note,
+    noting,
     refuse_inputs,
     remove_replaced,
     remove_temporaries,
     say_kept,
     set_aside,
     temporary_name,
-    write_list,
 )
 from neuromf.lock import lock
 from neuromf.records import read_json_object
@@ -58,23 +59,25 @@ def open_run(
 ) -> Iterator[Path]:
     """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and run.log, for the body to fill.
 
-    run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what was written. With
-    `overwrite` the files of an earlier run of the same verb are deleted when the body has ended well, not before.
+    run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what is written, each file
+    before it appears. With `overwrite` the files of an earlier run of the same verb are deleted when the body has
+    ended well, not before.
 
     Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`, lies in one; where
     another run is writing it; where it holds files and neither `resume` nor `overwrite` is asked for; where it is of
     another verb or nobody's; and, with `overwrite`, where it holds files that no run of the verb wrote.
     Raises ConfigError where a resumed run had another configuration.
     """
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file: choose another folder with out=FOLDER")
+    if (out.exists() or out.is_symlink()) and not out.is_dir():
+        what = "a file" if out.exists() else "a link that leads nowhere"
+        raise FileExistsError(f"{out} is {what}: choose another folder with out=FOLDER")
     refuse_inputs(out, inputs, overwrite=overwrite)
     text = to_yaml(config)
     before = _look(out, output, resume=resume, overwrite=overwrite)  # refused before anything is touched
     out.mkdir(parents=True, exist_ok=True)
     with lock(out):
         before = _look(out, output, resume=resume, overwrite=overwrite)  # again: another start may have been faster
-        foreign = _make_room(out, output, before, text, resume=resume, overwrite=overwrite)
+        _make_room(out, output, before, text, resume=resume, overwrite=overwrite)
         record = provenance() | {
             "verb": output.verb,
             "seed": getattr(config, "seed", None),
@@ -86,7 +89,7 @@ def open_run(
             record["earlier"] = [*before.record.pop("earlier", []), before.record]
         write_json(out / "run.json", record)  # first: it makes the folder ours
         write_text(out / "config.yaml", text)
-        with _logged(out, record, foreign):
+        with noting(out, output), _logged(out, record):
             yield out
 
 
@@ -108,36 +111,29 @@ def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Befor
     names = frozenset(name for name in found if name != ".lock" and not TEMPORARY.match(name))
     if not names:
         return _Before(names, {})
+    record = _own_record(out)
     if not (resume or overwrite or names <= START):
         raise FileExistsError(
             f"{out} is not empty: --resume continues, --overwrite starts again, or choose another out=FOLDER"
         )
-    record = _own_record(out)
     verb = record.get("verb", output.verb)  # earlier versions did not write it
     if verb != output.verb:
         raise FileExistsError(f"{out} was written by `neuromf {verb}`, not {output.verb}: choose another out=FOLDER")
     return _Before(names, record)
 
 
-def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool) -> list[str]:
-    """Set aside what is to be replaced, or check that the run can go on; return the files that are not ours."""
-    killed = before.record.get("state") == "running"
-    foreign = foreign_files(out, output, killed=killed) if before.names else []
+def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool) -> None:
+    """Set aside what is to be replaced, or check that the run can go on."""
     if not before.names:
         remove_temporaries(out)  # of a start that was killed before the folder was its own
-        return foreign
-    if overwrite or not before.began:
-        if foreign:
-            more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
-            raise FileExistsError(
-                f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
-                "move them elsewhere, or choose another out=FOLDER"
-            )
-        if before.began:
-            set_aside(out)
-        else:
-            _remove_start(out)
-        return []
+        return
+    if overwrite and before.began:
+        refuse_foreign(out, output)
+        set_aside(out)
+        return
+    if not resume:
+        _remove_start(out)
+        return
     if (out / REPLACED).is_dir() and not before.record.get("overwrites"):
         raise FileExistsError(
             f"{out}: an earlier --overwrite was stopped as it began: start with --overwrite again, or "
@@ -146,7 +142,17 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
     remove_temporaries(out)
     earlier = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
     refuse_other_config(earlier, text, str(out))
-    return foreign
+
+
+def refuse_foreign(out: Path, output: Output) -> None:
+    """Raise FileExistsError where `out` holds files that no run of the verb wrote."""
+    foreign = foreign_files(out, output)
+    if foreign:
+        more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        raise FileExistsError(
+            f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
+            "move them elsewhere, or choose another out=FOLDER"
+        )
 
 
 def _remove_start(out: Path) -> None:
@@ -165,7 +171,7 @@ class _RunLog(logging.FileHandler):
 
 
 @contextlib.contextmanager
-def _logged(out: Path, record: dict[str, Any], foreign: list[str]) -> Iterator[None]:
+def _logged(out: Path, record: dict[str, Any]) -> Iterator[None]:
     """Write run.log while the body runs, and how it ended into run.json."""
     started = time.time()
     handler = _RunLog(out / "run.log", encoding="utf-8")
@@ -181,10 +187,10 @@ def _logged(out: Path, record: dict[str, Any], foreign: list[str]) -> Iterator[N
         _say_how_it_ended(log, error, stopped)
         say_kept(out)
         with contextlib.suppress(OSError):  # a full disk is told by the error that it caused
-            _close_run(out, record, "interrupted" if stopped else "failed", started, foreign)
+            _close_run(out, record, "interrupted" if stopped else "failed", started)
         raise
     else:
-        _close_run(out, record, "finished", started, foreign)
+        _close_run(out, record, "finished", started)
     finally:
         log.removeHandler(handler)
         handler.close()
@@ -197,9 +203,7 @@ def _say_how_it_ended(log: logging.Logger, error: BaseException, stopped: bool) 
         log.error("stopped by %s: %s", type(error).__name__, error, exc_info=error)
 
 
-def _close_run(out: Path, record: dict[str, Any], state: str, started: float, foreign: list[str]) -> None:
-    write_text(out / FILES, "")  # it is in its own list
-    write_text(out / FILES, write_list(out, foreign))
+def _close_run(out: Path, record: dict[str, Any], state: str, started: float) -> None:
     write_json(out / "run.json", record | {"state": state, "seconds": round(time.time() - started, 1)})
 
 
@@ -242,6 +246,7 @@ def write_json(path: Path, value: Any) -> None:
 def atomic(path: Path) -> Iterator[Path]:
     """Give a temporary name of the same ending, which becomes `path` if the body ends well and is removed if not."""
     temporary = temporary_name(path)
+    note(path)
     try:
         temporary.touch(exist_ok=False)
         yield temporary
@@ -281,7 +286,7 @@ def refuse_other_config(before: str, now: str, what: str) -> None:
         shown = "; ".join(" ".join(line.split()) for line in changed[:4])
         raise ConfigError(
             f"{what} was started with another configuration ({shown}): repeat that one, or choose another out=FOLDER "
-            "(a training then begins with start=MODEL); --overwrite deletes what is there"
+            "(a training then begins with start=MODEL); --overwrite replaces what is there"
         )
 
 

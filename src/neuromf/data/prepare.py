@@ -70,9 +70,8 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
     """
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
-    with open_run(
-        out, config, OUTPUT, [config.input, [scan.path for scan in scans]], resume=resume, overwrite=overwrite
-    ):
+    inputs = [config.input, [file for scan in scans for file in (scan.path, scan.mask)]]
+    with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         records: list[dict[str, Any]] = []
         rejected: list[tuple[Scan, str]] = []
         duplicates: list[tuple[Scan, str]] = []

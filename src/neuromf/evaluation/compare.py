@@ -13,7 +13,7 @@ from neuromf.evaluation.suite import judge
 from neuromf.folders import Output
 from neuromf.run import open_run
 
-OUTPUT = Output("compare", RESULT_FILES)
+OUTPUT = Output("compare", RESULT_FILES, loose=("synthseg/**",))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from neuromf.evaluation.suite import judge
 from neuromf.folders import Output
 from neuromf.run import open_run
 
-OUTPUT = Output("evaluate", RESULT_FILES)
+OUTPUT = Output("evaluate", RESULT_FILES, loose=("synthseg/**",))
 
 
 @dataclass(frozen=True)

@@ -244,7 +244,8 @@ class Bench:
         items = []
         chosen = real.volumes.drawn(self.config.reconstructions, self.config.seed).items
         with progress("volumes") as bar:
-            for item in bar.track(chosen, description="reconstruct"):
+            task = bar.add_task("reconstruct", total=len(chosen))
+            for item in chosen:
                 volume = read_prepared(item.path, real.features.job)
                 with say_memory(f"reconstructing {item.name}", "decode_memory_gb=4, or vae=none"):
                     z = vae.encode(torch.from_numpy(volume.voxels)[None, None])
@@ -252,6 +253,7 @@ class Bench:
                 path = folder / f"{item.name}.nii.gz"
                 write_volume(path, Volume(voxels, volume.affine))
                 items.append(Item(path, item.name, item.person))
+                bar.advance(task)
         return self.measure(VolumeSet("reconstruction", tuple(items)), measures)
 
     def equal_files(self, one: Material, other: Material) -> int:

@@ -25,7 +25,7 @@ from neuromf.run import write_json, write_text
 
 RESULT_FILES = (
     *("scores.json", "scores.csv", "rejected.csv", "index.html", "figures/*.png"),
-    *("reconstructions/*.nii.gz", "synthseg/**"),
+    "reconstructions/*.nii.gz",
 )
 MERITS = ("fid", "kid", "swd")
 

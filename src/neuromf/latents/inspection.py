@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from neuromf.folders import Output
+from neuromf.folders import Output, local_path
 from neuromf.latents.encode import channel_table
 from neuromf.latents.statistics import LatentStats, latent_statistics
 from neuromf.latents.store import LatentStore
@@ -32,6 +32,8 @@ def run(config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bo
     """
     if not config.latents:
         raise ValueError("name a latent store: neuromf inspect latents/")
+    if "://" not in config.latents:
+        config = replace(config, latents=str(local_path(config.latents).resolve()))  # however it was spelled
     store = LatentStore(config.latents)
     again = (out / "latents.png").is_file() and not overwrite  # a second look writes the same two files anew
     with open_run(out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite):

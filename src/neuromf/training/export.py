@@ -23,7 +23,7 @@ from neuromf.run import open_run
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import TrainConfig, here
 
-OUTPUT = Output("export", MODEL_FILES)
+OUTPUT = Output("export", MODEL_FILES, loose=("vae/*",))
 ONLINE = -1.0  # in place of a decay: the weights themselves
 
 

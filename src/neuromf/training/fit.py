@@ -44,9 +44,10 @@ OUTPUT = Output(
     "train",
     (
         *("checkpoints/*.ckpt", "log.csv", "samples/update-*", "diagnostics.csv", "diagnostics/update-*"),
-        *("evaluation.csv", "evaluation.json", "evaluation/real-*", "tensorboard/**"),
+        *("evaluation.csv", "evaluation.json", "evaluation/real-*"),
         *(f"model/{name}" for name in MODEL_FILES),
     ),
+    loose=("checkpoints/update-*.ckpt", "tensorboard/**", "model/vae/*"),
 )
 
 
