@@ -209,7 +209,8 @@ def _listed(out: Path) -> set[str]:
     found: set[str] = set()
     for path in (p for p in _files(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts):
         names = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        found |= {(path.parent / name).relative_to(out).as_posix() for name in names if name}
+        inner = path.parent.relative_to(out).as_posix()
+        found |= {name if inner == "." else f"{inner}/{name}" for name in names if name}
     return found
 
 
