@@ -17,6 +17,7 @@ from typing import Any
 RUN = "NEUROMF_RUN"  # environment variable: the folder of the run that a process works for
 FILES = "files.txt"  # what a run has written, one path a line, relative to its folder
 REPLACED = ".replaced"  # where the files of an earlier run wait until the new one is complete
+START = {"config.yaml", "run.json", "run.log", FILES}  # what a run writes before it has done anything
 COMMON = ("config.yaml", "run.json", "run.log", ".lock", FILES)  # of every run
 DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # left by file browsers
 TEMPORARY = re.compile(r"^\..*\.[0-9a-f]{16}\.tmp(\..+)?$")  # see `temporary_name`
@@ -139,6 +140,17 @@ def note(path: Path) -> None:
             stream.write(f"{name}\n")
 
 
+def refuse_foreign(out: Path, output: Output) -> None:
+    """Raise FileExistsError where `out` holds files that no run of the verb wrote."""
+    foreign = foreign_files(out, output)
+    if foreign:
+        more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
+        raise FileExistsError(
+            f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
+            "move them elsewhere, or choose another out=FOLDER"
+        )
+
+
 @contextlib.contextmanager
 def noting(out: Path, output: Output) -> Iterator[None]:
     """Let `note` write into files.txt of `out` while the body runs, in the processes that it starts too."""
@@ -173,6 +185,13 @@ def set_aside(out: Path) -> None:
             shutil.copyfile(out / name, place / name)
         elif name not in {REPLACED, ".lock"}:
             (out / name).rename(place / name)
+
+
+def remove_start(out: Path) -> None:
+    """Delete what a start left that had done nothing; run.json stays, for the next one to replace."""
+    remove_temporaries(out)
+    for name in START - {"run.json"}:
+        (out / name).unlink(missing_ok=True)
 
 
 def remove_replaced(out: Path) -> None:

@@ -19,16 +19,16 @@ from typing import Any, NamedTuple
 
 from neuromf.config import ConfigError, to_yaml
 from neuromf.folders import (
-    FILES,
     REPLACED,
-    SHOWN,
+    START,
     TEMPORARY,
     Output,
-    foreign_files,
     note,
     noting,
+    refuse_foreign,
     refuse_inputs,
     remove_replaced,
+    remove_start,
     remove_temporaries,
     say_kept,
     set_aside,
@@ -40,7 +40,6 @@ from neuromf.records import read_json_object
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
 FREE = ("workers:", "'n':", "loaders:")  # what a resumed run may change: how fast, how many
-START = {"config.yaml", "run.json", "run.log", FILES}  # what a run writes before it has done anything
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -132,7 +131,7 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
         set_aside(out)
         return
     if not resume:
-        _remove_start(out)
+        remove_start(out)
         return
     if (out / REPLACED).is_dir() and not before.record.get("overwrites"):
         raise FileExistsError(
@@ -140,26 +139,9 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
             f"move the files in {out / REPLACED} back"
         )
     remove_temporaries(out)
-    earlier = (out / "config.yaml").read_text(encoding="utf-8") if (out / "config.yaml").is_file() else text
-    refuse_other_config(earlier, text, str(out))
-
-
-def refuse_foreign(out: Path, output: Output) -> None:
-    """Raise FileExistsError where `out` holds files that no run of the verb wrote."""
-    foreign = foreign_files(out, output)
-    if foreign:
-        more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
-        raise FileExistsError(
-            f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
-            "move them elsewhere, or choose another out=FOLDER"
-        )
-
-
-def _remove_start(out: Path) -> None:
-    """Delete what a start left that had done nothing; run.json stays, for the next one to replace."""
-    remove_temporaries(out)
-    for name in START - {"run.json"}:
-        (out / name).unlink(missing_ok=True)
+    if (out / "config.yaml").is_file():
+        earlier = (out / "config.yaml").read_text(encoding="utf-8", errors="replace")
+        refuse_other_config(earlier, text, str(out))
 
 
 class _RunLog(logging.FileHandler):

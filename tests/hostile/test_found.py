@@ -109,3 +109,11 @@ def test_a_log_on_a_full_disk_prints_no_traceback(capsys):
     with contextlib.suppress(OSError):
         handler.close()
     assert capsys.readouterr().err == ""
+
+
+def test_a_configuration_that_is_no_text_is_another_configuration(world, neuromf):
+    assert neuromf("generate", *DRAW)[0] == 0
+    path = world / "out" / "config.yaml"
+    path.write_bytes(path.read_bytes() + b"\x8e\xbf")
+    code, _, error = neuromf("generate", *DRAW, "--resume")
+    assert (code, "out was started with another configuration" in error) == (2, True)

@@ -30,7 +30,9 @@ def test_threads_change_no_prepared_volume(made, tmp_path):
             made,
             OMP_NUM_THREADS=threads,
         )
-        assert run.wait(240) == 0, run.stderr.read()
+        with run:
+            assert run.communicate(timeout=240)[1].count("Traceback") == 0
+        assert run.returncode == 0
     assert result(tmp_path / "1" / "out") == result(tmp_path / "2" / "out")
 
 
@@ -66,10 +68,10 @@ def test_samples_in_any_order_and_subset_have_the_same_bytes(made, tmp_path):
 def test_a_reader_that_went_away_spoils_no_file(verb, made, tmp_path):
     """As in `neuromf generate ... | head -0`: what is written is whole, and goes on with --resume."""
     words = [verb, *LONG[verb]]
-    run = program([*words, f"out={tmp_path}/piped/out"], made)
-    run.stdout.close()
-    error = run.stderr.read()
-    assert run.wait(240) in {0, 1, 2, 120}, error
+    with program([*words, f"out={tmp_path}/piped/out"], made) as run:
+        run.stdout.close()
+        error = run.stderr.read()
+    assert run.returncode in {0, 1, 2, 120}, error
     assert "Traceback" not in error
     for folder in ("piped", "whole"):
         code, said = called([*words, f"out={tmp_path}/{folder}/out", "--resume"], made)
