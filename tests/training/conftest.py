@@ -39,7 +39,7 @@ def latent_store(
     latent_statistics(LatentStore(folder)).save(folder)
     if broken >= 0:
         part[broken][1][0, 0, 0, 0] = torch.nan
-        write_shard(folder, "shard-00000", vae, part)
+        write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
     return folder
 
 
