@@ -53,7 +53,7 @@ class DemoConfig:
 
     brains: int = 8  # drawn from the model that ships with the package
     phantoms: int = 32
-    updates: int = 200
+    updates: int = 100
     batch: int = 4
     samples: int = 4  # drawn from the short training
     seed: int = 0
