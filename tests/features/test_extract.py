@@ -143,7 +143,9 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path):
     (tmp_path / "device_T1w.nii.gz").symlink_to("/dev/zero")
     found, failed = measure_all(paths_of(tmp_path), job(tmp_path))
     assert found == []
-    assert [why.split(":")[0] for _, why in failed] == ["is a device or socket", "is a folder", "is a pipe"]
+    assert [why.split(":")[0] for _, why in failed] == [
+        f"is no regular file but {kind}" for kind in ("a device or socket", "a folder", "a pipe")
+    ]
 
 
 def test_nan_is_never_repaired_in_silence(tmp_path):

@@ -109,7 +109,8 @@ def write_volume(path: Path, volume: Volume) -> None:
 def require_file(path: Path) -> None:
     """Raise VolumeError for what is no regular file: a pipe or a device would be waited on for ever."""
     if path.exists() and not path.is_file():
-        raise VolumeError(f"{path}: is no regular file but a folder, pipe or device: a volume's file is needed")
+        kind = "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device or socket"
+        raise VolumeError(f"{path}: is no regular file but {kind}: a file is expected")
 
 
 def refuse_broken(path: Path, volume: Volume) -> None:

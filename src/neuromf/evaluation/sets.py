@@ -14,8 +14,8 @@ from neuromf.data.cohort import read_cohort
 from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS, person
-from neuromf.data.volume import VolumeError, stem
-from neuromf.features.extract import Frame, refuse_irregular
+from neuromf.data.volume import VolumeError, require_file, stem
+from neuromf.features.extract import Frame
 from neuromf.folders import local_path
 from neuromf.records import read_json_object
 
@@ -143,7 +143,7 @@ def frame_of(volumes: VolumeSet) -> Frame:
     reasons = []
     for item in volumes.items:
         try:
-            refuse_irregular(item.path)
+            require_file(item.path)
             return Frame.of(read_volume(item.path).canonical())
         except (VolumeError, OSError) as error:
             reasons.append(str(error))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
-from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256
+from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, require_file
 from neuromf.features.cache import Cache, CacheError
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
@@ -121,7 +121,7 @@ def measure_file(job: Job, path: Path) -> str:
 
     Raises VolumeError where it is no volume in [0, 1], FrameError where it has another size.
     """
-    refuse_irregular(path)
+    require_file(path)
     try:
         sha256 = file_sha256(path)
     except OSError as error:
@@ -140,13 +140,6 @@ def measure_file(job: Job, path: Path) -> str:
             raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
         job.cache.write(key_of(measure, job), sha256, values | {FRAME: frame})
     return sha256
-
-
-def refuse_irregular(path: Path) -> None:
-    """Raise VolumeError for what is there and is no file, before it is opened: a FIFO would wait for ever."""
-    if path.exists() and not path.is_file():
-        kind = "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device or socket"
-        raise VolumeError(f"{path}: is {kind}: a file is expected")
 
 
 def kept_frame(measure: Measure, job: Job, sha256: str) -> Frame:
