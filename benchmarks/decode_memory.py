@@ -20,8 +20,8 @@ from typing import Any
 def measure(vae_name: str, size: int, bound: float | None) -> dict[str, Any]:
     import torch
 
-    from neuromf.nets.tiling import tile_size
-    from neuromf.nets.vae import load_vae
+    from neuromf.autoencoder.load import load_vae
+    from neuromf.autoencoder.tiling import tile_size
 
     vae = load_vae(vae_name)
     z = torch.randn(1, vae.channels, size, size, size, generator=torch.Generator().manual_seed(0))

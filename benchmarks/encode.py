@@ -22,7 +22,7 @@ CASES = ["small:80x96x80", "maisi-random:80x96x80", "small:192x192x192", "maisi-
 def measure(case: str, rounds: int) -> dict[str, Any]:
     import torch
 
-    from neuromf.nets.vae import load_vae
+    from neuromf.autoencoder.load import load_vae
 
     name, _, size = case.partition(":")
     vae = load_vae(name)

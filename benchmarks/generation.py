@@ -20,13 +20,13 @@ import torch
 from monai.networks.schedulers.rectified_flow import RFlowScheduler
 from torch import Tensor
 
-from neuromf.data.volume import Volume, write_volume
-from neuromf.device import Precision
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.load import load_vae
+from neuromf.data.volume import Volume, centred_affine, write_volume
 from neuromf.flow import sample
-from neuromf.generate.generator import centred_affine
-from neuromf.generate.model import load_model
+from neuromf.generation.model import load_model
 from neuromf.nets import BRAIN, DualTimeUNet
-from neuromf.nets.vae import FrozenVAE, load_vae
+from neuromf.runtime.device import Precision
 from step import hardware, network_with_weights
 
 STEPS = 30

@@ -37,7 +37,7 @@ def main() -> None:
     from monai_pipeline import pipeline
     from neuromf.data.preprocess import Preprocessing, preprocess
     from neuromf.data.reading import read_volume
-    from neuromf.data.strip import StripConfig
+    from neuromf.data.skullstrip import StripConfig
     from neuromf.data.volume import write_volume
 
     torch.set_num_threads(1)
@@ -97,7 +97,7 @@ def difference(volume: Any, steps: Any, theirs: Any, affine: Any) -> float:
 
     from neuromf.data.preprocess import scale, without_background
     from neuromf.data.resample import Grid, resample
-    from neuromf.data.strip import find_brain
+    from neuromf.data.skullstrip import find_brain
 
     canonical = volume.canonical()
     kept, brain, _ = find_brain(canonical, steps.strip)

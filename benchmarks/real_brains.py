@@ -18,18 +18,18 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from neuromf.autoencoder.load import load_vae
 from neuromf.flow import composition_residual, sample
-from neuromf.generate.generator import noise_of
+from neuromf.generation.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
-from neuromf.metrics.distances import sliced_wasserstein
+from neuromf.metrics.wasserstein import sliced_wasserstein
 from neuromf.nets import DualTimeUNet
-from neuromf.nets.vae import load_vae
-from neuromf.nets.weights import load_strict
-from neuromf.pictures import save, sheet, slices
-from neuromf.run import atomic
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.pretrained.statedict import load_strict
+from neuromf.reporting.slices import save, sheet, slices
+from neuromf.runtime.run import atomic
 from neuromf.training.export import trained_config
+from neuromf.training.state import read_checkpoint
 from step import hardware
 
 CALLS = {"MeanFlow": (1, 2, 5, 10), "rectified flow": (1, 2, 5, 10, 30, 50)}

@@ -36,12 +36,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=48)
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    measure(options)
 
+
+def measure(options: argparse.Namespace) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
+    from neuromf.autoencoder.frozen import VAEIdentity
     from neuromf.latents import LatentEntry, LatentStore
-    from neuromf.latents.store import VAEIdentity, write_index, write_shard
+    from neuromf.latents.store import write_index, write_shard
 
     try:
         import h5py

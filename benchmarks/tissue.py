@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from neuromf.data.labels import labelled_brain, without_parcels
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.reading import read_volume
-from neuromf.morphology.tissue import METHOD, segment
-from neuromf.parallel import each
-from neuromf.run import write_json
+from neuromf.phantoms.labels import labelled_brain, without_parcels
+from neuromf.runtime.parallel import each
+from neuromf.runtime.run import write_json
+from neuromf.segmentation.tissue import METHOD, segment
 from step import hardware
 
 TRUE = {  # FreeSurfer's labels

@@ -20,14 +20,14 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from neuromf import config as settings
 from neuromf.nets import DualTimeUNet
-from neuromf.training import fit
+from neuromf.runtime import config as settings
+from neuromf.training import command as fit
 from neuromf.training.batches import Batch, Batches, loader
 from neuromf.training.config import TrainConfig
 from neuromf.training.diagnostics import DiagnosticsLook
-from neuromf.training.meter import Meter
-from neuromf.training.module import MeanFlowModule
+from neuromf.training.log import Meter
+from neuromf.training.loop import MeanFlowModule
 from step import hardware, usual_loss
 
 WAYS = {

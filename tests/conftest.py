@@ -12,15 +12,15 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
+from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.small import SmallVAE, SmallVAEConfig, save_small
 from neuromf.data.cohort import finish_cohort, save_entry
 from neuromf.data.scans import Scan
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
 from neuromf.flow.path import per_sample
-from neuromf.latents.store import LatentEntry, VAEIdentity, write_index, write_shard
+from neuromf.latents.store import LatentEntry, write_index, write_shard
 from neuromf.nets import DualTimeUNet, UNetConfig
-from neuromf.nets.small_vae import SmallVAE, SmallVAEConfig
-from neuromf.nets.vae import save_small
 
 torch.set_num_threads(1)  # tests run side by side
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from neuromf import config as settings
 from neuromf.demo import DemoConfig, loss_curve, mean_seconds, run, training_config
+from neuromf.runtime import config as settings
 from neuromf.verbs import VERBS
 
 QUICK = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from neuromf import cli
-from neuromf import config as settings
+from neuromf.runtime import config as settings
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "src" / "neuromf").rglob("*.py"))

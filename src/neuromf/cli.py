@@ -56,8 +56,8 @@ def keys_command(
     prefix: Annotated[str, typer.Argument(metavar="[KEY]", help="Show only keys that begin so.")] = "",
 ) -> None:
     """Say what a verb's keys mean: each with the value that it has if none is given."""
-    from neuromf import config as settings
-    from neuromf.keys import describe
+    from neuromf.runtime import config as settings
+    from neuromf.runtime.keys import describe
 
     if name not in VERBS:
         raise settings.ConfigError(f"unknown verb {name!r}: {', '.join(VERBS)}")
@@ -76,7 +76,7 @@ app.add_typer(weights, name="weights")
 @weights.command("list")
 def weights_list() -> None:
     """Say which weights are known, and which are here."""
-    from neuromf.nets.checkpoints import describe
+    from neuromf.pretrained.download import describe
 
     typer.echo(describe())
 
@@ -91,9 +91,10 @@ def weights_get(
     ] = None,
 ) -> None:
     """Fetch weights from their hub, or take them from a file; check them; keep them as safetensors."""
-    from neuromf.nets.checkpoints import REMOTES, get_weights
+    from neuromf.fetch import fetch
+    from neuromf.pretrained.download import REMOTES
 
-    path = get_weights(name, source)
+    path = fetch(name, source)
     remote = REMOTES[name]
     typer.echo(f"{path} ({remote.licence})")
     if remote.notice:
@@ -135,9 +136,9 @@ def run_verb(
     name: str, verb: Verb, words: list[str], *, dry_run: bool = False, resume: bool = False, overwrite: bool = False
 ) -> None:
     """Resolve the configuration of a verb and call its function; with `dry_run` print the configuration instead."""
-    from neuromf import config as settings
-    from neuromf.folders import local_path
-    from neuromf.run import Stopped
+    from neuromf.runtime import config as settings
+    from neuromf.runtime.folders import local_path
+    from neuromf.runtime.run import Stopped
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     words = [word for word in words if not word.startswith("out=")]

@@ -20,27 +20,27 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from neuromf import config as settings
-from neuromf.data.cohort import picture, read_cohort
-from neuromf.data.phantom import PhantomConfig
-from neuromf.data.phantom import run as phantom
-from neuromf.data.reading import read_volume
+from neuromf.autoencoder.load import load_vae
+from neuromf.data.cohort import read_cohort
+from neuromf.data.reading import picture, read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import MIDDLE, mni152
 from neuromf.data.volume import Volume
-from neuromf.device import has_bf16, pick_device
-from neuromf.folders import Output
-from neuromf.generate.command import GenerateConfig, with_ending
-from neuromf.generate.command import run as generate
+from neuromf.generation.command import GenerateConfig, with_ending
+from neuromf.generation.command import run as generate
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
-from neuromf.nets.vae import load_vae
-from neuromf.pictures import Picture, data_uri, slices
-from neuromf.run import open_run, write_text
+from neuromf.phantoms.command import PhantomConfig
+from neuromf.phantoms.command import run as phantom
+from neuromf.reporting.slices import Picture, data_uri, slices
+from neuromf.runtime import config as settings
+from neuromf.runtime.device import has_bf16, pick_device
+from neuromf.runtime.folders import Output
+from neuromf.runtime.run import open_run, write_text
+from neuromf.training.command import run as train
 from neuromf.training.config import TrainConfig
-from neuromf.training.fit import run as train
 
 OUTPUT = Output("demo", ("index.html", "brains/**", "volumes/**", "latents/**", "train/**", "samples*/**"))
 CALLS = (1, 5)  # network calls compared

@@ -31,7 +31,7 @@ VERBS = {
     ),
     "phantom": Verb(
         "Brains of real anatomy without data: MNI152, a prepared cohort or label maps, deformed; any number.",
-        "neuromf.data.phantom",
+        "neuromf.phantoms.command",
         "PhantomConfig",
         "run",
         preset="small2mm",
@@ -39,14 +39,14 @@ VERBS = {
     ),
     "train-vae": Verb(
         "Train the small VAE on prepared volumes; one ships with the package.",
-        "neuromf.vae.train",
+        "neuromf.training.vae",
         "TrainVAEConfig",
         "run",
         example="volumes=[volumes,copies] updates=4000",
     ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
-        "neuromf.vae.validate",
+        "neuromf.evaluation.reconstruction",
         "ValidateVAEConfig",
         "run",
         example="volumes=volumes vae=small",
@@ -76,7 +76,7 @@ VERBS = {
     ),
     "train": Verb(
         "Train on latents: a network that draws a brain in one call.",
-        "neuromf.training.fit",
+        "neuromf.training.command",
         "TrainConfig",
         "run",
         preset="small2mm",
@@ -91,14 +91,14 @@ VERBS = {
     ),
     "generate": Verb(
         "Draw brains from a model: NIfTI, one seed a sample, one network call each.",
-        "neuromf.generate.command",
+        "neuromf.generation.command",
         "GenerateConfig",
         "run",
         example="model=embedded n=8",
     ),
     "evaluate": Verb(
         "Samples against held-out people: figures with bounds and intervals, copies, anatomy; a page to look at.",
-        "neuromf.evaluation.evaluate",
+        "neuromf.evaluation.command",
         "EvaluateConfig",
         "run",
         example="samples=samples reference=volumes train=volumes:train",
@@ -118,7 +118,7 @@ VERBS = {
     ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
-        "neuromf.toy",
+        "neuromf.torus",
         "ToyConfig",
         "run",
         preset="quick",

@@ -5,13 +5,13 @@ import pytest
 
 from conftest import head, placed
 from neuromf.data.intensity import WHITE, tissue_levels
-from neuromf.data.phantom import Appearance, bias_field
 from neuromf.data.prepare import PrepareConfig, report
 from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.skullstrip import StripConfig
 from neuromf.data.splits import SplitConfig
-from neuromf.data.strip import StripConfig
 from neuromf.data.template import mni152, mni152_mask
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.phantoms.command import Appearance, bias_field
 
 STEPS = Preprocessing(spacing=2.0, shape=(80, 96, 80), intensity="white-matter")
 

@@ -4,7 +4,7 @@ import pytest
 from conftest import egg, head, placed
 from neuromf.data.outliers import limits, without_outliers
 from neuromf.data.preprocess import Preprocessing, preprocess
-from neuromf.data.strip import StripConfig
+from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume
 
 STEPS = Preprocessing(spacing=3.0, shape=(64, 72, 64), strip=StripConfig(method="none"))

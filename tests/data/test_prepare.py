@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from conftest import AFFINES, REAL, egg, needs_real_data, save_nifti
-from neuromf.config import load
 from neuromf.data.cohort import read_cohort
 from neuromf.data.prepare import PrepareConfig, report, run
 from neuromf.data.preprocess import Preprocessing
 from neuromf.data.reading import read_volume
+from neuromf.data.skullstrip import StripConfig
 from neuromf.data.splits import SplitConfig, split_subjects
-from neuromf.data.strip import StripConfig
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.runtime.config import load
 
 SMALL = Preprocessing(spacing=4.0, shape=(40, 48, 40))
 

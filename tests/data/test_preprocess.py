@@ -5,7 +5,7 @@ from conftest import AFFINES, EGG_CENTRE, egg, placed, save_nifti
 from monai_pipeline import monai_prepared
 from neuromf.data.preprocess import Preprocessing, correct_bias, preprocess, put_back, scale, share_outside
 from neuromf.data.resample import Grid
-from neuromf.data.strip import StripConfig
+from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume, VolumeError
 
 STEPS = Preprocessing(spacing=2.0, shape=(80, 96, 80))

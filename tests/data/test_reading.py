@@ -9,7 +9,7 @@ import pytest
 
 from conftest import AFFINES, REAL, egg, needs_real_data, placed
 from neuromf.data.reading import read_volume
-from neuromf.data.volume import Volume, VolumeError, file_sha256, stem, write_volume
+from neuromf.data.volume import Volume, VolumeError, stem, volume_sha256, write_volume
 
 RAMP = np.arange(4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
 
@@ -176,9 +176,9 @@ def test_written_volumes_come_back(tmp_path):
     again = read_volume(path)
     assert np.abs(again.voxels - voxels).max() < 7.7e-6
     np.testing.assert_allclose(again.affine, placed(degrees=12), atol=1e-5)
-    first = file_sha256(path)
+    first = volume_sha256(path)
     write_volume(path, Volume(voxels, placed(degrees=12)))
-    assert file_sha256(path) == first  # no time stamp in the gzip layer
+    assert volume_sha256(path) == first  # no time stamp in the gzip layer
     header = nib.load(path).header
     assert (int(header["sform_code"]), int(header["qform_code"]), header.get_xyzt_units()[0]) == (1, 1, "mm")
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
@@ -328,4 +328,4 @@ class TestOddContents:
         with pytest.raises(VolumeError, match="no regular file"):
             read_volume(tmp_path / name)
         with pytest.raises(VolumeError, match="no regular file"):
-            file_sha256(tmp_path / name)
+            volume_sha256(tmp_path / name)

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from neuromf.data.scans import Scan, find_scans, read_manifest, write_table
+from neuromf.data.scans import Scan, find_scans, read_manifest
 
 
 def touch(path):
@@ -86,13 +86,6 @@ def test_nothing_there(tmp_path):
     for source in (tmp_path, tmp_path / "no", tmp_path / "*.nii"):
         with pytest.raises(FileNotFoundError, match="no scan found|no such file"):
             find_scans([str(source)])
-
-
-def test_tables_keep_their_columns(tmp_path):
-    write_table(tmp_path / "a.csv", [], ("path", "reason"))
-    assert (tmp_path / "a.csv").read_text().strip() == "path,reason"
-    write_table(tmp_path / "a.csv", [{"path": 'x,"y"', "reason": "é"}])
-    assert (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[1] == '"x,""y""",é'
 
 
 def test_other_contrasts_of_a_folder_are_left_out(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from conftest import tiny_cohort
 from features.conftest import write_set
-from neuromf.evaluation.material import Material
+from neuromf.evaluation.measured import Material
 from neuromf.evaluation.sets import read_set
 from neuromf.features.cache import Cache
 from neuromf.features.extract import Features, Job, measure_all

@@ -3,8 +3,8 @@
 import math
 from types import SimpleNamespace
 
+from neuromf.evaluation.run import Judged
 from neuromf.evaluation.score import Beside, Score
-from neuromf.evaluation.suite import Judged
 from neuromf.evaluation.tables import GROUPS, grouped, number
 from neuromf.metrics.intervals import Interval
 

@@ -6,11 +6,11 @@ from torch import nn
 
 from features.conftest import blob
 from neuromf.features import extractors
+from neuromf.features.backbones import medicalnet
 from neuromf.features.extractors import check_extractor, choose_extractors, load_measure
 from neuromf.features.networks import random_network
-from neuromf.nets.checkpoints import REMOTES, get_weights
-from neuromf.nets.resnets import medicalnet
-from neuromf.nets.weights import WeightsError
+from neuromf.fetch import fetch
+from neuromf.pretrained.statedict import WeightsError
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_fetched_weights(tmp_path):
     network = medicalnet(10)
     path = tmp_path / "resnet_10_23dataset.pth"
     torch.save({"state_dict": {f"module.{k}": v for k, v in network.state_dict().items()}}, path)
-    kept = get_weights("medicalnet10", path)
+    kept = fetch("medicalnet10", path)
     assert kept.suffix == ".safetensors"
     measure = load_measure("medicalnet10")
     assert (measure.kind, measure.trained, measure.keys) == ("3d", True, ("volume",))
@@ -65,14 +65,6 @@ def test_fetched_weights(tmp_path):
 
     expected = network.eval()(standardised(blob(0))).detach()
     torch.testing.assert_close(measure.compute(blob(0))["volume"], expected)
-
-
-def test_other_weights_under_the_name_are_refused(tmp_path):
-    path = tmp_path / "w.pth"
-    torch.save(medicalnet(50).state_dict(), path)
-    with pytest.raises(WeightsError, match="does not fit"):
-        get_weights("medicalnet10", path)
-    assert set(REMOTES) >= {"radimagenet", "medicalnet10", "medicalnet50"}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from features.conftest import blob
-from neuromf.chance import Purpose, generator
+from neuromf.autoencoder.load import load_vae
 from neuromf.features.posterior import DIRECTIONS, moments, posterior
-from neuromf.metrics.distances import sliced_wasserstein, wasserstein_squared
-from neuromf.nets.vae import load_vae
+from neuromf.metrics.wasserstein import sliced_wasserstein, wasserstein_squared
+from neuromf.runtime.randomness import Purpose, generator
 
 
 def test_moments():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from neuromf.flow import MeanFlow
-from neuromf.flow.streams import value_of
+from neuromf.flow.dual import value_of
 
 GOLDEN = {
     name: torch.from_numpy(np.asarray(value))

@@ -6,7 +6,7 @@ import torch
 
 import neuromf
 from neuromf.data.template import mni152_mask
-from neuromf.generate.generator import noise_of
+from neuromf.generation.generator import noise_of
 
 
 @pytest.fixture(scope="module")

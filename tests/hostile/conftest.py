@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from generate.conftest import model_config
 
 from conftest import TINY, egg, placed, save_nifti, tiny_cohort, tiny_unet, tiny_vae
-from generate.conftest import model_config
 from neuromf import cli
-from neuromf.generate.command import GenerateConfig
-from neuromf.generate.command import run as generate
-from neuromf.generate.model import save_model
+from neuromf.generation.command import GenerateConfig
+from neuromf.generation.command import run as generate
+from neuromf.generation.model import save_model
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
-from neuromf.training import fit
+from neuromf.training import command as fit
 from training.conftest import latent_store, tiny_config
 
 EVALUATED = "extractors=[random-3d]"

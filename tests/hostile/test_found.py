@@ -7,8 +7,8 @@ import pytest
 
 from hostile.conftest import fingerprint
 from neuromf.evaluation.sets import read_set, vae_named_by
-from neuromf.folders import set_aside
-from neuromf.run import _RunLog
+from neuromf.runtime.folders import set_aside
+from neuromf.runtime.run import _RunLog
 
 TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json")
 ENCODE = ("volumes=volumes", "vae=vae", "shard=2", "sigma=true", "workers=1", "device=cpu", "out=out")

@@ -16,23 +16,23 @@ from hypothesis import strategies as st
 
 from conftest import egg, placed, save_nifti
 from hostile.mutations import DAMAGE, EDITS, IN_PLACE, damaged, edited, edited_json
-from neuromf.config import ConfigError
+from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import earlier_split, read_cohort, saved_record
 from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.features.cache import Cache
-from neuromf.folders import Output, foreign_files
-from neuromf.generate.command import is_there
-from neuromf.generate.model import load_model
+from neuromf.generation.command import is_there
+from neuromf.generation.model import load_model
 from neuromf.latents.encode import check_grids, latent_entry
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, finished_shards
-from neuromf.nets.vae import load_vae
-from neuromf.run import open_run
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.runtime.config import ConfigError
+from neuromf.runtime.folders import Output, foreign_files
+from neuromf.runtime.run import open_run
 from neuromf.training.export import export
-from neuromf.vae.train import Training, TrainVAEConfig
+from neuromf.training.state import read_checkpoint
+from neuromf.training.vae import Training, TrainVAEConfig
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(3600)]
 EACH = int(os.environ.get("NEUROMF_MUTATIONS", "200"))  # of each kind; the full run takes 2000
@@ -381,7 +381,7 @@ def test_checkpoints_of_a_vae(tmp_path, reach):
 @on("samples/run.json", "samples/config.yaml", "samples/files.txt")
 def test_records_of_runs(original):
     """A run's folder whose record is damaged is continued as its own, or left as it is."""
-    from neuromf.generate.command import OUTPUT, GenerateConfig
+    from neuromf.generation.command import OUTPUT, GenerateConfig
 
     path, content = original
     config = GenerateConfig(model=str(path.parents[1] / "model"), n=3, device="cpu")

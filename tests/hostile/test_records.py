@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
-from neuromf.generate.model import load_model
+from neuromf.generation.model import load_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
-from neuromf.nets.vae import load_vae
 
 READERS = {
     "model/config.json": load_model,

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from conftest import tiny_cohort, tiny_vae
+from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.encode import EncodeConfig, run
-from neuromf.lock import lock
-from neuromf.nets.vae import load_vae
+from neuromf.runtime.lock import lock
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from monai.data.meta_tensor import MetaTensor
 
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.imports import ImportConfig, read_pt, run
-from neuromf.nets.weights import WeightsError
+from neuromf.pretrained.statedict import WeightsError
 
 
 def test_files_become_a_store(tmp_path):

@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader
 
 from conftest import STORE_VAE as VAE
 from conftest import known_latents
+from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents import LatentStore, StoreError
-from neuromf.latents.store import LatentEntry, VAEIdentity, finished_shards, write_index, write_shard
+from neuromf.latents.store import LatentEntry, finished_shards, write_index, write_shard
 
 
 def test_every_latent_is_where_the_index_says(store_folder):

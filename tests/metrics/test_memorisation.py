@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from neuromf.metrics.manifold import nearest
 from neuromf.metrics.memorisation import Memorisation
+from neuromf.metrics.precision_recall import nearest
 
 
 def normal(n, seed):

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from neuromf.metrics.distances import sliced_wasserstein, wasserstein_squared
 from neuromf.metrics.frechet import fit_gaussian, frechet_distance, frechet_of_covariances
 from neuromf.metrics.intervals import counts, of_share
-from neuromf.metrics.kernels import kid, median_distance, mmd
-from neuromf.metrics.manifold import manifold, nearest
+from neuromf.metrics.mmd import kid, median_distance, mmd
 from neuromf.metrics.points import check_finite, check_points
+from neuromf.metrics.precision_recall import manifold, nearest
 from neuromf.metrics.regions import dice, kl_divergence, pearson, wasserstein
 from neuromf.metrics.spectrum import high_frequency_energy, radial_power
+from neuromf.metrics.wasserstein import sliced_wasserstein, wasserstein_squared
 
 GOOD = torch.rand(8, 5, generator=torch.Generator().manual_seed(0))
 FIGURES = {

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from conftest import STORE_VAE, TINY
+from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.latents.statistics import latent_statistics
-from neuromf.latents.store import LatentEntry, LatentStore, VAEIdentity, write_index, write_shard
+from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
 from neuromf.training.config import Checkpoints, Diagnostics, Evaluation, Guard, Optimiser, Samples, TrainConfig
 
 SIZE = (4, 8, 8, 8)

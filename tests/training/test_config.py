@@ -2,8 +2,8 @@
 
 import pytest
 
-from neuromf import config as settings
 from neuromf.flow import Ramp
+from neuromf.runtime import config as settings
 from neuromf.training.config import Optimiser, TrainConfig
 
 

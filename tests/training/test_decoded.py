@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from conftest import tiny_vae
+from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.load import load_vae
 from neuromf.latents.dataset import LatentDataset
-from neuromf.latents.store import LatentStore, VAEIdentity
-from neuromf.nets.vae import load_vae
-from neuromf.training import fit
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.latents.store import LatentStore
+from neuromf.training import command as fit
 from neuromf.training.config import Evaluation
 from neuromf.training.decoded import DecodedJudge, packed, unpacked
-from neuromf.training.evaluation import sentence, summary
+from neuromf.training.state import read_checkpoint
+from neuromf.training.validation import sentence, summary
 from training.conftest import latent_store, tiny_config
 
 LOOKS = Evaluation(every=4, n=4, projections=8, fid_every=4, extractor="random-3d")

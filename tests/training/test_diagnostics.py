@@ -10,9 +10,10 @@ import torch
 
 from conftest import batch, tiny_unet
 from neuromf.flow import MeanFlow, Ramp
-from neuromf.training import diagnostics, fit
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.training import command as fit
+from neuromf.training import diagnostics
 from neuromf.training.config import Diagnostics
+from neuromf.training.state import read_checkpoint
 from training.conftest import tiny_config
 
 

@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from neuromf import config as settings
-from neuromf.generate.model import load_model
+from neuromf.generation.model import load_model
 from neuromf.latents.statistics import LatentStats
-from neuromf.nets.weights import read_state
-from neuromf.training import export, fit
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.pretrained.statedict import read_state
+from neuromf.runtime import config as settings
+from neuromf.training import command as fit
+from neuromf.training import export
+from neuromf.training.state import read_checkpoint
 from training.conftest import tiny_config
 
 

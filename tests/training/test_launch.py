@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from neuromf import config as settings
-from neuromf.run import Stopped
+from neuromf.runtime import config as settings
+from neuromf.runtime.run import Stopped
 from neuromf.training import launch
-from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Slurm, TrainConfig, here
+from neuromf.training.state import read_checkpoint
 from training.conftest import tiny_config
 
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from conftest import STORE_VAE
+from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.flow import MeanFlow
-from neuromf.latents.store import VAEIdentity
 from neuromf.nets import DualTimeUNet
-from neuromf.training import fit
+from neuromf.training import command as fit
 from neuromf.training.start import first_network, start_model
 from training.conftest import tiny_config
 

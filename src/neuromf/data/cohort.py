@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from neuromf.data.reading import read_volume
-from neuromf.data.scans import Scan, read_table, write_table
+from neuromf.data.reading import picture, read_volume
+from neuromf.data.scans import Scan, read_table
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
-from neuromf.data.volume import Volume, VolumeError, file_sha256, write_volume
-from neuromf.folders import local_path
-from neuromf.pictures import Picture, contact_sheets, slices
-from neuromf.records import as_record, read_json_object, read_record
-from neuromf.run import write_json
+from neuromf.data.volume import Volume, volume_sha256, write_volume
+from neuromf.reporting.slices import contact_sheets
+from neuromf.runtime.folders import local_path
+from neuromf.runtime.records import as_record, read_json_object, read_record
+from neuromf.runtime.run import write_json
+from neuromf.runtime.tables import write_table
 
 log = logging.getLogger("neuromf")
 COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
@@ -98,7 +97,7 @@ def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, An
     """Write a prepared volume and then its record, which marks it as done; return the record."""
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
-    whole = {"name": scan.name} | scan.row() | {"sha256": file_sha256(path)} | dict(record)
+    whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
     write_json(folder / f"{scan.name}.json", whole)
     return whole
 
@@ -116,7 +115,7 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
     if not all(isinstance(record.get(key), kind) for key, kind in needed.items()) or record["name"] != name:
         return None
-    return record if path.is_file() and record["sha256"] == file_sha256(path) else None
+    return record if path.is_file() and record["sha256"] == volume_sha256(path) else None
 
 
 def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig) -> dict[str, Split]:
@@ -207,13 +206,3 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
                 "again, or split the folders as one cohort"
             )
     return [cohorts[folder] for folder in folders]
-
-
-def picture(path: Path) -> Picture:
-    """Return three slices of a volume for a contact sheet, at most 128 voxels a side; grey where it cannot be read."""
-    try:
-        volume = read_volume(path)
-    except VolumeError:
-        return np.full((64, 192), 128, np.uint8)
-    step = max(1, -(-max(volume.voxels.shape) // 128))
-    return slices(np.asarray(volume.voxels)[::step, ::step, ::step])

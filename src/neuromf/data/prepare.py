@@ -16,13 +16,14 @@ from neuromf.data.files import convert_dicom, is_dicom, written_by_us
 from neuromf.data.intensity import SPREAD, data_set_medians
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.reading import read_volume
-from neuromf.data.scans import REJECTED, Scan, find_scans, write_table
+from neuromf.data.scans import Scan, find_scans
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
-from neuromf.data.volume import VolumeError, file_sha256, stem
-from neuromf.folders import Output
-from neuromf.parallel import each
-from neuromf.progress import progress
-from neuromf.run import open_run, stop_if_disk, write_json
+from neuromf.data.volume import VolumeError, stem, volume_sha256
+from neuromf.runtime.folders import Output
+from neuromf.runtime.parallel import each
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import open_run, stop_if_disk, write_json
+from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")
 T1 = ("t1w", "t1", "mprage")
@@ -134,7 +135,7 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         *([path.with_suffix(".img")] if path.suffix == ".hdr" else []),
         *([Path(scan.mask)] if scan.mask else []),
     ]
-    sources = [file_sha256(file) for file in files if file.is_file()]
+    sources = [volume_sha256(file) for file in files if file.is_file()]
     known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
     if known and known.get("source_sha256") == sources:
         write_json(out / f"{scan.name}.json", known | named.row())  # the table may say more of the subject by now

@@ -14,7 +14,7 @@ from neuromf.data.intensity import GREY, WHITE, tissue_levels
 from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.reading import LARGEST_BYTES
 from neuromf.data.resample import Grid, isotropic_grid, resample
-from neuromf.data.strip import StripConfig, find_brain
+from neuromf.data.skullstrip import StripConfig, find_brain
 from neuromf.data.volume import Affine, Volume, VolumeError
 
 FEW_VALUES = 12  # an image has more

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from neuromf.data.inflate import inflate
 from neuromf.data.volume import ENDINGS, Affine, Volume, VolumeError, Voxels, require_file
+from neuromf.reporting.slices import Picture, slices
 
 HEAD = 1024  # bytes that hold any header
 TRAILING = 1 << 20  # bytes after the voxels that are let pass: tags of MGH, padding
@@ -228,3 +229,13 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
     if voxels.min() == voxels.max():
         raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
     return voxels
+
+
+def picture(path: Path) -> Picture:
+    """Return three slices of a volume for a contact sheet, at most 128 voxels a side; grey where it cannot be read."""
+    try:
+        volume = read_volume(path)
+    except VolumeError:
+        return np.full((64, 192), 128, np.uint8)
+    step = max(1, -(-max(volume.voxels.shape) // 128))
+    return slices(np.asarray(volume.voxels)[::step, ::step, ::step])

@@ -10,15 +10,14 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from neuromf.data.files import convert_dicom, first_dicom, is_volume, volumes_below, volumes_matching
 from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
-from neuromf.folders import local_path
-from neuromf.run import atomic
+from neuromf.runtime.folders import local_path
 
 log = logging.getLogger("neuromf")
 NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
@@ -26,7 +25,6 @@ CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", r
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
-REJECTED = ("path", "subject", "reason")  # columns of rejected.csv
 
 
 @dataclass(frozen=True)
@@ -109,14 +107,6 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
                 f"{path}, line {reader.line_num}: not readable as a table ({error}): is a quotation mark missing?"
             ) from None
     return columns, rows
-
-
-def write_table(path: Path, rows: Sequence[Mapping[str, object]], columns: Iterable[str] = ()) -> None:
-    """Write rows as CSV, whole or not at all: `columns`, then the rows' other keys; empty where a row lacks one."""
-    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(dict.fromkeys([*columns, *(key for row in rows for key in row)])))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _scans(source: str, contrast: str) -> list[Scan]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import numpy as np
 from isal import igzip
 from numpy.typing import NDArray
 
-from neuromf.run import write_bytes
+from neuromf.runtime.checksums import file_sha256
+from neuromf.runtime.run import write_bytes
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
 STEPS = 65535  # levels of a stored volume in [0, 1]: rounding moves a voxel by at most 7.7e-6
@@ -84,13 +85,6 @@ def stem(path: Path) -> str:
     return path.stem
 
 
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file. Raises VolumeError for a pipe or a device."""
-    require_file(path)
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def write_volume(path: Path, volume: Volume) -> None:
     """Write a volume with values in [0, 1] as .nii.gz, whole or not at all: 65536 levels, scl_slope 1/65535.
 
@@ -113,8 +107,21 @@ def require_file(path: Path) -> None:
         raise VolumeError(f"{path}: is no regular file but {kind}: a file is expected")
 
 
+def volume_sha256(path: Path) -> str:
+    """Return the SHA-256 of a volume's file. Raises VolumeError for a pipe or a device."""
+    require_file(path)
+    return file_sha256(path)
+
+
 def refuse_broken(path: Path, volume: Volume) -> None:
     """Raise VolumeError for a volume with NaN or Inf, of which a file of whole numbers would show nothing."""
     broken = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
     if broken:
         raise VolumeError(f"{path}: {broken} of {volume.voxels.size} voxels are NaN or Inf: it is not written")
+
+
+def centred_affine(shape: Sequence[int], spacing: Sequence[float]) -> Affine:
+    """Return the affine (4, 4) of a RAS grid whose middle lies at 0 mm."""
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
+    return affine

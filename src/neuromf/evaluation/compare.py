@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from neuromf.evaluation.material import Bench, Protocol, inputs
+from neuromf.evaluation.measured import Bench, Protocol, inputs
 from neuromf.evaluation.report import RESULT_FILES, say, write_results
+from neuromf.evaluation.run import judge
 from neuromf.evaluation.sets import read_sets
-from neuromf.evaluation.suite import judge
-from neuromf.folders import Output
-from neuromf.run import open_run
+from neuromf.runtime.folders import Output
+from neuromf.runtime.run import open_run
 
 OUTPUT = Output("compare", RESULT_FILES, loose=("synthseg/**",))
 

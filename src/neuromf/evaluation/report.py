@@ -11,17 +11,17 @@ from typing import Any
 import jinja2
 import torch
 
-from neuromf.data.cohort import picture
-from neuromf.data.scans import write_table
-from neuromf.evaluation import figures
+from neuromf.data.reading import picture
+from neuromf.evaluation import plots as figures
+from neuromf.evaluation.run import Judged, Results
 from neuromf.evaluation.score import Score, finite
 from neuromf.evaluation.sets import Item
-from neuromf.evaluation.suite import Judged, Results
 from neuromf.evaluation.tables import grouped, number
 from neuromf.evaluation.verdict import Verdict, verdict
 from neuromf.metrics.intervals import holm, p_of_difference
-from neuromf.pictures import data_uri, save
-from neuromf.run import write_json, write_text
+from neuromf.reporting.slices import data_uri, save
+from neuromf.runtime.run import write_json, write_text
+from neuromf.runtime.tables import write_table
 
 RESULT_FILES = (
     *("scores.json", "scores.csv", "rejected.csv", "index.html", "figures/*.png"),

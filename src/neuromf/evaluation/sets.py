@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from neuromf.chance import Purpose, generator
 from neuromf.data.cohort import read_cohort
 from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS, person
 from neuromf.data.volume import VolumeError, require_file, stem
 from neuromf.features.extract import Frame
-from neuromf.folders import local_path
-from neuromf.records import read_json_object
+from neuromf.runtime.folders import local_path
+from neuromf.runtime.randomness import Purpose, generator
+from neuromf.runtime.records import read_json_object
 
 log = logging.getLogger("neuromf")
 TAKEN = ("real", "reconstruction", "training")  # names of what stands beside samples

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from neuromf.evaluation.run import Results
 from neuromf.evaluation.score import Beside, Score
-from neuromf.evaluation.suite import Results
 
 DETAIL = {"spectrum": "Detail"}  # before the features
 GROUPS = {  # and after them

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from neuromf.checksums import tensor_crc32
-from neuromf.folders import cache_home
-from neuromf.run import write_bytes
+from neuromf.runtime.checksums import tensor_crc32
+from neuromf.runtime.folders import cache_home
+from neuromf.runtime.run import write_bytes
 
 
 class CacheError(OSError):

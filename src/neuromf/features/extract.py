@@ -13,13 +13,13 @@ from torch import Tensor
 
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
-from neuromf.data.volume import Affine, Volume, VolumeError, file_sha256, require_file
+from neuromf.data.volume import Affine, Volume, VolumeError, require_file, volume_sha256
 from neuromf.features.cache import Cache, CacheError
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.parallel import DiedError, each
-from neuromf.progress import progress
-from neuromf.run import stop_if_disk
+from neuromf.runtime.parallel import DiedError, each
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import stop_if_disk
 
 log = logging.getLogger("neuromf")
 TOLERANCE = 0.01  # by which values may leave [0, 1]
@@ -123,7 +123,7 @@ def measure_file(job: Job, path: Path) -> str:
     """
     require_file(path)
     try:
-        sha256 = file_sha256(path)
+        sha256 = volume_sha256(path)
     except OSError as error:
         raise VolumeError(f"{path}: not readable ({error.strerror})") from None
     measures = [load_measure(name, job.device) for name in job.measures]

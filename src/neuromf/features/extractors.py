@@ -9,15 +9,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neuromf.data.volume import Volume, file_sha256
-from neuromf.device import pick_device
+from neuromf.data.volume import Volume, volume_sha256
+from neuromf.features.backbones import load_backbone
 from neuromf.features.measure import Measure, fingerprint
 from neuromf.features.networks import CENTRAL, random_network, slice_features, volume_features
 from neuromf.features.plain import coarse, spectrum, tissue
 from neuromf.features.posterior import posterior
-from neuromf.folders import local_path
-from neuromf.nets.checkpoints import cached_weights, load_remote
-from neuromf.nets.weights import WeightsError, read_state
+from neuromf.pretrained.download import cached_weights
+from neuromf.pretrained.statedict import WeightsError, read_state
+from neuromf.runtime.device import pick_device
+from neuromf.runtime.folders import local_path
 
 FETCHED = {"radimagenet": "2.5d", "medicalnet10": "3d", "medicalnet50": "3d"}
 AUTO = "auto"  # those that FID is published by, or untrained ones where their weights are not here
@@ -94,8 +95,8 @@ def check_extractor(name: str) -> None:
 
 def _fetched(name: str, device: str) -> Measure:
     path = cached_weights(name)
-    network = load_remote(name, read_state(path), str(path)).to(pick_device(device))
-    sha256 = fingerprint(name, file_sha256(path), CENTRAL, STEPS)
+    network = load_backbone(name, read_state(path), str(path)).to(pick_device(device))
+    sha256 = fingerprint(name, volume_sha256(path), CENTRAL, STEPS)
     return Measure(name, sha256, LABELS[name], _features(FETCHED[name], network, device), FETCHED[name])
 
 
@@ -128,7 +129,7 @@ def _own(kind: str, path: Path, device: str) -> Measure:
             f"{path}: neither TorchScript nor a .pt2 of torch.export ({str(error).splitlines()[0]}): save a network "
             "with torch.export.save or torch.jit.save, weights alone are not enough"
         ) from None
-    sha256 = fingerprint(kind, file_sha256(path), CENTRAL, STEPS)
+    sha256 = fingerprint(kind, volume_sha256(path), CENTRAL, STEPS)
     label = f"{path.name}, {kind.upper()}"
     return Measure(f"{kind}:{path.name}", sha256, label, _features(kind, network.to(pick_device(device)), device), kind)
 

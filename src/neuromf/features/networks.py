@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from neuromf.data.resample import isotropic_grid, resample
 from neuromf.data.template import mni152
 from neuromf.data.volume import Volume
+from neuromf.features.backbones import medicalnet, resnet
 from neuromf.features.measure import PLANES
-from neuromf.flow.jvp import without_tf32
-from neuromf.nets.resnets import medicalnet, resnet
+from neuromf.runtime.device import without_tf32
 
 CENTRAL = (0.4, 0.6)  # of the slices of each plane, as in NV-Generate-CTMR's 2.5D FID
 CHANNEL_MEANS = (0.406, 0.456, 0.485)  # subtracted from the three equal channels, blue first: RadImageNet's

@@ -14,7 +14,7 @@ from torch import Tensor
 from neuromf.data.volume import Volume
 from neuromf.features.measure import Measure, fingerprint
 from neuromf.metrics.spectrum import CUTOFF, high_frequency_energy, radial_power
-from neuromf.morphology.tissue import METHOD, REGIONS, VERSION, Labels, segment
+from neuromf.segmentation.tissue import METHOD, REGIONS, VERSION, Labels, segment
 
 COARSEST = 24  # voxels a side, at most
 BINS = 32  # shells of the power spectrum

@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from neuromf.chance import Purpose, generator
+from neuromf.autoencoder.load import load_vae
 from neuromf.data.volume import Volume
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.flow.jvp import without_tf32
-from neuromf.metrics.distances import project
-from neuromf.nets.vae import load_vae
+from neuromf.metrics.wasserstein import project
+from neuromf.runtime.device import without_tf32
+from neuromf.runtime.randomness import Purpose, generator
 
 DIRECTIONS = 256  # of the sliced Wasserstein distance between latents
 

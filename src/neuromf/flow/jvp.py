@@ -6,8 +6,7 @@ tangent
 and rate are (len(rows), C, *spatial) and rate = (∂_z net) v + ∂_t net.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,8 +15,9 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
+from neuromf.flow.dual import Dual, value_of
 from neuromf.flow.network import Network, predict_main, select, split_output
-from neuromf.flow.streams import Dual, value_of
+from neuromf.runtime.device import without_tf32
 
 Differentiated = tuple[Tensor, Tensor | None, Tensor]
 FINITE_STEP = 5e-3  # of t; central differences are then right to 1e-4 in float32 (times in [0, 1], unscaled)
@@ -129,21 +129,3 @@ class _Affine(torch.autograd.Function):
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         result: Tensor = ctx.linear(dx)
         return result
-
-
-@contextmanager
-def without_tf32() -> Iterator[None]:
-    """Full float32 in matrix products and convolutions, by whichever of torch's two switches this build has."""
-    backends: tuple[Any, ...] = (
-        torch.backends.cuda.matmul,
-        getattr(torch.backends.cudnn, "conv", torch.backends.cudnn),
-    )
-    name, full = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
-    before = [getattr(backend, name) for backend in backends]
-    try:
-        for backend in backends:
-            setattr(backend, name, full)
-        yield
-    finally:
-        for backend, value in zip(backends, before, strict=True):
-            setattr(backend, name, value)

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from neuromf.chance import Purpose, generator
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
+from neuromf.runtime.randomness import Purpose, generator
 
 
 @dataclass(frozen=True)

@@ -14,28 +14,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from neuromf.autoencoder.frozen import FrozenVAE, VAEIdentity
+from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import Entry, read_cohorts
-from neuromf.data.scans import REJECTED, write_table
-from neuromf.data.volume import VolumeError, file_sha256
-from neuromf.device import Precision, pick_device, say_memory
-from neuromf.folders import Output
+from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.latents.shard import Shard, StoreError
-from neuromf.latents.statistics import STATS, LatentStats, latent_statistics
+from neuromf.latents.statistics import STATS, channel_table, latent_statistics
 from neuromf.latents.store import (
     INDEX,
     STORE_FILES,
     LatentEntry,
     LatentStore,
-    VAEIdentity,
     finished_shards,
     mean_key,
     write_index,
     write_shard,
 )
-from neuromf.nets.vae import FrozenVAE, load_vae
-from neuromf.parallel import each
-from neuromf.progress import progress
-from neuromf.run import open_run, stop_if_disk
+from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.folders import Output
+from neuromf.runtime.parallel import each
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import open_run, stop_if_disk
+from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output("encode", STORE_FILES)
@@ -176,7 +176,7 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
 
     Raises VolumeError where the file is another than the manifest says, or they are not finite.
     """
-    if file_sha256(volume.path) != volume.record["sha256"]:
+    if volume_sha256(volume.path) != volume.record["sha256"]:
         raise VolumeError(
             f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare it again with --resume"
         )
@@ -238,14 +238,6 @@ def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
     for entry in entries:
         shape = one_shape(shape, headers[entry.shard][mean_key(entry.name)].shape, entry.name)
     return shape
-
-
-def channel_table(stats: LatentStats) -> str:
-    """Return the statistics of each channel as lines."""
-    rows = [f"{'channel':>8} {'mean':>9} {'std':>9} {'skewness':>9} {'kurtosis':>9}"]
-    for c, values in enumerate(zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)):
-        rows.append(f"{c:>8} " + " ".join(f"{v:9.4f}" for v in values))
-    return "\n".join(rows)
 
 
 @functools.lru_cache(maxsize=2)

@@ -11,14 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromf.data.scans import REJECTED, write_table
+from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
-from neuromf.folders import Output, local_path
 from neuromf.latents.encode import finish
 from neuromf.latents.shard import StoreError
-from neuromf.latents.store import STORE_FILES, LatentEntry, VAEIdentity, write_index, write_shard
-from neuromf.nets.weights import plain, read_pickle
-from neuromf.run import open_run
+from neuromf.latents.store import STORE_FILES, LatentEntry, write_index, write_shard
+from neuromf.pretrained.statedict import plain, read_pickle
+from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.run import open_run
+from neuromf.runtime.tables import REJECTED, write_table
 
 OUTPUT = Output("import-latents", STORE_FILES)
 TEXTS = ("session", "dataset", "group", "age", "sex")

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from neuromf.folders import Output, local_path
-from neuromf.latents.encode import channel_table
-from neuromf.latents.statistics import LatentStats, latent_statistics
+from neuromf.latents.statistics import LatentStats, channel_table, latent_statistics
 from neuromf.latents.store import LatentStore
-from neuromf.run import atomic, open_run, write_json
+from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.run import atomic, open_run, write_json
 
 OUTPUT = Output("inspect", ("latents.png", "stats.json"))
 DRAWN = 100  # latents that the histograms are of

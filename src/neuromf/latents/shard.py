@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from neuromf import checksums
-from neuromf.records import RecordError, as_record, parse_record
+from neuromf.runtime import checksums
+from neuromf.runtime.records import RecordError, as_record, parse_record
 
 DTYPES: dict[str, Any] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "F64": np.dtype("<f8")}
 LONGEST_HEADER = 100 * 2**20  # bytes, as the format says

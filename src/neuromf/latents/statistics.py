@@ -13,8 +13,8 @@ from torch import Tensor
 from neuromf.data.splits import person
 from neuromf.latents.shard import StoreError, read_file
 from neuromf.latents.store import LatentStore
-from neuromf.records import RecordError, parse_record
-from neuromf.run import write_json
+from neuromf.runtime.records import RecordError, parse_record
+from neuromf.runtime.run import write_json
 
 STATS = "stats.json"
 COMPONENTS = 50  # of the PCA spectrum
@@ -180,3 +180,11 @@ def pca_spectrum(latents: Iterable[Tensor], scale: LatentScale) -> Tensor:
 
 def _numbers(values: Tensor) -> tuple[float, ...]:
     return tuple(float(v) for v in values)
+
+
+def channel_table(stats: LatentStats) -> str:
+    """Return the statistics of each channel as lines."""
+    rows = [f"{'channel':>8} {'mean':>9} {'std':>9} {'skewness':>9} {'kurtosis':>9}"]
+    for c, values in enumerate(zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)):
+        rows.append(f"{c:>8} " + " ".join(f"{v:9.4f}" for v in values))
+    return "\n".join(rows)

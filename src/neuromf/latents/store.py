@@ -11,10 +11,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from neuromf.checksums import tensor_crc32
+from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents.shard import Shard, StoreError, pack, read_file
-from neuromf.records import RecordError, parse_record, read_record
-from neuromf.run import write_bytes, write_json
+from neuromf.runtime.checksums import tensor_crc32
+from neuromf.runtime.records import RecordError, parse_record, read_record
+from neuromf.runtime.run import write_bytes, write_json
 
 INDEX = "index.json"
 FORMAT = 1
@@ -47,20 +48,6 @@ class LatentEntry:
             raise ValueError(f"shard is {self.shard!r}: a name such as shard-00000")
         if any(len(a) not in (0, 4) or any(len(row) != 4 for row in a) for a in (self.affine, self.source_affine)):
             raise ValueError("affine and source_affine: 4 x 4 numbers, or none")
-
-
-@dataclass(frozen=True)
-class VAEIdentity:
-    """Which VAE made the latents."""
-
-    name: str
-    sha256: str
-    channels: int
-    factor: int
-
-    def __post_init__(self) -> None:
-        if self.channels < 1 or self.factor < 1:
-            raise ValueError(f"channels {self.channels}, factor {self.factor}: 1 or more")
 
 
 @dataclass(frozen=True)

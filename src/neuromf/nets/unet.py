@@ -13,7 +13,7 @@ from monai.networks.blocks import Convolution, SABlock
 from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
 from torch import Tensor, nn
 
-from neuromf.flow.streams import checkpoint, value_of
+from neuromf.flow.dual import checkpoint, value_of
 
 TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
 

@@ -1,1 +1,1 @@
-"""Training on latents: what a batch is made of, the Lightning module, what watches a run, the verb."""
+"""Training: batches, the loop, what watches a run, and the commands that train."""

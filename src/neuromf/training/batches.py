@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from neuromf.chance import Purpose, generator
 from neuromf.latents.dataset import LatentDataset
+from neuromf.runtime.randomness import Purpose, generator
 from neuromf.training.config import TrainConfig
 
 

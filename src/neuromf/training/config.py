@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from neuromf.device import Precision
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
 from neuromf.latents.dataset import LatentAugmentation
 from neuromf.nets.unet import BRAIN, UNetConfig
+from neuromf.runtime.device import Precision
 
 
 @dataclass(frozen=True)

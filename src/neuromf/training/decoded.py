@@ -10,15 +10,15 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from neuromf.data.volume import Volume
-from neuromf.device import say_memory
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.data.volume import Volume, centred_affine
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.generate.generator import centred_affine, cleaned
+from neuromf.generation.generator import cleaned
 from neuromf.latents.statistics import LatentStats
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
-from neuromf.nets.vae import FrozenVAE
-from neuromf.run import write_bytes
+from neuromf.runtime.device import say_memory
+from neuromf.runtime.run import write_bytes
 from neuromf.training.config import TrainConfig
 
 log = logging.getLogger("neuromf")

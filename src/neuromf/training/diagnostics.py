@@ -10,15 +10,15 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from neuromf.data.scans import write_table
-from neuromf.device import autocast
 from neuromf.flow import Loss, Terms, composition_residual
-from neuromf.run import write_json
+from neuromf.runtime.device import autocast
+from neuromf.runtime.run import write_json
+from neuromf.runtime.tables import write_table
 from neuromf.training.batches import Batch
+from neuromf.training.callback import Look
 from neuromf.training.config import TrainConfig
-from neuromf.training.looks import Look
-from neuromf.training.meter import Meter, Row
-from neuromf.training.module import MeanFlowModule
+from neuromf.training.log import Meter, Row
+from neuromf.training.loop import MeanFlowModule
 
 
 class DiagnosticsLook(Look):

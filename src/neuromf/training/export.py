@@ -12,16 +12,17 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
-from neuromf.config import ConfigError, to_yaml
-from neuromf.folders import Output, local_path
-from neuromf.generate.model import MODEL_FILES, ModelConfig, save_model
+from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
+from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
-from neuromf.latents.store import LatentStore, VAEIdentity
-from neuromf.nets.vae import CONFIG as VAE_CONFIG
-from neuromf.records import as_record
-from neuromf.run import open_run
-from neuromf.training.checkpoint import read_checkpoint
+from neuromf.latents.store import LatentStore
+from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.records import as_record
+from neuromf.runtime.run import open_run
 from neuromf.training.config import TrainConfig, here
+from neuromf.training.state import read_checkpoint
 
 OUTPUT = Output("export", MODEL_FILES, loose=("vae/*",))
 ONLINE = -1.0  # in place of a decay: the weights themselves

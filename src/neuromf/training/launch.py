@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from neuromf.config import to_yaml
-from neuromf.run import Stopped
+from neuromf.runtime.config import to_yaml
+from neuromf.runtime.run import Stopped
 from neuromf.training.config import TrainConfig, here
 
 WARNING_SECONDS = 180  # before a job's time is over
@@ -95,7 +95,7 @@ class Job:
 
     def __call__(self) -> str:
         """Train, or go on."""
-        from neuromf.training.fit import run
+        from neuromf.training.command import run
 
         try:
             return str(run(self.config, self.out, resume=True))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from neuromf.generate.model import Model, load_model
-from neuromf.latents.store import VAEIdentity
+from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.generation.model import Model, load_model
 from neuromf.nets import DualTimeUNet
-from neuromf.nets.weights import load_strict
+from neuromf.pretrained.statedict import load_strict
 from neuromf.training.config import TrainConfig
 
 

@@ -1,0 +1,1 @@
+"""Frozen VAEs between volumes and latents."""

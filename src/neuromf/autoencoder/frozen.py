@@ -1,0 +1,141 @@
+"""Frozen VAEs: what the rest of the house knows of them, whatever network is inside."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from neuromf.autoencoder.tiling import decode_in_tiles
+from neuromf.pretrained.statedict import state_sha256
+from neuromf.runtime.device import Precision, autocast, check_precision
+
+
+@runtime_checkable
+class Autoencoder(Protocol):
+    """A frozen VAE: volumes (B, 1, D, H, W) in [0, 1] to latents (B, channels, D/factor, ...) and back."""
+
+    name: str
+    channels: int
+    factor: int
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the weights."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the posterior's mean."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the posterior's mean and standard deviation."""
+
+    def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
+        """Return volumes for latents, in tiles where the whole would need more memory."""
+
+
+class FrozenVAE:
+    """An Autoencoder around a network with `encode(x) -> (mean, sigma)` and `decode(z)`.
+
+    The network is put into evaluation mode and its parameters are frozen. Results are float32 on the network's device,
+    whatever precision is computed in. Raises ValueError for shapes that the factor does not divide, or other channels.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        name: str,
+        channels: int = 4,
+        factor: int = 4,
+        decode_bytes: float = 0.0,
+        precision: Precision = "float32",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.network = network.to(device).eval().requires_grad_(False)
+        self.name, self.channels, self.factor = name, channels, factor
+        self.decode_bytes = decode_bytes  # peak memory of decoding, per voxel of the latent, in float32
+        self.precision = check_precision(precision)
+        self.device = torch.device(device)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Fingerprint of the weights."""
+        return state_sha256(self.network.state_dict())
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Return the posterior's mean (B, channels, D/factor, H/factor, W/factor)."""
+        return self.posterior(x)[0]
+
+    @torch.no_grad()
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the posterior's mean and standard deviation."""
+        _refuse_type(x, "volumes")
+        sizes = tuple(x.shape[2:])
+        if x.ndim != 5 or x.shape[1] != 1 or any(n % self.factor or n == 0 for n in sizes):
+            raise ValueError(
+                f"volumes have shape {tuple(x.shape)}: (B, 1, D, H, W) with D, H, W divisible by {self.factor} is "
+                f"needed; "
+                "`prepare` crops and pads to such a size"
+            )
+        with self._autocast():
+            mean, sigma = self.network.encode(x.to(self.device))  # type: ignore[operator]
+        return mean.float(), sigma.float()
+
+    @torch.no_grad()
+    def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
+        """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles blended over their overlaps."""
+        _refuse_type(z, "latents")
+        if z.ndim != 5 or z.shape[1] != self.channels:
+            raise ValueError(
+                f"latents have shape {tuple(z.shape)}, {self.name} takes (B, {self.channels}, D, H, W): were they "
+                f"encoded "
+                "with another VAE?"
+            )
+        z = z.to(self.device)
+        bytes_each = self.decode_bytes * (0.5 if self.precision == "bfloat16" else 1.0)
+        with self._autocast():
+            return decode_in_tiles(self._decode, z, self.factor, bytes_each, max_memory_gb)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        volume: Tensor = self.network.decode(z)  # type: ignore[operator]
+        return volume.float()
+
+    def _autocast(self) -> torch.autocast:
+        return autocast(self.device, self.precision)
+
+
+def _refuse_type(values: object, what: str) -> None:
+    if not isinstance(values, Tensor) or not values.is_floating_point():
+        kind = f"a tensor of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        raise ValueError(
+            f"{what} are {kind}: a tensor of floating-point numbers is needed, torch.from_numpy(x).float()"
+        )
+
+
+@dataclass(frozen=True)
+class VAEIdentity:
+    """Which VAE made the latents."""
+
+    name: str
+    sha256: str
+    channels: int
+    factor: int
+
+    def __post_init__(self) -> None:
+        if self.channels < 1 or self.factor < 1:
+            raise ValueError(f"channels {self.channels}, factor {self.factor}: 1 or more")
+
+
+def same_vae(vae: FrozenVAE, wanted: VAEIdentity, who: str, advice: str) -> None:
+    """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint (imported latents) fits any."""
+    if (vae.channels, vae.factor) != (wanted.channels, wanted.factor):
+        raise ValueError(
+            f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} {wanted.name} with "
+            f"{wanted.channels} and {wanted.factor}: {advice}"
+        )
+    if wanted.sha256 and vae.sha256 != wanted.sha256:
+        raise ValueError(
+            f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} {wanted.sha256[:16]}: {advice}"
+        )

@@ -1,0 +1,229 @@
+"""`neuromf validate-vae`: reconstruct held-out volumes with any VAE, measure, and lay them side by side."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import torch
+from torch import Tensor
+
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.load import load_vae
+from neuromf.data.cohort import Entry, read_cohorts
+from neuromf.data.splits import SPLITS
+from neuromf.data.volume import Volume, VolumeError, write_volume
+from neuromf.latents import LatentStore
+from neuromf.metrics.similarity import gmsd, psnr, ssim
+from neuromf.metrics.spectrum import high_frequency_ratio
+from neuromf.reporting.slices import data_uri, grey, slices
+from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.folders import Output
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import open_run, write_json, write_text
+
+log = logging.getLogger("neuromf")
+OUTPUT = Output("validate-vae", ("scores.json", "index.html", "reconstructions/*.nii.gz"))
+SHOWN = 24  # volumes on the page
+DIFFERENCE = 0.2  # the differences are drawn from minus this to plus this
+
+
+@dataclass(frozen=True)
+class ValidateVAEConfig:
+    """Which volumes, with which VAE."""
+
+    volumes: Any = ""  # folders that prepare or phantom wrote
+    splits: tuple[str, ...] = ("val", "test")
+    vae: str = "small"
+    latents: str = ""  # a latent store: decode what it holds, rather than encode again
+    n: int = 0  # volumes at most; 0 is all
+    max_memory_gb: float | None = None  # decode in tiles
+    precision: Precision = "float32"
+    device: str = "auto"
+    save: bool = True  # write the reconstructions as NIfTI
+
+    def __post_init__(self) -> None:
+        strange = [s for s in self.splits if s not in SPLITS]
+        if strange or not self.splits:
+            raise ValueError(f"splits are {self.splits}: some of {', '.join(SPLITS)}")
+
+    def entries(self) -> list[Entry]:
+        """Return the volumes of the chosen splits. Raises ValueError where there is none."""
+        entries = [e for cohort in read_cohorts(self.volumes) for e in cohort if e.split in self.splits]
+        if not entries:
+            raise ValueError(
+                f"no volume of {self.volumes} is in the splits {', '.join(self.splits)}: splits=[train], perhaps"
+            )
+        return entries[: self.n or None]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one volume came back: over the whole volume, and over its brain alone."""
+
+    name: str
+    ssim: float
+    psnr: float  # dB
+    gmsd: float  # gradient-magnitude similarity deviation, a perceptual distance; 0 is equal
+    hf_ratio: float  # high-frequency energy, reconstruction over original
+    ssim_brain: float
+    psnr_brain: float
+    gmsd_brain: float
+    seconds: float
+
+
+MEASURES = ("ssim", "psnr", "gmsd", "hf_ratio", "ssim_brain", "psnr_brain", "gmsd_brain", "seconds")
+
+
+def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Write scores.json, index.html and reconstructions/ into `out`; return the number of volumes that failed."""
+    entries = config.entries()
+    device = pick_device(config.device)
+    vae = load_vae(config.vae, device, config.precision)
+    store = LatentStore(config.latents) if config.latents else None
+    if store is not None and store.vae.sha256 not in {"", vae.sha256}:
+        raise ValueError(
+            f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), not by "
+            f"{vae.name} ({vae.sha256[:12]})"
+        )
+    inputs = [config.volumes, config.vae, config.latents]
+    with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
+        (out / "reconstructions").mkdir(exist_ok=True)
+        scores: list[Score] = []
+        failed: list[str] = []
+        rows: list[dict[str, Any]] = []
+        bf16: dict[str, float] = {}
+        with progress("volumes") as bar:
+            task = bar.add_task("validate-vae", total=len(entries))
+            for entry in entries:
+                try:
+                    x, y, seconds = reconstruct(vae, entry, store, config)
+                except (ValueError, OSError) as error:
+                    failed.append(f"{entry.name}: {error}")
+                    log.warning("%s", failed[-1])
+                    continue
+                finally:
+                    bar.advance(task)
+                scores.append(measure(entry.name, torch.from_numpy(x.voxels), torch.from_numpy(y.voxels), seconds))
+                if config.save:
+                    write_volume(out / "reconstructions" / f"{entry.name}.nii.gz", y)
+                if len(scores) == 1 and config.precision == "float32":
+                    bf16 = compare_bf16(config, x, y)
+                if len(rows) < SHOWN:
+                    rows.append({"score": scores[-1], "split": entry.split} | pictures(x, y))
+        if not scores:
+            raise VolumeError(f"none of {len(failed)} volumes could be reconstructed; the first: {failed[0]}")
+        summary = summarise(vae, scores) | {"bfloat16": bf16, "failed": failed}
+        write_json(out / "scores.json", summary)
+        write_text(out / "index.html", page(config, summary, rows))
+        say(summary, out)
+    return len(failed)
+
+
+def reconstruct(
+    vae: FrozenVAE, entry: Entry, store: LatentStore | None, config: ValidateVAEConfig
+) -> tuple[Volume, Volume, float]:
+    """Return a volume, what the VAE makes of it, and the seconds that took."""
+    volume = entry.read()
+    x = torch.from_numpy(volume.voxels)[None, None]
+    start = time.perf_counter()
+    with say_memory(f"reconstructing {entry.name}", "max_memory_gb=4, precision=bfloat16 or vae=small"):
+        z = vae.encode(x) if store is None else stored(store, entry.name)[None]
+        y = vae.decode(z, config.max_memory_gb)
+    voxels = y[0, 0].clamp(0, 1).cpu().numpy()
+    if voxels.shape != volume.voxels.shape:
+        raise ValueError(
+            f"its latent decodes to {voxels.shape}, the volume has {volume.voxels.shape}: are they of one preset?"
+        )
+    return volume, Volume(voxels, volume.affine), time.perf_counter() - start
+
+
+def stored(store: LatentStore, name: str) -> Tensor:
+    """Return a stored latent by its name."""
+    for index, entry in enumerate(store.entries):
+        if entry.name == name:
+            return store[index]
+    raise ValueError(f"{store.location} holds no latent of {name}")
+
+
+def measure(name: str, x: Tensor, y: Tensor, seconds: float) -> Score:
+    """Return the figures of one reconstruction; the brain is where the original is above 0."""
+    brain = x > 0
+    return Score(
+        name,
+        ssim(x, y),
+        psnr(x, y),
+        gmsd(x, y),
+        high_frequency_ratio(y, x),
+        ssim(x, y, brain),
+        psnr(x, y, brain),
+        gmsd(x, y, brain),
+        seconds,
+    )
+
+
+def summarise(vae: FrozenVAE, scores: Sequence[Score]) -> dict[str, Any]:
+    """Return mean, standard deviation and extremes of every measure, and each volume's own."""
+    table = {}
+    for name in MEASURES:
+        values = np.array([getattr(s, name) for s in scores])
+        table[name] = {
+            "mean": float(values.mean()),
+            "std": float(values.std()),
+            "min": float(values.min()),
+            "max": float(values.max()),
+        }
+    return {
+        "vae": vae.name,
+        "sha256": vae.sha256,
+        "volumes": len(scores),
+        "mean": table,
+        "each": [asdict(s) for s in scores],
+    }
+
+
+def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, float]:
+    """Return how far the reconstruction of a volume in bfloat16 lies from the one in float32, and its NaN or Inf."""
+    vae = load_vae(config.vae, pick_device(config.device), "bfloat16")
+    with say_memory("reconstructing in bfloat16", "max_memory_gb=4 or vae=small"):
+        z = vae.encode(torch.from_numpy(x.voxels)[None, None])
+        decoded = vae.decode(z, config.max_memory_gb)[0, 0].cpu()
+    broken = int((~torch.isfinite(decoded)).sum() + (~torch.isfinite(z)).sum())
+    apart = (decoded.nan_to_num().clamp(0, 1) - torch.from_numpy(y.voxels)).abs()
+    return {"mean": float(apart.mean()), "max": float(apart.max()), "not_finite": broken}
+
+
+def pictures(x: Volume, y: Volume) -> dict[str, str]:
+    """Return slices of original, reconstruction and difference as addresses for the page."""
+    step = max(1, x.voxels.shape[0] // 96)
+    a, b = x.voxels[::step, ::step, ::step], y.voxels[::step, ::step, ::step]
+    return {
+        "original": data_uri(slices(a)),
+        "reconstruction": data_uri(slices(b)),
+        "difference": data_uri(grey(slices(b - a, low=-DIFFERENCE, high=DIFFERENCE), 0, 255)),
+    }
+
+
+def page(config: ValidateVAEConfig, summary: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """Return the HTML page."""
+    source = (resources.files("neuromf") / "evaluation" / "reconstruction.html").read_text(encoding="utf-8")
+    return jinja2.Template(source, autoescape=True).render(
+        config=config, summary=summary, rows=rows, measures=MEASURES, span=DIFFERENCE
+    )
+
+
+def say(summary: dict[str, Any], out: Path) -> None:
+    """Print the summary."""
+    for name in MEASURES:
+        row = summary["mean"][name]
+        print(f"{name:11} mean {row['mean']:8.4f}  std {row['std']:.4f}  min {row['min']:.4f}  max {row['max']:.4f}")
+    print(f"{summary['volumes']} volumes through {summary['vae']}; look at {out / 'index.html'}")
+    if summary["failed"]:
+        print(f"{len(summary['failed'])} failed; the first: {summary['failed'][0]}")

@@ -1,0 +1,121 @@
+"""Noise to brains: one seed a sample, few network calls, decoded and placed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.data.volume import Volume, Voxels, centred_affine
+from neuromf.flow import sample
+from neuromf.generation.model import Model, ModelConfig, load_model
+from neuromf.runtime.device import Precision, autocast, check_precision, pick_device, say_memory, wait_for_gpu
+from neuromf.runtime.randomness import Purpose, generator
+
+BACKGROUND = 0.02  # a decoder leaves a little outside a stripped brain, where its training volumes were 0
+
+
+class Drawn(NamedTuple):
+    """One sample, and the seconds it took."""
+
+    number: int
+    latent: Tensor  # (C, D, H, W), as the VAE takes it
+    volume: Volume
+    network_seconds: float
+    decode_seconds: float
+
+
+class Generator:
+    """Draws brains from a model. Sample number i of a seed is the same, bit for bit, whatever else is drawn with it.
+
+    That holds on one device: each sample goes through the network by itself, because libraries choose their way of
+    summing by the size of a batch.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: str = "auto",
+        precision: Precision = "float32",
+        decode_memory_gb: float | None = None,
+        vae: str = "",
+    ) -> None:
+        self.device = pick_device(device)
+        self.model, self.precision, self.decode_memory_gb = model, check_precision(precision), decode_memory_gb
+        model.network.to(self.device)
+        self._vae_name = vae
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the model is."""
+        return self.model.config
+
+    @cached_property
+    def vae(self) -> FrozenVAE:
+        """The VAE that decodes."""
+        return self.model.load_vae(self.device, self.precision, self._vae_name)
+
+    def noise(self, index: int, seed: int = 0) -> Tensor:
+        """Return the noise (1, C, D, H, W) that sample `index` of a seed starts from, drawn on the CPU."""
+        return noise_of(self.config.shape, index, seed)
+
+    @torch.no_grad()
+    def latent(self, index: int, nfe: int = 1, seed: int = 0) -> Tensor:
+        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe` network calls."""
+        noise = self.noise(index, seed).to(self.device)
+        with (
+            autocast(self.device, self.precision),
+            say_memory("the network", "precision=bfloat16"),
+        ):
+            z = sample(self.model.network, noise, nfe, predict=self.config.predict, solver=self.config.solver)
+        return self.config.stats.denormalise(z / self.config.scale)
+
+    def decode(self, latent: Tensor) -> Volume:
+        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain, RAS, middle at 0 mm."""
+        if not torch.isfinite(latent).all():
+            raise ValueError(
+                f"{self.config.name} drew NaN or Inf: precision=float32 may help; else its weights are of no use"
+            )
+        with say_memory("decoding", "decode_memory_gb=4, or less"):
+            array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
+        return Volume(array, centred_affine(array.shape, self.config.spacing))
+
+    def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
+        """Yield samples one by one."""
+        for index in indices:
+            started = time.perf_counter()
+            latent = self.latent(index, nfe, seed)
+            wait_for_gpu()
+            called = time.perf_counter()
+            volume = self.decode(latent)
+            yield Drawn(index, latent[0].cpu(), volume, called - started, time.perf_counter() - called)
+
+    def generate(self, n: int, nfe: int = 1, seed: int = 0) -> list[Volume]:
+        """Return n volumes after `nfe` network calls each. Raises ValueError where n or nfe is below 1."""
+        if n < 1:
+            raise ValueError(f"n is {n}: a number of volumes, 1 or more")
+        if nfe < 1:
+            raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
+        return [drawn.volume for drawn in self.draw(range(n), nfe, seed)]
+
+
+def load(name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = "") -> Generator:
+    """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
+    return Generator(load_model(name), device, precision, vae=vae)
+
+
+def cleaned(decoded: Tensor) -> Voxels:
+    """Return the voxels of a decoded volume (1, 1, D, H, W): in [0, 1], 0 outside the brain."""
+    voxels = decoded[0, 0].float().clamp(0, 1)
+    return torch.where(voxels < BACKGROUND, 0.0, voxels).cpu().numpy()
+
+
+def noise_of(shape: Sequence[int], index: int, seed: int) -> Tensor:
+    """Return standard normal noise (1, *shape), a function of index and seed alone."""
+    return torch.randn(1, *shape, generator=generator(Purpose.SAMPLES, seed, index))

@@ -1,0 +1,197 @@
+"""A model folder: the network's averaged weights, and everything that is needed to draw brains with them."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import shutil
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from neuromf.autoencoder.frozen import FrozenVAE, VAEIdentity, same_vae
+from neuromf.autoencoder.load import load_vae
+from neuromf.flow.path import Prediction
+from neuromf.latents.statistics import LatentStats
+from neuromf.nets import DualTimeUNet, UNetConfig
+from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
+from neuromf.runtime.device import Precision
+from neuromf.runtime.folders import cache_home, local_path
+from neuromf.runtime.records import RecordError, as_record, read_json_object, read_record
+from neuromf.runtime.run import write_bytes, write_json, write_text
+
+CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
+MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
+KIND, FORMAT = "meanflow", 1
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a model is, beside its weights."""
+
+    name: str
+    network: UNetConfig
+    predict: Prediction
+    solver: Literal["average", "euler"]  # euler for rectified flow
+    scale: float  # of the normalised latents on the path
+    vae: VAEIdentity
+    stats: LatentStats  # of the training latents; generation undoes their normalisation
+    spacing: tuple[float, float, float]  # mm, of the volumes
+    updates: int
+    ema: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
+            raise ValueError(f"scale {self.scale}, spacing {self.spacing} mm: finite numbers above 0")
+        if not self.vae.channels == self.stats.shape[0] == self.network.latent_channels:
+            raise ValueError(
+                f"a network of {self.network.latent_channels} channels, latents of {self.stats.shape[0]}, a VAE of "
+                f"{self.vae.channels}: they must be equal"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a latent, (C, D, H, W)."""
+        return self.stats.shape
+
+    def to_json(self, sha256: str) -> dict[str, Any]:
+        """Return what config.json holds."""
+        return {"kind": KIND, "format": FORMAT, "sha256": sha256} | asdict(self)
+
+    @classmethod
+    def read(cls, path: Path) -> tuple[ModelConfig, str]:
+        """Return what a config.json holds, and the fingerprint of its weights. Raises RecordError for another's."""
+        record = read_json_object(path, "copy the folder again")
+        found = (record.get("kind"), record.get("format"))
+        if found != (KIND, FORMAT):
+            raise RecordError(
+                f"{path}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
+                "give a folder that `neuromf train` wrote (its model/)"
+            )
+        advice = "copy the folder again, or take the version that wrote it"
+        return as_record(record, cls, str(path), advice), as_record(
+            record.get("sha256"), str, f"{path}: sha256", advice
+        )
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network with its configuration, in evaluation mode, and where it was read from."""
+
+    config: ModelConfig
+    network: DualTimeUNet
+    sha256: str  # of the network's state
+    folder: Path
+
+    def load_vae(self, device: torch.device | str, precision: Precision = "float32", name: str = "") -> FrozenVAE:
+        """Return the VAE that made the latents: the folder's own, or the one of that name, or `name`.
+
+        Raises ValueError where it is another than the one the model was trained with.
+        """
+        own = self.folder / VAE
+        vae = load_vae(name or (str(own) if own.is_dir() else self.config.vae.name), device, precision)
+        same_vae(vae, self.config.vae, "the model was trained with", "give the folder or file of that one with vae=")
+        return vae
+
+
+def save_model(
+    folder: Path, config: ModelConfig, state: dict[str, Tensor], card: str, *, vae: str = "", half: bool = False
+) -> None:
+    """Write a model folder: weights first, config.json last, which marks it whole.
+
+    `vae` is the folder of a VAE that does not ship with the package, to go along.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    dtype = torch.float16 if half else torch.float32
+    network = DualTimeUNet(config.network)
+    stored = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
+    load_strict(network, stored, "the trained network")
+    if vae:
+        shutil.copytree(vae, folder / VAE, dirs_exist_ok=True, ignore=_other_than_weights)
+    write_bytes(folder / WEIGHTS, save(stored))
+    write_text(folder / CARD, card)
+    write_json(folder / CONFIG, config.to_json(state_sha256(stored)))
+
+
+def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
+    """Return the model in a folder (or a training's folder), `embedded`, or on the Hugging Face hub as owner/name.
+
+    Raises FileNotFoundError, ValueError or WeightsError where it is no model, or a damaged one.
+    """
+    folder = find_model(str(name))
+    path = folder / CONFIG
+    config, expected = ModelConfig.read(path)
+    network = loaded(lambda: DualTimeUNet(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    sha256 = state_sha256(network.state_dict())
+    if sha256 != expected:
+        raise WeightsError(
+            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {expected[:16]}: they "
+            "are of different models, or the file is damaged"
+        )
+    return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
+
+
+def find_model(name: str) -> Path:
+    """Return the folder of a model, fetched from the hub where the name is owner/name and no folder here."""
+    if name == EMBEDDED:
+        name = str(resources.files("neuromf") / "weights" / "small2mm")
+    folder = local_path(name)
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    if (folder / "checkpoints").is_dir():
+        raise FileNotFoundError(
+            f"model={name}: its training has not ended; `neuromf export run={name} out=FOLDER` makes a model of its "
+            "last checkpoint"
+        )
+    if folder.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
+        meant = f" (did you mean {EMBEDDED}?)" if difflib.get_close_matches(name, [EMBEDDED]) else ""
+        raise FileNotFoundError(
+            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it{meant}; give a folder that `neuromf "
+            f"train` wrote, {EMBEDDED}, or owner/name on the Hugging Face hub"
+        )
+    return _fetched(name)
+
+
+def _fetched(name: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise FileNotFoundError(
+            f"model={name}: no such folder here; to look on the Hugging Face hub: pip install 'neuromf[hub]'"
+        ) from None
+    repository, _, revision = name.partition("@")
+    try:
+        patterns = [CONFIG, WEIGHTS, CARD, f"{VAE}/*"]
+        found = snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
+    except Exception as error:  # the hub's are many
+        raise FileNotFoundError(
+            f"model={name}: no such folder here, and the hub did not give it ({str(error).splitlines()[0]})"
+        ) from None
+    if not (Path(found) / CONFIG).is_file():
+        raise FileNotFoundError(f"model={name}: that repository holds no {CONFIG} of a NeuroMF model")
+    refuse_another(name, Path(found), cache_home() / "hub.json")
+    return Path(found)
+
+
+def refuse_another(name: str, folder: Path, known: Path) -> None:
+    """Write down the fingerprint of a model at its first use. Raises WeightsError where its name has another now."""
+    fingerprints = read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
+    sha256 = ModelConfig.read(folder / CONFIG)[1]
+    if fingerprints.setdefault(name, sha256) != sha256:
+        raise WeightsError(
+            f"model={name} was {fingerprints[name][:16]} when it was first used, and is {sha256[:16]} now: name the "
+            f"revision that is meant (model={name}@COMMIT), or take its line out of {known} if the new one is right"
+        )
+    known.parent.mkdir(parents=True, exist_ok=True)
+    write_json(known, fingerprints)
+
+
+def _other_than_weights(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if name not in {CONFIG, WEIGHTS, CARD}}

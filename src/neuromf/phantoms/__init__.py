@@ -1,0 +1,1 @@
+"""Brains of real anatomy without data: deformed templates and cohorts."""

@@ -1,0 +1,140 @@
+"""Weights of others: fetched from their hub or taken from a file, checked, and kept as safetensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from safetensors.torch import save
+from torch import Tensor
+
+from neuromf.pretrained.statedict import WeightsError, read_state
+from neuromf.runtime.checksums import file_sha256
+from neuromf.runtime.folders import cache_home
+from neuromf.runtime.records import read_record
+from neuromf.runtime.run import write_bytes, write_json
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where weights come from.
+
+    An empty sha256 is filled in by the first fetch and held to from then on.
+    """
+
+    repository: str
+    file: str
+    licence: str
+    notice: str = ""
+    revision: str = "main"
+    sha256: str = ""
+
+
+REMOTES = {
+    "maisi-v1": Remote(
+        "nvidia/NV-Generate-CT",
+        "models/autoencoder_v1.pt",
+        "NVIDIA Open Model License (commercial use allowed)",
+    ),
+    "maisi-v2": Remote(
+        "nvidia/NV-Generate-MR",
+        "models/autoencoder_v2.pt",
+        "NVIDIA non-commercial license",
+        notice="maisi-v2 is for non-commercial use only, and so is whatever is derived from it: latents, networks "
+        "trained on them, generated volumes.",
+    ),
+    "radimagenet": Remote(
+        "MONAI/checkpoints", "RadImageNet-ResNet50_notop.pth", "RadImageNet's own terms (radimagenet.com)"
+    ),
+    "medicalnet10": Remote("TencentMedicalNet/MedicalNet-Resnet10", "resnet_10_23dataset.pth", "MIT"),
+    "medicalnet50": Remote("TencentMedicalNet/MedicalNet-Resnet50", "resnet_50_23dataset.pth", "MIT"),
+}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is written down of weights that were fetched; later fetches and every use are held to it."""
+
+    name: str
+    sha256: str  # of the file that was fetched
+    repository: str
+    file: str
+    licence: str
+    stored_sha256: str = ""  # of the safetensors made of it; earlier versions did not write it
+
+
+def home() -> Path:
+    """Return the folder of fetched weights: $NEUROMF_HOME, or ~/.cache/neuromf."""
+    return cache_home() / "weights"
+
+
+def cached_weights(name: str) -> Path:
+    """Return the file of weights fetched before. Raises FileNotFoundError with the command that fetches them."""
+    path, record = home() / f"{_known(name)}.safetensors", home() / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the weights {name} are not here: `neuromf weights get {name}`, or on a machine without a network "
+            f"`neuromf weights get {name} --from {Path(REMOTES[name].file).name}`"
+        )
+    kept = read_record(record, Kept, f"fetch it again: neuromf weights get {name}") if record.is_file() else None
+    if kept is not None and kept.stored_sha256 not in {"", file_sha256(path)}:
+        raise WeightsError(f"{path} was changed since it was fetched: delete it, then `neuromf weights get {name}`")
+    return path
+
+
+def get_weights(name: str, source: Path | None, check: Callable[[Mapping[str, Tensor], str], object]) -> Path:
+    """Fetch weights (interrupted downloads resume) or take them from a file, and keep them.
+
+    `check(state, file)` raises WeightsError where the content does not fit the architecture; it
+    stands above this room, where the architectures are. Returns the safetensors file. Raises
+    WeightsError where the file's SHA-256 is another than before.
+    """
+    remote = REMOTES[_known(name)]
+    file = source if source is not None else _download(remote)
+    if not file.is_file():
+        raise FileNotFoundError(f"{file}: no such file of weights")
+    sha256 = file_sha256(file)
+    path, record = home() / f"{name}.safetensors", home() / f"{name}.json"
+    expected = remote.sha256 or (read_record(record, Kept).sha256 if record.is_file() else "")
+    if expected and expected != sha256:
+        raise WeightsError(
+            f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete {record} if both are right"
+        )
+    state = read_state(file)
+    check(state, str(file))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, save({k: v.contiguous() for k, v in state.items()}))
+    kept = Kept(name, sha256, remote.repository, remote.file, remote.licence, file_sha256(path))
+    write_json(record, asdict(kept))
+    return path
+
+
+def describe() -> str:
+    """Return one line for each known set of weights: whether it is here, its source and licence."""
+    lines = []
+    for name, remote in REMOTES.items():
+        here = "here" if (home() / f"{name}.safetensors").is_file() else "not here"
+        lines.append(f"{name:12} {here:9} {remote.repository}/{remote.file}; {remote.licence}")
+    return "\n".join(lines)
+
+
+def _known(name: str) -> str:
+    if name not in REMOTES:
+        raise ValueError(f"unknown weights {name!r}: {', '.join(REMOTES)}")
+    return name
+
+
+def _download(remote: Remote) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError:
+        raise WeightsError("huggingface_hub is missing: pip install 'neuromf[hub]', or give --from FILE") from None
+    try:
+        return Path(hf_hub_download(remote.repository, remote.file, revision=remote.revision))
+    except Exception as error:  # its many, and those of the network below it
+        raise WeightsError(
+            f"{remote.repository}/{remote.file} could not be fetched ({type(error).__name__}): on another machine "
+            f"download "
+            f"https://huggingface.co/{remote.repository}/resolve/{remote.revision}/{remote.file}, then give --from FILE"
+        ) from None

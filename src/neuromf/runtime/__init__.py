@@ -1,0 +1,1 @@
+"""What every command runs in: configuration, folders, records, devices, processes."""

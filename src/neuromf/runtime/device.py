@@ -1,0 +1,90 @@
+"""Where to compute, and what to say when memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, get_args
+
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of a name; `auto` is the GPU, if there is one.
+
+    Raises ValueError where it is not there, or of a kind that is not supported.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
+    if device.type not in {"cpu", "cuda", "mps"} or (device.type == "mps" and not torch.backends.mps.is_available()):
+        raise ValueError(f"device={name}: not on this machine; device=cpu works anywhere, `neuromf doctor` tells more")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works anywhere, `neuromf "
+            f"doctor` tells more"
+        )
+    return device
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Say whether a device computes bfloat16 by instructions of its own; without, float32 is faster."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in known)
+
+
+def autocast(device: torch.device | str, precision: str) -> torch.autocast:
+    """Return the context in which networks compute in `precision`, float32 or bfloat16; weights stay as they are."""
+    enabled = check_precision(precision) == "bfloat16"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
+
+
+def check_precision(name: str) -> Precision:
+    """Return the name of a precision. Raises ValueError for another, which would silently compute in float32."""
+    if name not in get_args(Precision):
+        raise ValueError(f"precision is {name!r}: {' or '.join(get_args(Precision))}")
+    return name  # type: ignore[return-value]
+
+
+def wait_for_gpu() -> None:
+    """Return when the GPU, if one is in use, has done what it was given: for clocks."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
+@contextmanager
+def say_memory(what: str, advice: str) -> Iterator[None]:
+    """Turn a failure of allocation in the body into a ValueError that says what to lower."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise ValueError(f"{what} needs more memory than there is: try {advice}") from error
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+            raise
+        raise ValueError(f"{what} needs more memory than there is: try {advice}") from error
+
+
+@contextmanager
+def without_tf32() -> Iterator[None]:
+    """Full float32 in matrix products and convolutions, by whichever of torch's two switches this build has."""
+    backends: tuple[Any, ...] = (
+        torch.backends.cuda.matmul,
+        getattr(torch.backends.cudnn, "conv", torch.backends.cudnn),
+    )
+    name, full = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
+    before = [getattr(backend, name) for backend in backends]
+    try:
+        for backend in backends:
+            setattr(backend, name, full)
+        yield
+    finally:
+        for backend, value in zip(backends, before, strict=True):
+            setattr(backend, name, value)

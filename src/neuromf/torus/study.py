@@ -1,0 +1,169 @@
+"""The toy study: train the real objective on the torus, arm by arm, and measure one-step samples."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import Progress
+from safetensors.torch import load_file, save_file
+from scipy import stats
+from torch import Tensor, nn
+
+from neuromf.flow import composition_residual
+from neuromf.nets import ema_model
+from neuromf.runtime.folders import Output
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import atomic, open_run, write_json
+from neuromf.torus import report
+from neuromf.torus.arm import Arm, Result
+from neuromf.torus.geometry import Torus
+
+log = logging.getLogger("neuromf")
+OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
+CALLS = (1, 5)  # network calls compared
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    """The toy study: named arms, trained one after another."""
+
+    arms: dict[str, Arm] = field(default_factory=dict)
+    only: tuple[str, ...] = ()  # names of the arms to run; none is all
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.only if name not in self.arms]
+        if unknown:
+            raise ValueError(f"only names {', '.join(unknown)}: the arms are {', '.join(self.arms) or 'none'}")
+        if not self.arms:
+            raise ValueError("arms is empty: preset=quick and preset=full bring some")
+
+    def chosen(self) -> dict[str, Arm]:
+        """Return the arms to run."""
+        return {name: arm for name, arm in self.arms.items() if not self.only or name in self.only}
+
+
+def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, dict[str, Any]]:
+    """Train every chosen arm, write metrics.json, figures and index.html into `out`, and return each arm's figures.
+
+    A resumed run keeps the arms that are complete. Raises FileExistsError where `out` is in use, see `run.open_run`.
+    """
+    with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
+        results: dict[str, Result] = {}
+        with progress("steps") as bar:
+            for name, arm in config.chosen().items():
+                stored = out / "arms" / name
+                if (stored / "metrics.json").is_file():
+                    results[name] = _read(stored)
+                    log.info("%s: kept from the earlier start", name)
+                    continue
+                results[name], weights = train(arm, config.seed, bar, name)
+                _write(stored, results[name], weights)
+                log.info("%s: %s", name, results[name].metrics)
+        metrics = {name: result.metrics for name, result in results.items()}
+        write_json(out / "metrics.json", metrics)
+        report.write(out, config.chosen(), results)
+        print(report.table(metrics))
+        print(f"report: {out / 'index.html'}")
+    return metrics
+
+
+def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
+    """Train one arm from `seed` and return its figures and the EMA weights they were measured on."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    torus, network = arm.torus(), arm.network()
+    average = ema_model(network, arm.ema)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    losses: list[float] = []
+    started = time.perf_counter()
+    task = bar.add_task(name, total=arm.epochs * arm.steps)
+    for epoch in range(arm.epochs):
+        raw = torch.zeros(())
+        for step in range(arm.steps):
+            done = (epoch * arm.steps + step) / (arm.epochs * arm.steps)
+            for group in optimiser.param_groups:
+                group["lr"] = arm.lr * arm.lr_decay.at(done)
+            raw += _step(arm, torus, network, optimiser, generator)
+            average.update_parameters(network)
+        losses.append(raw.item() / arm.steps)
+        bar.update(task, description=f"{name}, raw loss {losses[-1]:.4f}")
+        bar.advance(task, arm.steps)
+        if not math.isfinite(losses[-1]):
+            raise ValueError(f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})")
+    seconds = time.perf_counter() - started
+    metrics, arrays = measure(arm, torus, average.module, seed)
+    metrics["distance_1_online"] = torus.distance(_sample(arm, network, _noise(arm, torus, seed), 1)).mean().item()
+    metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in (1, 10, 100, arm.epochs) if e <= arm.epochs}
+    metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
+    return Result(metrics, losses, arrays), dict(average.module.state_dict())
+
+
+def _step(
+    arm: Arm, torus: Torus, network: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+) -> Tensor:
+    """Take one optimiser step and return the raw loss."""
+    x = torus.draw(arm.batch, generator)
+    noise = torch.randn(x.shape, generator=generator)
+    t, r = arm.times.draw(arm.batch, generator)
+    loss = arm.objective.loss(arm.objective.terms(network, x, noise, t, r))
+    optimiser.zero_grad()
+    loss.total.backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    if norm.isfinite():
+        optimiser.step()
+    return loss.raw
+
+
+@torch.no_grad()
+def measure(arm: Arm, torus: Torus, network: nn.Module, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return figures and arrays of samples drawn at 1 and 5 calls from the same noise."""
+    noise = _noise(arm, torus, seed)
+    points = {calls: _sample(arm, network, noise, calls) for calls in CALLS}
+    metrics: dict[str, Any] = {f"distance_{calls}": torus.distance(x).mean().item() for calls, x in points.items()}
+    for k in (0, 1):  # the exact map keeps angles: what it would get stands beside
+        metrics[f"ks_p_angle_{k + 1}"] = _uniformity(torus.angles(points[1])[:, k])
+        metrics[f"ks_p_noise_{k + 1}"] = _uniformity(torus.angles(noise)[:, k])
+    few = noise[:256]
+    t, s, r = (torch.full((len(few),), value) for value in (1.0, 0.5, 0.0))
+    residual = composition_residual(lambda *a: arm.objective.velocity(network, *a), few, t, s, r)
+    metrics |= {"composition_residual": residual.mean().item(), "samples": len(noise)}
+    arrays = {f"coordinates_{calls}": torus.coordinates(x) for calls, x in points.items()}
+    if arm.space == "volume":
+        arrays |= {"volumes": points[1][:4].clone(), "nearest": torus.embed(torus.angles(points[1][:4]))}
+    return metrics, {name: value.contiguous() for name, value in arrays.items()}
+
+
+def _uniformity(angles: Tensor) -> float:
+    """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution on (-π, π]."""
+    return float(stats.kstest(angles.numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue)
+
+
+def _noise(arm: Arm, torus: Torus, seed: int) -> Tensor:
+    return torch.randn(arm.samples, *torus.shape, generator=torch.Generator().manual_seed(10_000 + seed))
+
+
+def _sample(arm: Arm, network: nn.Module, noise: Tensor, calls: int) -> Tensor:
+    return torch.cat([arm.objective.sample(network, part, calls) for part in noise.split(arm.batch)])
+
+
+def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, tensors in (("model", weights), ("samples", result.arrays)):
+        with atomic(folder / f"{name}.safetensors") as path:
+            save_file(tensors, path)
+    write_json(
+        folder / "metrics.json", {"metrics": result.metrics, "loss": result.loss}
+    )  # last: it marks the arm complete
+
+
+def _read(folder: Path) -> Result:
+    stored = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    return Result(stored["metrics"], stored["loss"], load_file(folder / "samples.safetensors"))

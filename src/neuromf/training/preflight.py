@@ -1,0 +1,158 @@
+"""What is checked before a run: the derivative, the memory, settings that are known to fail; a few seconds."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+
+import psutil
+import torch
+from torch import Tensor
+
+from neuromf.flow.jvp import WAYS, exact_rate, finite_rate
+from neuromf.nets import DualTimeUNet
+from neuromf.runtime.device import autocast, has_bf16
+from neuromf.training.config import TrainConfig
+
+log = logging.getLogger("neuromf")
+LARGEST = 16  # voxels a side of the latents that the derivative is checked on
+MANY = 10_000  # numbers a latent
+TOLERANCE = {"float32": 0.01, "bfloat16": 0.15}  # relative, against a central difference in float32
+
+
+class SelfCheckError(ValueError):
+    """A machine or network on which training would go wrong."""
+
+
+def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
+    """Return what is known to go wrong with settings that are allowed, for latents of a shape (C, D, H, W)."""
+    said = []
+    for decay in config.ema:
+        window = 1 / (1 - decay)
+        if window > max(1, config.updates / 5):
+            said.append(
+                f"ema={decay} averages over {window:.0f} updates of {config.updates}: the average lags behind; "
+                f"ema={max(0.0, 1 - 20 / config.updates):.4g} suits such a run"
+            )
+    if config.optimiser.lr > 2e-3:
+        said.append(f"optimiser.lr={config.optimiser.lr} is high: 1e-4 to 1e-3 is usual")
+    if config.times.endpoint_fraction == 0 and config.objective.jvp != "none":
+        said.append("times.endpoint_fraction=0: t = 1, r = 0, all that one-step sampling uses, is hardly ever drawn")
+    if config.objective.jvp == "finite" and config.objective.predict == "u":
+        said.append("objective.jvp=finite with predict=u: differences of u lose more digits than those of x̂")
+    if config.objective.weight_power == 1 and config.objective.weight_eps < 1e-4:
+        said.append(f"objective.weight_eps={config.objective.weight_eps}: rows that fit well get enormous weights")
+    if config.scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
+        said.append(
+            f"scale={config.scale} with {math.prod(shape)} numbers a latent: large structures are decided so close "
+            "to t = 1 that du/dt explodes there; scale=0.3 trained well"
+        )
+    if subjects == 1:
+        said.append("the training split holds one subject: the network will learn that brain by heart")
+    return said
+
+
+def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
+    """Return the relative error of du/dt, on this device and in this precision, against a central difference.
+
+    A new network returns zeros, so it is a copy with all weights at random. Raises SelfCheckError where the error is
+    too large.
+    """
+    if config.objective.jvp == "none":
+        return 0.0
+    probe = with_random_weights(network)
+    divisor = network.config.divisor
+    sizes = [min(n, max(divisor, LARGEST // divisor * divisor)) for n in shape[1:]]
+    device = next(network.parameters()).device
+    chance = torch.Generator().manual_seed(0)
+    z, tangent = (torch.randn(2, shape[0], *sizes, generator=chance).to(device) for _ in range(2))
+    t, r = torch.tensor([0.8, 0.5], device=device), torch.tensor([0.3, 0.1], device=device)
+    rows = torch.arange(2, device=device)
+    with autocast(device, config.precision):
+        rate = WAYS[config.objective.jvp](probe, z, t, r, rows, tangent)[2].detach().float()
+    oracle = exact_rate if config.objective.jvp == "finite" else finite_rate
+    expected = oracle(probe, z, t, r, tangent)
+    error = float((rate - expected).norm() / expected.norm())
+    if not error < TOLERANCE[config.precision]:
+        raise SelfCheckError(
+            f"du/dt by objective.jvp={config.objective.jvp} in {config.precision} differs from its reference by "
+            f"{100 * error:.2g} %, {100 * TOLERANCE[config.precision]:g} % is expected: take objective.jvp=exact or "
+            "precision=float32"
+        )
+    return error
+
+
+def with_random_weights(network: DualTimeUNet) -> DualTimeUNet:
+    """Return a copy whose zero weights, and all others, have the usual spread."""
+    probe = copy.deepcopy(network).requires_grad_(False)
+    chance = torch.Generator().manual_seed(1)
+    for parameter in probe.parameters():
+        if parameter.ndim > 1:
+            values = torch.randn(parameter.shape, generator=chance) / math.sqrt(parameter[0].numel())
+            parameter.copy_(values)
+    return probe
+
+
+def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
+    """Return an estimate of the memory of a step: weights, gradients, AdamW, averages, and what backward keeps.
+
+    The last is measured on one small latent and scaled by voxels and rows.
+    """
+    weights = sum(p.numel() for p in network.parameters()) * 4
+    parameter = next(network.parameters())
+    divisor = network.config.divisor
+    sizes = [min(n, divisor * max(1, 8 // divisor)) for n in shape[1:]]
+    z = torch.zeros(1, shape[0], *sizes, device=parameter.device)
+    t = torch.ones(1, device=parameter.device)
+    kept = Kept()
+    with (
+        torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda x: x),
+        autocast(z.device, config.precision),
+    ):
+        network(z, t, 0 * t)
+    own = {p.data_ptr() for p in network.parameters()}
+    activations = sum(size for pointer, size in kept.storages.items() if pointer not in own)
+    scale = config.batch * math.prod(shape[1:]) / math.prod(sizes)
+    return (
+        weights * (4 + len(config.ema)) + activations * scale * 1.25
+    ) / 1e9  # a quarter: what a step needs in passing
+
+
+class Kept:
+    """Collects the storages that autograd keeps for backward."""
+
+    def __init__(self) -> None:
+        self.storages: dict[int, int] = {}
+
+    def pack(self, x: Tensor) -> Tensor:
+        """Note a tensor and return it."""
+        storage = x.untyped_storage()
+        self.storages[storage.data_ptr()] = storage.nbytes()
+        return x
+
+
+def free_gb(device: torch.device) -> float:
+    """Return the memory that is free, in GB."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 1e9
+    return psutil.virtual_memory().available / 1e9
+
+
+def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
+    """Check, log, and return what the user should know. Raises SelfCheckError where training would go wrong."""
+    device = next(network.parameters()).device
+    error = check_derivative(network, config, shape)
+    need, free = memory_gb(network, config, shape), free_gb(device)
+    parameters = sum(p.numel() for p in network.parameters())
+    log.info("network: %.1f million parameters; du/dt is right to %.2g", parameters / 1e6, error)
+    log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
+    said = warnings(config, shape, subjects)
+    if config.precision == "bfloat16" and not has_bf16(device):
+        said.append(f"{device} has no bfloat16 instructions: precision=float32 is faster here")
+    if need > free:
+        said.append(
+            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise "
+            "accumulate), or set network.checkpointing=true"
+        )
+    return said

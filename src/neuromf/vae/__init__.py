@@ -1,1 +1,0 @@
-"""A VAE of one's own: training the small one, and validating any."""

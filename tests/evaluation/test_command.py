@@ -1,0 +1,192 @@
+"""The verb, end to end on small volumes: what is written, what is refused, that it repeats and goes on."""
+
+import html
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import save_nifti, tiny_cohort
+from features.conftest import blob, write_set
+from neuromf.data.volume import Volume
+from neuromf.evaluation import command as evaluate
+from neuromf.evaluation.command import EvaluateConfig
+from neuromf.features.extract import FrameError
+
+
+@pytest.fixture(scope="module")
+def config(world, kept, vae_folder):
+    return EvaluateConfig(
+        samples=str(world / "same"),
+        reference=str(world / "real"),
+        train=f"{world / 'real'}:train",
+        extractors=("random-3d",),
+        vae=str(vae_folder),
+        morphology="none",
+        bootstrap=20,
+        draws=3,
+        pairs=6,
+        cache=str(kept),
+        workers=1,
+        device="cpu",
+    )
+
+
+@pytest.fixture(scope="module")
+def done(config, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluate") / "out"
+    assert evaluate.run(config, out) == 0
+    return out
+
+
+def scores_of(out):
+    record = json.loads((out / "scores.json").read_text())
+    return {s["key"]: s for s in next(iter(record["sets"].values()))["scores"]}
+
+
+def test_every_figure_stands_beside_its_bounds(done, vae_folder):
+    record = json.loads((done / "scores.json").read_text())
+    scores = scores_of(done)
+    for key in ("fid", "kid", "mmd", "swd", "nearest"):
+        score = scores[f"random-3d/{key}"]
+        assert score["n"] == 12
+        assert score["reference"] == 10
+        assert score["interval"][0] <= score["value"] <= score["interval"][1]
+        assert set(score["beside"]) == {"samples", "reconstruction", "real"}
+        assert score["beside"]["samples"]["n"] == score["beside"]["real"]["n"] == 5
+    for key in ("voxels/ms_ssim", "voxels/psnr", "spectrum/high", "latents/swd"):
+        assert {"reconstruction", "real"} <= set(scores[key]["beside"]), key
+    assert scores["copies/voxels/flagged"]["interval"][1] > 0
+    assert scores["spectrum/high"]["value"] > 0
+    assert record["extractors"][0]["trained"] is False
+    assert any("untrained" in note for note in record["notes"])
+    assert record["reference"] == {"name": "real", "n": 10}
+
+
+def test_the_page_holds_it_all(done):
+    page = (done / "index.html").read_text()
+    assert page.count("data:image/png;base64") >= 3
+    assert "http" not in page.replace("http-equiv", "")
+    for text in ("KID", "bound", "Nearest training volumes", "random ResNet-10"):
+        assert text in page
+    assert (done / "scores.csv").read_text().startswith("set,metric,label,value,low,high")
+    assert {p.name for p in (done / "figures").iterdir()} >= {"volumes.png", "spectra.png"}
+
+
+def test_the_verdict_comes_first(done, config, tmp_path, capsys):
+    """On the page, at the end of the terminal's lines, in scores.json; similarity comes last and ranks nothing."""
+    said = json.loads((done / "scores.json").read_text())["verdict"]["same"]
+    assert set(said) == {"fails", "fine", "unsure"}
+    page = html.unescape((done / "index.html").read_text())
+    places = [page.index(text) for text in (*said.values(), "<h2>Volumes", "<h2>Detail", "<h2>random ResNet-10")]
+    assert places == sorted(places)
+    assert page.index("<h2>Copies of training data") < page.index("Likeness cannot show sharpness")
+    scores = scores_of(done)
+    assert scores["voxels/psnr"]["better"] == "none"
+    assert "cannot show sharpness" in scores["voxels/psnr"]["note"]
+    evaluate.run(replace(config, vae="none"), tmp_path / "out")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-5] == "same:"
+    assert lines[-2].startswith("  Cannot be told: ")
+
+
+def test_the_nearest_pairs_have_names(done):
+    record = json.loads((done / "scores.json").read_text())
+    sample, person = record["copies"]["same"][0]["closest"][0]["names"]
+    assert f"above sample <b>{sample}</b>, below training volume <b>{person}</b>" in (done / "index.html").read_text()
+
+
+def test_columns_without_values_are_left_out(config, done, tmp_path):
+    """Without a VAE there is no ceiling; copies have no figure at equal numbers."""
+    evaluate.run(replace(config, vae="none"), tmp_path / "out")
+    assert 'class="bound">reconstruction<' not in (tmp_path / "out" / "index.html").read_text()
+    assert 'class="bound">reconstruction<' in (done / "index.html").read_text()
+    copies = (done / "index.html").read_text().split("<h2>Copies of training data")[1].split("</table>")[0]
+    assert "reconstruction" not in copies
+    assert "equal n" not in copies
+
+
+def test_copies_are_told(config, world, tmp_path, capsys):
+    """Training files as samples: noted, and on the terminal."""
+    evaluate.run(replace(config, samples=f"{world / 'real'}:train", vae="none"), tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "files of real:train are training files" in said
+    assert "coarse voxels: share nearer to a training volume" in said
+    assert scores_of(tmp_path / "out")["copies/voxels/flagged"]["value"] == 1
+
+
+def test_it_repeats(done, config, tmp_path):
+    evaluate.run(config, tmp_path / "again")
+    assert scores_of(tmp_path / "again") == scores_of(done)
+
+
+def test_the_real_against_itself(config, world, tmp_path):
+    """Held-out people as samples: distance 0, and a warning."""
+    shutil.copytree(world / "real", tmp_path / "copy")
+    both = replace(config, samples=f"{tmp_path / 'copy'}:test", vae="none")
+    evaluate.run(both, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "scores.json").read_text())
+    scores = scores_of(tmp_path / "out")
+    assert scores["random-3d/fid"]["value"] == pytest.approx(0, abs=1e-5)
+    assert scores["random-3d/precision"]["value"] == 1
+    assert any("10 files of copy:test are identical" in note for note in record["notes"])
+    assert scores["partner/ssim"]["value"] == pytest.approx(1, abs=1e-6)
+    assert scores["random-3d/partner"]["value"] == 0
+
+
+def test_corrupt_samples_are_counted(config, world, tmp_path):
+    shutil.copytree(world / "same", tmp_path / "set")
+    (tmp_path / "set" / "v103_T1w.nii.gz").write_bytes(b"\x1f\x8bbroken")
+    assert evaluate.run(replace(config, samples=str(tmp_path / "set")), tmp_path / "out") == 1
+    assert "v103" in (tmp_path / "out" / "rejected.csv").read_text()
+    assert scores_of(tmp_path / "out")["random-3d/fid"]["n"] == 11
+
+
+def test_refusals(config, world, tmp_path):
+    with pytest.raises(ValueError, match="samples= names no folder"):
+        evaluate.run(replace(config, samples=""), tmp_path / "a")
+    with pytest.raises(ValueError, match="training data.*force=true"):
+        evaluate.run(replace(config, splits=("train",)), tmp_path / "b")
+    other = write_set(tmp_path / "other", range(3), shape=(24, 28, 24))
+    with pytest.raises(FrameError, match="resample=true"):
+        evaluate.run(replace(config, samples=str(other)), tmp_path / "c")
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    save_nifti(raw / "x_T1w.nii.gz", Volume(np.float32(900) * blob(0).voxels, blob(0).affine))
+    with pytest.raises(ValueError, match="none of the 1 files of raw.*\\[0, 1\\] is expected"):
+        evaluate.run(replace(config, samples=str(raw)), tmp_path / "d")
+    with pytest.raises(ValueError, match="people of the reference"):
+        evaluate.run(replace(config, real=f"{world / 'real'}:test"), tmp_path / "e")
+    assert not (tmp_path / "a").exists()
+    assert not (tmp_path / "b").exists()
+
+
+def test_other_sizes_are_resampled_if_asked(config, tmp_path):
+    other = write_set(tmp_path / "other", range(8), shape=(24, 28, 24))
+    evaluate.run(replace(config, samples=str(other), resample=True, vae="none", train=""), tmp_path / "out")
+    assert scores_of(tmp_path / "out")["random-3d/fid"]["n"] == 8
+
+
+def test_a_handful_of_volumes(config, tmp_path):
+    """Three samples, two people: what can be said is said, the rest named."""
+    few = write_set(tmp_path / "few", range(3))
+    people = tiny_cohort(tmp_path / "people", n=4, shape=(32, 36, 32), val=0.25, test=0.5)
+    small = replace(config, samples=str(few), reference=str(people), train="", vae="none")
+    evaluate.run(small, tmp_path / "out")
+    record = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert any("5th neighbour" in note for note in record["notes"])
+    assert "random-3d/fid" in scores_of(tmp_path / "out")
+    assert all(score["interval"] is None for score in scores_of(tmp_path / "out").values())
+    assert "below 5 of either there are no intervals" in record["verdict"]["few"]["unsure"]
+
+
+def test_parts_then_the_whole(config, tmp_path, capsys):
+    fresh = replace(config, cache=str(tmp_path / "cache"))
+    for number in (1, 2):
+        evaluate.run(replace(fresh, part=f"{number}/2"), tmp_path / f"part{number}")
+        assert not (tmp_path / f"part{number}" / "scores.json").exists()
+    assert "features are in" in capsys.readouterr().out
+    evaluate.run(replace(fresh, vae="none"), tmp_path / "out")
+    assert (tmp_path / "out" / "scores.json").is_file()

@@ -1,0 +1,83 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from conftest import tiny_cohort, tiny_vae
+from neuromf.autoencoder.load import load_vae
+from neuromf.data.cohort import read_cohort
+from neuromf.data.reading import read_volume
+from neuromf.evaluation.reconstruction import ValidateVAEConfig, run
+from neuromf.latents.encode import EncodeConfig
+from neuromf.latents.encode import run as encode
+from neuromf.metrics.similarity import psnr, ssim
+
+
+@pytest.fixture
+def config(cohort, vae_folder):
+    return ValidateVAEConfig(volumes=str(cohort), vae=str(vae_folder), device="cpu")
+
+
+def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):
+    assert run(config, tmp_path / "out") == 0
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert scores["volumes"] == 4
+    held_out = {e.name: e for e in read_cohort(cohort) if e.split != "train"}
+    assert {s["name"] for s in scores["each"]} == set(held_out)
+    for score in scores["each"]:
+        x = torch.from_numpy(held_out[score["name"]].read().voxels)
+        written = read_volume(tmp_path / "out" / "reconstructions" / f"{score['name']}.nii.gz")
+        y = torch.from_numpy(written.voxels)
+        assert score["ssim"] == pytest.approx(ssim(x, y), abs=1e-4)
+        assert score["psnr"] == pytest.approx(psnr(x, y), abs=1e-2)
+        assert (written.affine == held_out[score["name"]].read().affine).all()
+    assert scores["mean"]["ssim"]["mean"] == pytest.approx(sum(s["ssim"] for s in scores["each"]) / 4)
+    assert 0 < scores["bfloat16"]["mean"] < scores["bfloat16"]["max"] < 0.2
+    assert scores["bfloat16"]["not_finite"] == 0
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count("<figure>") == 4
+    assert page.count("data:image/png;base64,") == 12
+
+
+def test_stored_latents_give_the_same(config, tmp_path):
+    encode(EncodeConfig(volumes=config.volumes, vae=config.vae), tmp_path / "latents")
+    run(config, tmp_path / "a")
+    run(replace(config, latents=str(tmp_path / "latents")), tmp_path / "b")
+    a, b = (json.loads((tmp_path / n / "scores.json").read_text())["each"] for n in "ab")
+    for one, two in zip(a, b, strict=True):
+        assert one["ssim"] == pytest.approx(two["ssim"], abs=1e-5)
+
+
+def test_latents_of_another_vae(config, tmp_path):
+    other = tiny_vae(tmp_path / "other", seed=1)
+    encode(EncodeConfig(volumes=config.volumes, vae=str(other)), tmp_path / "latents")
+    with pytest.raises(ValueError, match=r"were made by tiny .* not by tiny"):
+        run(replace(config, latents=str(tmp_path / "latents")), tmp_path / "out")
+
+
+def test_a_bad_volume_is_listed(config, tmp_path):
+    cohort = tiny_cohort(tmp_path / "cohort")
+    bad = next(e for e in read_cohort(cohort) if e.split == "val")
+    bad.path.write_bytes(b"")
+    assert run(replace(config, volumes=str(cohort), splits=("test", "val")), tmp_path / "out") == 1
+    assert bad.name in json.loads((tmp_path / "out" / "scores.json").read_text())["failed"][0]
+
+
+def test_settings_are_checked(config, cohort):
+    with pytest.raises(ValueError, match=r"splits are \('vali',\)"):
+        ValidateVAEConfig(splits=("vali",))
+    with pytest.raises(ValueError, match="volumes= is empty"):
+        ValidateVAEConfig().entries()
+    assert len(replace(config, n=2).entries()) == 2
+
+
+def test_a_network_that_returns_its_input_is_perfect():
+    """Of the measures, not of a VAE."""
+    from neuromf.evaluation.reconstruction import measure
+
+    x = torch.rand(16, 16, 16)
+    score = measure("x", x, x.clone(), 0.0)
+    assert (score.ssim, score.hf_ratio) == (pytest.approx(1), pytest.approx(1))
+    assert score.gmsd == pytest.approx(0, abs=1e-6)
+    assert load_vae("small").factor == 4
