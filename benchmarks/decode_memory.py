@@ -1,6 +1,8 @@
-"""Peak memory and seconds of decoding at 192³ (latents 4 x 48³), whole and in tiles, a process each.
+"""Peak memory and seconds of decoding at 192³ (latents 4 x 48³), whole and in tiles,
+a process each.
 
-python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random] [--bounds 2 4 8] [--out FILE]
+python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random]
+[--bounds 2 4 8] [--out FILE]
 """
 
 from __future__ import annotations
@@ -67,11 +69,22 @@ def main() -> None:
     rows = []
     for name in options.vae:
         for bound in (None, *options.bounds):
-            command = [sys.executable, __file__, "--size", str(options.size), "--one", f"{name}:{bound or ''}"]
+            command = [
+                sys.executable,
+                __file__,
+                "--size",
+                str(options.size),
+                "--one",
+                f"{name}:{bound or ''}",
+            ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 rows.append(
-                    {"vae": name, "bound_gb": bound, "failed": (done.stderr.strip().splitlines() or ["killed"])[-1]}
+                    {
+                        "vae": name,
+                        "bound_gb": bound,
+                        "failed": (done.stderr.strip().splitlines() or ["killed"])[-1],
+                    }
                 )
                 print(rows[-1], flush=True)
                 continue
@@ -86,7 +99,10 @@ def main() -> None:
             print(row, flush=True)
     if options.out:
         options.out.write_text(
-            json.dumps({"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1) + "\n"
+            json.dumps(
+                {"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1
+            )
+            + "\n"
         )
 
 

@@ -1,6 +1,7 @@
 """Seconds and peak memory of encoding one volume, for both VAEs, a process each.
 
-python benchmarks/encode.py [--cases small:80x96x80 maisi-random:80x96x80 ...] [--rounds 3] [--out FILE]
+python benchmarks/encode.py [--cases small:80x96x80 maisi-random:80x96x80 ...] [--rounds
+3] [--out FILE]
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def measure(case: str, rounds: int) -> dict[str, Any]:
 
     name, _, size = case.partition(":")
     vae = load_vae(name)
-    x = torch.rand(1, 1, *(int(n) for n in size.split("x")), generator=torch.Generator().manual_seed(0))
+    x = torch.rand(
+        1, 1, *(int(n) for n in size.split("x")), generator=torch.Generator().manual_seed(0)
+    )
     vae.encode(x[..., :16, :16, :16])
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     times = []
@@ -69,7 +72,10 @@ def main() -> None:
         print(rows[-1], flush=True)
     if options.out:
         options.out.write_text(
-            json.dumps({"machine": platform.machine(), "rounds": options.rounds, "rows": rows}, indent=1) + "\n"
+            json.dumps(
+                {"machine": platform.machine(), "rounds": options.rounds, "rows": rows}, indent=1
+            )
+            + "\n"
         )
 
 

@@ -1,7 +1,8 @@
-"""What an evaluation costs: seconds and peak memory of `neuromf evaluate` by number of volumes; FID two ways.
+"""What an evaluation costs: seconds and peak memory of `neuromf evaluate` by
+number of volumes; FID two ways.
 
-`python benchmarks/evaluate.py SAMPLES REFERENCE --n 250 1000 --out FILE`. Each run starts with an empty cache.
-Memory is that of all processes together, looked at twice a second.
+`python benchmarks/evaluate.py SAMPLES REFERENCE --n 250 1000 --out FILE`. Each run starts with an
+empty cache. Memory is that of all processes together, looked at twice a second.
 """
 
 from __future__ import annotations
@@ -27,14 +28,20 @@ EXTRACTOR = "random-2.5d"  # RadImageNet's architecture, and so its cost
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("samples")
     arguments.add_argument("reference")
     arguments.add_argument("--n", type=int, nargs="+", default=[250, 1000])
     arguments.add_argument("--morphology", default="tissue")
     arguments.add_argument("--out", type=Path, default=None)
     chosen = arguments.parse_args()
-    results: dict[str, Any] = {"hardware": hardware(), "extractor": EXTRACTOR, "morphology": chosen.morphology}
+    results: dict[str, Any] = {
+        "hardware": hardware(),
+        "extractor": EXTRACTOR,
+        "morphology": chosen.morphology,
+    }
     results["frechet"] = [frechet(2048, n) for n in (500, 4000)]
     print(results["frechet"], flush=True)
     results["runs"] = []
@@ -48,7 +55,12 @@ def main() -> None:
 def evaluate(samples: str, reference: str, n: int, morphology: str) -> dict[str, Any]:
     """Return wall seconds and peak memory of an evaluation of n volumes, with nothing kept."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [f"samples={samples}", f"reference={reference}", "splits=[val,test]", f"extractors=[{EXTRACTOR}]"]
+        words = [
+            f"samples={samples}",
+            f"reference={reference}",
+            "splits=[val,test]",
+            f"extractors=[{EXTRACTOR}]",
+        ]
         words += [f"n={n}", f"morphology={morphology}", "vae=small", f"cache={folder}/cache"]
         found = timed([*words, f"out={folder}/a"])
         record = json.loads(Path(folder, "a", "scores.json").read_text(encoding="utf-8"))
@@ -59,7 +71,9 @@ def timed(words: list[str]) -> dict[str, float]:
     """Return seconds and the peak memory of all processes of a command, GB."""
     started, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(
-        [sys.executable, "-m", "neuromf.cli", "evaluate", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", "neuromf.cli", "evaluate", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     while process.poll() is None:
         peak = max(peak, memory(process.pid))
@@ -79,7 +93,9 @@ def memory(pid: int) -> int:
 
 
 def frechet(d: int, n: int) -> dict[str, float]:
-    """Return seconds of the distance by eigenvalues and by scipy's matrix square root, and how far they differ."""
+    """Return seconds of the distance by eigenvalues and by scipy's matrix square
+    root, and how far they differ.
+    """
     chance = torch.Generator().manual_seed(0)
     mix = torch.randn(d, d, generator=chance) / d**0.5
     a, b = (s + torch.randn(n, d, generator=chance) @ mix * w for s, w in ((0.0, 1.0), (0.1, 1.2)))

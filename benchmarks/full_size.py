@@ -1,7 +1,8 @@
-"""The derivative at full size: the brain UNet at latents (1, 4, 48³), by each way, in one fresh process a way.
+"""The derivative at full size: the brain UNet at latents (1, 4, 48³), by each
+way, in one fresh process a way.
 
-`python benchmarks/full_size.py [--out FILE.json]`: seconds, peak memory above the weights, and the relative difference
-of each rate to the exact one.
+`python benchmarks/full_size.py [--out FILE.json]`: seconds, peak memory above the weights, and the
+relative difference of each rate to the exact one.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ WAYS: dict[str, Callable[..., Tensor]] = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--out", type=Path)
     arguments.add_argument("--way", help=argparse.SUPPRESS)
     arguments.add_argument("--rate", type=Path, help=argparse.SUPPRESS)
@@ -55,15 +58,22 @@ def main() -> None:
         for name in WAYS:
             rate = Path(folder) / "rate.pt"
             command = [sys.executable, __file__, "--way", name, "--rate", str(rate)]
-            rows[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            rows[name] = json.loads(
+                subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            )
             rates[name] = torch.load(rate, weights_only=True)
     exact = rates["exact (forward-mode AD)"]
     for name in list(WAYS)[2:]:
         rows[name]["difference"] = ((rates[name] - exact).norm() / exact.norm()).item()
     for name, row in rows.items():
-        print(f"{name:34} {row['seconds']:7.2f} s {row['peak_bytes'] / 1e6:8.0f} MB  {row.get('difference', 0.0):.1e}")
+        print(
+            f"{name:34} {row['seconds']:7.2f} s {row['peak_bytes'] / 1e6:8.0f} MB  "
+            f"{row.get('difference', 0.0):.1e}"
+        )
     if chosen.out:
-        chosen.out.write_text(json.dumps({"shape": SHAPE, "hardware": hardware(), "ways": rows}, indent=1) + "\n")
+        chosen.out.write_text(
+            json.dumps({"shape": SHAPE, "hardware": hardware(), "ways": rows}, indent=1) + "\n"
+        )
 
 
 def one(name: str, rate: Path) -> dict[str, float]:

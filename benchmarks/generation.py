@@ -1,8 +1,10 @@
-"""Seconds a volume: one network call against the 30 steps of a rectified flow, and 60 with guidance.
+"""Seconds a volume: one network call against the 30 steps of a rectified flow, and 60
+with guidance.
 
-`python benchmarks/generation.py small2mm|maisi128 [--volumes N] [--out FILE.json]`. The same UNet and VAE for all; the
-steps are those of MONAI's RFlowScheduler as MAISI-v2 uses it. All ways run in turn within one process and ratios are of
-medians. Weights are random where none ship (maisi128): time does not depend on their values.
+`python benchmarks/generation.py small2mm|maisi128 [--volumes N] [--out FILE.json]`. The same UNet
+and VAE for all; the steps are those of MONAI's RFlowScheduler as MAISI-v2 uses it. All ways run in
+turn within one process and ratios are of medians. Weights are random where none ship (maisi128):
+time does not depend on their values.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ SIZES = {"small2mm": ((4, 20, 24, 20), 2.0), "maisi128": ((4, 32, 32, 32), 1.5)}
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("size", choices=SIZES)
     arguments.add_argument("--volumes", type=int, default=5)
     arguments.add_argument("--model", default="embedded")
@@ -46,7 +50,12 @@ def main() -> None:
         rows = measure(chosen.size, network, vae, chosen.volumes)
     print(table(rows))
     if chosen.out:
-        result = {"size": chosen.size, "precision": chosen.precision, "hardware": hardware(), "volumes": chosen.volumes}
+        result = {
+            "size": chosen.size,
+            "precision": chosen.precision,
+            "hardware": hardware(),
+            "volumes": chosen.volumes,
+        }
         result["seconds"] = rows
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -54,19 +63,27 @@ def main() -> None:
 def parts(size: str, model: str, precision: Precision) -> tuple[DualTimeUNet, FrozenVAE]:
     if size == "small2mm":
         return load_model(model).network, load_vae("small", precision=precision)
-    return network_with_weights(BRAIN).eval().requires_grad_(False), load_vae("maisi-random", precision=precision)
+    return network_with_weights(BRAIN).eval().requires_grad_(False), load_vae(
+        "maisi-random", precision=precision
+    )
 
 
 @torch.no_grad()
-def measure(size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int) -> dict[str, dict[str, float]]:
+def measure(
+    size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int
+) -> dict[str, dict[str, float]]:
     shape, spacing = SIZES[size]
     ways: dict[str, Callable[[Tensor], Tensor]] = {
         "one call": lambda noise: sample(network, noise, 1, predict="x"),
         f"{STEPS} steps": lambda noise: rectified_flow(network, noise, 1),
-        f"{STEPS} steps, guidance ({2 * STEPS} calls)": lambda noise: rectified_flow(network, noise, 2),
+        f"{STEPS} steps, guidance ({2 * STEPS} calls)": lambda noise: rectified_flow(
+            network, noise, 2
+        ),
     }
     seconds: dict[str, list[float]] = {name: [] for name in (*ways, "decode", "write")}
-    for number in range(-min(1, volumes - 1), volumes):  # the first warms up, where there are several
+    for number in range(
+        -min(1, volumes - 1), volumes
+    ):  # the first warms up, where there are several
         noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(number + 1))
         spent = {}
         for name, way in ways.items():
@@ -75,7 +92,9 @@ def measure(size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int) -> d
         array = voxels[0, 0].clamp(0, 1).numpy()
         volume = Volume(array, centred_affine(array.shape, (spacing,) * 3))
         with tempfile.TemporaryDirectory() as folder:
-            spent["write"] = timed(lambda v=volume, f=folder: write_volume(Path(f) / "v.nii.gz", v))[0]  # type: ignore[misc]
+            spent["write"] = timed(
+                lambda v=volume, f=folder: write_volume(Path(f) / "v.nii.gz", v)
+            )[0]  # type: ignore[misc]
         if number >= 0:
             for name, value in spent.items():
                 seconds[name].append(value)
@@ -83,7 +102,9 @@ def measure(size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int) -> d
 
 
 def summary(median: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Return network, decode and write seconds of each way, its end-to-end time, and how one call compares."""
+    """Return network, decode and write seconds of each way, its end-to-end time, and how
+    one call compares.
+    """
     decode, write = median.pop("decode"), median.pop("write")
     whole = {name: value + decode + write for name, value in median.items()}
     return {
@@ -101,13 +122,17 @@ def summary(median: dict[str, float]) -> dict[str, dict[str, float]]:
 
 def rectified_flow(network: DualTimeUNet, noise: Tensor, calls: int) -> Tensor:
     """Return data after MAISI-v2's steps, `calls` network calls each (2 with guidance)."""
-    scheduler = RFlowScheduler(1000, False, use_timestep_transform=True, scale=1.4, base_img_size_numel=32**3)
+    scheduler = RFlowScheduler(
+        1000, False, use_timestep_transform=True, scale=1.4, base_img_size_numel=32**3
+    )
     scheduler.set_timesteps(STEPS, input_img_size_numel=noise[0, 0].numel())
     times = [*scheduler.timesteps.tolist(), 0.0]
     z = noise
     for now, after in pairwise(times):
         t = torch.full((len(z),), now / 1000)
-        velocity = [(z - network.without_head(z, t, t)) / max(now / 1000, 1e-3) for _ in range(calls)]
+        velocity = [
+            (z - network.without_head(z, t, t)) / max(now / 1000, 1e-3) for _ in range(calls)
+        ]
         guided = velocity[0] if calls == 1 else velocity[1] + 2.0 * (velocity[0] - velocity[1])
         z = scheduler.step(-guided, now, z, after)[0]
     return z
@@ -120,10 +145,17 @@ def timed(work: Callable[[], Tensor | None]) -> tuple[float, Tensor]:
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:
-    lines = [f"{'way':34}" + "".join(f"{c:>10}" for c in ("network", "decode", "write", "whole", "network", "whole"))]
+    lines = [
+        f"{'way':34}"
+        + "".join(f"{c:>10}" for c in ("network", "decode", "write", "whole", "network", "whole"))
+    ]
     for name, row in rows.items():
-        seconds = "".join(f"{row[key]:8.3f} s" for key in ("network", "decode", "write", "end_to_end"))
-        lines.append(f"{name:34}{seconds}{row['network_ratio']:8.1f} x{row['end_to_end_ratio']:8.1f} x")
+        seconds = "".join(
+            f"{row[key]:8.3f} s" for key in ("network", "decode", "write", "end_to_end")
+        )
+        lines.append(
+            f"{name:34}{seconds}{row['network_ratio']:8.1f} x{row['end_to_end_ratio']:8.1f} x"
+        )
     return "\n".join(lines)
 
 

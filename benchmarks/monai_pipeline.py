@@ -1,4 +1,6 @@
-"""The steps of `neuromf prepare` without strip and N4 as a plain MONAI Compose, to compare speed and values with."""
+"""The steps of `neuromf prepare` without strip and N4 as a plain MONAI Compose, to
+compare speed and values with.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,18 @@ from numpy.typing import NDArray
 
 
 def pipeline(spacing: float, shape: tuple[int, int, int], percentile: float = 99.5) -> Compose:
-    """Return load, RAS, smoothing where voxels grow, spacing, percentile scaling, crop and pad around the brain."""
+    """Return load, RAS, smoothing where voxels grow, spacing, percentile scaling,
+    crop and pad around the brain.
+    """
 
     def smooth(image: Any) -> Any:
         size = np.asarray(image.pixdim, dtype=float)
         sigma = np.sqrt(np.clip(spacing**2 - size**2, 0, None) / (8 * np.log(2))) / size
-        return GaussianSmooth(sigma=[max(float(s), 1e-6) for s in sigma])(image) if sigma.any() else image
+        return (
+            GaussianSmooth(sigma=[max(float(s), 1e-6) for s in sigma])(image)
+            if sigma.any()
+            else image
+        )
 
     def scale(image: Any) -> Any:
         above = image[image > 0]

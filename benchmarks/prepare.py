@@ -1,8 +1,10 @@
-"""`prepare` against a plain MONAI Compose of the same steps (no strip, no N4): seconds a scan in one process, values.
+"""`prepare` against a plain MONAI Compose of the same steps (no strip, no N4): seconds a
+scan in one process, values.
 
 python benchmarks/prepare.py SCANS... [--spacing 1] [--shape 192 192 192] [--rounds 3] [--out FILE]
 
-SCANS are skull-stripped NIfTI files. Each round takes every scan through both ways, in turn; the figures are medians.
+SCANS are skull-stripped NIfTI files. Each round takes every scan through both ways, in
+turn; the figures are medians.
 """
 
 from __future__ import annotations
@@ -46,7 +48,13 @@ def main() -> None:
     compose = pipeline(options.spacing, shape)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        save = SaveImage(output_dir=folder, output_postfix="", separate_folder=False, print_log=False, resample=False)
+        save = SaveImage(
+            output_dir=folder,
+            output_postfix="",
+            separate_folder=False,
+            print_log=False,
+            resample=False,
+        )
         for path in options.scans:
             ours, theirs, stages = [], [], []
             for _ in range(options.rounds):
@@ -67,8 +75,12 @@ def main() -> None:
                     "scan": path.name,
                     "neuromf_s": round(statistics.median(ours), 3),
                     "monai_s": round(statistics.median(theirs), 3),
-                    "read_s, steps_s, write_s": [round(statistics.median(s), 3) for s in zip(*stages, strict=True)],
-                    "largest_difference": difference(volume, steps, image[0].numpy(), np.asarray(image.affine)),
+                    "read_s, steps_s, write_s": [
+                        round(statistics.median(s), 3) for s in zip(*stages, strict=True)
+                    ],
+                    "largest_difference": difference(
+                        volume, steps, image[0].numpy(), np.asarray(image.affine)
+                    ),
                 }
             )
             print(rows[-1], flush=True)
@@ -91,7 +103,8 @@ def main() -> None:
 def difference(volume: Any, steps: Any, theirs: Any, affine: Any) -> float:
     """Return the largest difference from what the same steps give on MONAI's own grid.
 
-    Its lattice starts at another fraction of a voxel for some affines. Four voxels at the borders are left out.
+    Its lattice starts at another fraction of a voxel for some affines. Four voxels
+    at the borders are left out.
     """
     import numpy as np
 
@@ -107,7 +120,9 @@ def difference(volume: Any, steps: Any, theirs: Any, affine: Any) -> float:
 
 
 def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
+    for line in (
+        Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    ):
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor()

@@ -1,8 +1,10 @@
-"""MeanFlow against rectified flow on real brains: same network, data and updates. Writes figures and results.
+"""MeanFlow against rectified flow on real brains: same network, data and updates. Writes
+figures and results.
 
-`python benchmarks/real_brains.py MEANFLOW_RUN RECTIFIED_RUN LATENTS OUT [--n N]`. The runs are folders that `neuromf
-train` wrote. Distances are sliced Wasserstein between normalised latents of samples and of held-out people, all from
-the same noise; the bound is that between training people and held-out people, as many as there are.
+`python benchmarks/real_brains.py MEANFLOW_RUN RECTIFIED_RUN LATENTS OUT [--n N]`. The runs are
+folders that `neuromf train` wrote. Distances are sliced Wasserstein between normalised latents of
+samples and of held-out people, all from the same noise; the bound is that between training people
+and held-out people, as many as there are.
 """
 
 from __future__ import annotations
@@ -37,11 +39,15 @@ SHOWN = 4
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("meanflow", "rectified", "latents", "out"):
         arguments.add_argument(name, type=Path)
     arguments.add_argument("--n", type=int, default=64)
-    arguments.add_argument("--many", type=int, default=2000, help="one-call latents whose statistics are taken")
+    arguments.add_argument(
+        "--many", type=int, default=2000, help="one-call latents whose statistics are taken"
+    )
     chosen = arguments.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
     store, stats = LatentStore(chosen.latents), LatentStats.load(chosen.latents)
@@ -50,9 +56,14 @@ def main() -> None:
         "training": people(store, stats, ("train",)),
     }
     runs = {"MeanFlow": chosen.meanflow, "rectified flow": chosen.rectified}
-    results: dict[str, Any] = {"hardware": hardware(), "n": chosen.n, "people": {k: len(v) for k, v in real.items()}}
+    results: dict[str, Any] = {
+        "hardware": hardware(),
+        "n": chosen.n,
+        "people": {k: len(v) for k, v in real.items()},
+    }
     results["bound"] = swd(real["training"], real["held out"])
-    taught = torch.stack([stats.normalise(store[i]) for i in store.split("train")])  # people and their copies
+    # people and their copies
+    taught = torch.stack([stats.normalise(store[i]) for i in store.split("train")])
     results["nearest_training"] = {"held out": nearest(real["held out"], taught)}
     noise = torch.cat([noise_of(stats.shape, i, 0) for i in range(chosen.n)])
     pictures: dict[str, Tensor] = {}
@@ -75,7 +86,9 @@ def main() -> None:
             network = loaded(state, "averaged")
             results[name]["composition_residual"] = residual(network, noise[:16])
             results[name]["many"] = many(network, stats.shape, chosen.many, scale)
-            results["nearest_training"]["one call"] = nearest(draw(network, noise, 1, name) / scale, taught)
+            results["nearest_training"]["one call"] = nearest(
+                draw(network, noise, 1, name) / scale, taught
+            )
     (chosen.out / "real-brains.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_pictures(pictures, stats, chosen.out / "calls.png")
     draw_training(chosen.meanflow, stats, chosen.out / "training.png")
@@ -91,12 +104,18 @@ def people(store: LatentStore, stats: LatentStats, splits: tuple[str, ...]) -> T
 def loaded(state: dict[str, Any], weights: str) -> DualTimeUNet:
     network = DualTimeUNet(trained_config(state).network)
     averages = state["averages"]
-    load_strict(network, state["network"] if weights == "online" else averages[next(iter(averages))], weights)
+    load_strict(
+        network,
+        state["network"] if weights == "online" else averages[next(iter(averages))],
+        weights,
+    )
     return network.eval().requires_grad_(False)
 
 
 def nearest(points: Tensor, taught: Tensor) -> float:
-    """Return the median over points of the root mean square difference to the nearest training latent."""
+    """Return the median over points of the root mean square difference to
+    the nearest training latent.
+    """
     gaps = torch.cdist(points.flatten(1), taught.flatten(1)) / points[0].numel() ** 0.5
     return float(gaps.min(1).values.median())
 
@@ -104,7 +123,9 @@ def nearest(points: Tensor, taught: Tensor) -> float:
 @torch.no_grad()
 def draw(network: DualTimeUNet, noise: Tensor, calls: int, name: str) -> Tensor:
     solver: Any = "average" if name == "MeanFlow" else "euler"
-    return torch.cat([sample(network, part, calls, predict="x", solver=solver) for part in noise.split(8)])
+    return torch.cat(
+        [sample(network, part, calls, predict="x", solver=solver) for part in noise.split(8)]
+    )
 
 
 def swd(a: Tensor, b: Tensor) -> float:
@@ -112,7 +133,9 @@ def swd(a: Tensor, b: Tensor) -> float:
 
 
 def figures(drawn: Tensor, real: Tensor) -> dict[str, Any]:
-    """Return the distance, how much samples differ among each other, and each channel's mean and deviation."""
+    """Return the distance, how much samples differ among each other, and each
+    channel's mean and deviation.
+    """
     return {
         "swd": swd(drawn, real),
         "spread": float(drawn.std(0).mean()),
@@ -126,8 +149,15 @@ def figures(drawn: Tensor, real: Tensor) -> dict[str, Any]:
 
 
 def many(network: DualTimeUNet, shape: tuple[int, ...], count: int, scale: float) -> dict[str, Any]:
-    """Return how many of `count` one-call samples are finite, and each channel's mean and deviation over all."""
-    finite, sums, squares, numbers = 0, torch.zeros(shape[0]).double(), torch.zeros(shape[0]).double(), 0
+    """Return how many of `count` one-call samples are finite, and each channel's
+    mean and deviation over all.
+    """
+    finite, sums, squares, numbers = (
+        0,
+        torch.zeros(shape[0]).double(),
+        torch.zeros(shape[0]).double(),
+        0,
+    )
     for first in range(0, count, 50):
         noise = torch.cat([noise_of(shape, i, 0) for i in range(first, min(first + 50, count))])
         z = draw(network, noise, 1, "MeanFlow").double() / scale
@@ -135,7 +165,12 @@ def many(network: DualTimeUNet, shape: tuple[int, ...], count: int, scale: float
         sums, squares = sums + z.sum((0, 2, 3, 4)), squares + z.square().sum((0, 2, 3, 4))
         numbers += z[:, 0].numel()
     mean = sums / numbers
-    return {"n": count, "finite": finite, "mean": mean.tolist(), "std": (squares / numbers - mean**2).sqrt().tolist()}
+    return {
+        "n": count,
+        "finite": finite,
+        "mean": mean.tolist(),
+        "std": (squares / numbers - mean**2).sqrt().tolist(),
+    }
 
 
 @torch.no_grad()
@@ -175,7 +210,12 @@ def draw_curves(runs: dict[str, Path], results: dict[str, Any], path: Path) -> N
         updates = [int(row["update"]) for row in rows]
         for key, style in (("raw_equal", "-"), ("raw_interval", ":")):
             values = smooth([float(row[key]) for row in rows])
-            loss.plot(updates, values, style, label=f"{name}, {'r = t' if key == 'raw_equal' else 'r < t'}")
+            loss.plot(
+                updates,
+                values,
+                style,
+                label=f"{name}, {'r = t' if key == 'raw_equal' else 'r < t'}",
+            )
         looks = results[name]["looks"]
         progress.plot([r["update"] for r in looks], [r["swd"] for r in looks], label=name)
         drawn = results[name]["averaged"]
@@ -195,7 +235,8 @@ def draw_curves(runs: dict[str, Path], results: dict[str, Any], path: Path) -> N
 def smooth(values: list[float], window: int = 15) -> list[float]:
     """Return a running mean."""
     return [
-        sum(values[max(0, i - window) : i + 1]) / len(values[max(0, i - window) : i + 1]) for i in range(len(values))
+        sum(values[max(0, i - window) : i + 1]) / len(values[max(0, i - window) : i + 1])
+        for i in range(len(values))
     ]
 
 

@@ -1,9 +1,10 @@
-"""What one training step costs: time, FLOPs, memory saved for backward, peak memory, for each way to write it.
+"""What one training step costs: time, FLOPs, memory saved for backward, peak
+memory, for each way to write it.
 
-`python benchmarks/step.py small|brain [--rounds N] [--only WAY ...] [--out FILE.json]`. All ways run in turn within
-one process, so that
-ratios hold on a machine whose speed drifts; times are CPU seconds. Peak memory is read in one
-fresh process a way: the high-water mark of the step above the network's weights and their gradients.
+`python benchmarks/step.py small|brain [--rounds N] [--only WAY ...] [--out FILE.json]`. All ways
+run in turn within one process, so that ratios hold on a machine whose speed drifts; times are CPU
+seconds. Peak memory is read in one fresh process a way: the high-water mark of the step above the
+network's weights and their gradients.
 """
 
 from __future__ import annotations
@@ -63,19 +64,29 @@ SIZES: dict[str, tuple[UNetConfig, int, int]] = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("size", choices=SIZES)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--out", type=Path)
-    arguments.add_argument("--only", nargs="+", choices=WAYS, metavar="WAY", help="these ways beside flow matching")
-    arguments.add_argument("--peak", metavar="WAY", help=argparse.SUPPRESS)  # one way in this process, bytes on stdout
+    arguments.add_argument(
+        "--only", nargs="+", choices=WAYS, metavar="WAY", help="these ways beside flow matching"
+    )
+    # one way in this process, bytes on stdout
+    arguments.add_argument("--peak", metavar="WAY", help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.peak:
         print(_peak_bytes(chosen.size, WAYS[chosen.peak]))
         return
     names = [FLOW_MATCHING, *(chosen.only or WAYS)]
     rows = measure(chosen.size, chosen.rounds, {name: WAYS[name] for name in names})
-    result = {"size": _describe(chosen.size), "hardware": hardware(), "rounds": chosen.rounds, "ways": rows}
+    result = {
+        "size": _describe(chosen.size),
+        "hardware": hardware(),
+        "rounds": chosen.rounds,
+        "ways": rows,
+    }
     print(table(chosen.size, rows))
     if chosen.out:
         chosen.out.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +95,10 @@ def main() -> None:
 
 def measure(size: str, rounds: int, ways: dict[str, Way]) -> dict[str, dict[str, float]]:
     config, batch, side = SIZES[size]
-    plain, checkpointed = network_with_weights(config), network_with_weights(replace(config, checkpointing=True))
+    plain, checkpointed = (
+        network_with_weights(config),
+        network_with_weights(replace(config, checkpointing=True)),
+    )
     steps: dict[str, Callable[[], None]] = {}
     for name, way in ways.items():
         steps[name] = _step(checkpointed if way.checkpointing else plain, way, batch, side)
@@ -92,7 +106,10 @@ def measure(size: str, rounds: int, ways: dict[str, Way]) -> dict[str, dict[str,
     rows: dict[str, dict[str, float]] = {name: {} for name in ways}
     for name, step in steps.items():
         step()
-        rows[name] = {"forwards": _flops(step) / forward, "saved_bytes": _saved_bytes(step, plain, checkpointed)}
+        rows[name] = {
+            "forwards": _flops(step) / forward,
+            "saved_bytes": _saved_bytes(step, plain, checkpointed),
+        }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, step in steps.items():
@@ -101,7 +118,9 @@ def measure(size: str, rounds: int, ways: dict[str, Way]) -> dict[str, dict[str,
         row["median_s"], row["min_s"] = statistics.median(seconds[name]), min(seconds[name])
         row["peak_bytes"] = int(_own_process(size, name))
     with torch.no_grad():
-        rows["a jvp alone"] = {"forwards": _flops(lambda: _jvp(plain, config, batch, side, exact_rate)) / forward}
+        rows["a jvp alone"] = {
+            "forwards": _flops(lambda: _jvp(plain, config, batch, side, exact_rate)) / forward
+        }
         rows["a finite difference alone"] = {
             "forwards": _flops(lambda: _jvp(plain, config, batch, side, finite_rate)) / forward
         }
@@ -126,7 +145,9 @@ def table(size: str, rows: dict[str, dict[str, float]]) -> str:
 
 def hardware() -> dict[str, str | int]:
     names = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
+        line.split(":")[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if "model name" in line
     ]
     return {
         "cpu": f"{names[0] if names else platform.processor()}, {torch.get_num_threads()} threads",
@@ -137,7 +158,9 @@ def hardware() -> dict[str, str | int]:
 
 
 def usual_loss(network: DualTimeUNet, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Tensor:
-    """The step as it is usually written: du/dt of u = (z - x̂) / t by a jvp with gradient over all rows."""
+    """The step as it is usually written: du/dt of u = (z - x̂) / t by a jvp
+    with gradient over all rows.
+    """
 
     def u(z: Tensor, t: Tensor) -> Tensor:
         return (z - network(z, t, r)) / t.view(-1, 1, 1, 1, 1)
@@ -169,7 +192,9 @@ def _step(network: DualTimeUNet, way: Way, batch: int, side: int) -> Callable[[]
 
 
 def network_with_weights(config: UNetConfig) -> DualTimeUNet:
-    """Return a network without zero layers, which would make part of the work trivial; gradients are allocated."""
+    """Return a network without zero layers, which would make part of the work
+    trivial; gradients are allocated.
+    """
     torch.manual_seed(0)
     network = DualTimeUNet(config)
     for parameter in network.parameters():
@@ -183,7 +208,9 @@ def _inputs(config: UNetConfig, batch: int, side: int) -> tuple[Tensor, Tensor, 
     return z, torch.full((batch,), 0.7), torch.full((batch,), 0.2)
 
 
-def _jvp(network: DualTimeUNet, config: UNetConfig, batch: int, side: int, rate: Callable[..., Tensor]) -> None:
+def _jvp(
+    network: DualTimeUNet, config: UNetConfig, batch: int, side: int, rate: Callable[..., Tensor]
+) -> None:
     z, t, r = _inputs(config, batch, side)
     rate(network, z, t, r, torch.randn_like(z))
 
@@ -219,14 +246,17 @@ def _saved_bytes(step: Callable[[], None], *networks: DualTimeUNet) -> int:
 
 
 def _own_process(size: str, name: str) -> str:
-    ctypes.CDLL(None).malloc_trim(0)  # give back what the timed steps left: the new process needs it
+    # give back what the timed steps left: the new process needs it
+    ctypes.CDLL(None).malloc_trim(0)
     command = [sys.executable, __file__, size, "--peak", name]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _peak_bytes(size: str, way: Way) -> int:
     config, batch, side = SIZES[size]
-    step = _step(network_with_weights(replace(config, checkpointing=way.checkpointing)), way, batch, side)
+    step = _step(
+        network_with_weights(replace(config, checkpointing=way.checkpointing)), way, batch, side
+    )
     return peak_bytes(step)
 
 

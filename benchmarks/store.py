@@ -1,4 +1,5 @@
-"""Random reads of a latent (4 x 48³) from the store, one file each, HDF5 and .pt, in one run; the files are warm.
+"""Random reads of a latent (4 x 48³) from the store, one file each, HDF5 and .pt, in
+one run; the files are warm.
 
 python benchmarks/store.py [--latents 128] [--reads 400] [--size 48] [--out FILE]
 """
@@ -17,7 +18,9 @@ from pathlib import Path
 
 
 def first_reads(folder: Path) -> Callable[[int], object]:
-    """Return a reader that compares checksums each time, as a process does the first time it reads a latent."""
+    """Return a reader that compares checksums each time, as a process does the
+    first time it reads a latent.
+    """
     from neuromf.latents import LatentStore
 
     store = LatentStore(folder)
@@ -58,7 +61,10 @@ def measure(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         entries = []
-        latents = [torch.randn(shape, generator=torch.Generator().manual_seed(i)) for i in range(options.latents)]
+        latents = [
+            torch.randn(shape, generator=torch.Generator().manual_seed(i))
+            for i in range(options.latents)
+        ]
         for start in range(0, options.latents, 64):
             shard = f"shard-{start // 64:05d}"
             part = [
@@ -81,7 +87,9 @@ def measure(options: argparse.Namespace) -> None:
             "one safetensors file a subject": lambda i: load_file(folder / f"one-{i}.safetensors")[
                 "z"
             ].clone(),  # it maps
-            "one .pt file a subject": lambda i: torch.load(folder / f"{i}.pt", weights_only=True)["z"],
+            "one .pt file a subject": lambda i: torch.load(folder / f"{i}.pt", weights_only=True)[
+                "z"
+            ],
         }
         if h5py is not None:
             opened = h5py.File(folder / "all.h5", "r")

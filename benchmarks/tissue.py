@@ -1,7 +1,8 @@
-"""The tissue mixture against label maps: brains drawn from SynthSeg's maps, prepared at 2 mm, segmented.
+"""The tissue mixture against label maps: brains drawn from SynthSeg's maps,
+prepared at 2 mm, segmented.
 
-`python benchmarks/tissue.py FOLDER [--contrast 0.08] [--out FILE]`. The truth is the volume of the labels at their
-own 1 mm.
+`python benchmarks/tissue.py FOLDER [--contrast 0.08] [--out FILE]`. The truth is the volume of
+the labels at their own 1 mm.
 """
 
 from __future__ import annotations
@@ -30,13 +31,20 @@ STEPS = Preprocessing(spacing=2.0, shape=(80, 96, 80))
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--contrast", type=float, nargs="+", default=[0.0, 0.08])
     arguments.add_argument("--out", type=Path, default=None)
     chosen = arguments.parse_args()
     paths = sorted(chosen.folder.glob("*seg*.nii.gz"))
-    results: dict[str, Any] = {"hardware": hardware(), "method": METHOD, "maps": len(paths), "contrast": {}}
+    results: dict[str, Any] = {
+        "hardware": hardware(),
+        "method": METHOD,
+        "maps": len(paths),
+        "contrast": {},
+    }
     for contrast in chosen.contrast:
         items = [(path, contrast, seed) for seed, path in enumerate(paths)]
         rows = [row for _, row in each(sizes, items) if not isinstance(row, Exception)]
@@ -54,7 +62,9 @@ def sizes(item: tuple[Path, float, int]) -> dict[str, tuple[float, float]]:
     ids = without_parcels(np.rint(labels.voxels).astype(np.int32))
     image = labelled_brain(labels, contrast, np.random.default_rng(seed))
     ml = segment(preprocess(image, STEPS)[0]).ml
-    true = {name: float(np.isin(ids, members).sum()) * labels.voxel_ml for name, members in TRUE.items()}
+    true = {
+        name: float(np.isin(ids, members).sum()) * labels.voxel_ml for name, members in TRUE.items()
+    }
     true["brain"] = true["GM"] + true["WM"]
     return {name: (ml[name], true[name]) for name in true}
 

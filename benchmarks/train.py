@@ -1,8 +1,10 @@
-"""Training steps a second, through Lightning with loader, optimiser and averages: MeanFlow against flow matching.
+"""Training steps a second, through Lightning with loader, optimiser and averages:
+MeanFlow against flow matching.
 
-`python benchmarks/train.py LATENTS [--updates N] [--rounds N] [--out FILE.json]`. The preset small2mm; ways alternate,
-so that ratios hold on a machine whose speed drifts; medians over rounds. The joint step is the one usually written: a
-jvp with gradients over all rows. Diagnostics are timed by themselves: seconds of a look over seconds between two.
+`python benchmarks/train.py LATENTS [--updates N] [--rounds N] [--out FILE.json]`. The preset
+small2mm; ways alternate, so that ratios hold on a machine whose speed drifts; medians over rounds.
+The joint step is the one usually written: a jvp with gradients over all rows. Diagnostics are timed
+by themselves: seconds of a look over seconds between two.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ class Joint(MeanFlowModule):
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("latents")
     arguments.add_argument("--updates", type=int, default=12)
     arguments.add_argument("--rounds", type=int, default=3)
@@ -61,14 +65,18 @@ def main() -> None:
     for _ in range(chosen.rounds):
         for name, words in WAYS.items():
             config = settings.load(
-                TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null", *words], "train"
+                TrainConfig,
+                ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null", *words],
+                "train",
             )
             config = replace(config, updates=chosen.updates, device="cpu")
             spent, waited = train(config, joint=name.startswith("joint"))
             seconds[name].append(spent)
             waits[name].append(waited)
     config = settings.load(
-        TrainConfig, ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null"], "train"
+        TrainConfig,
+        ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null"],
+        "train",
     )
     look = diagnostics_seconds(config)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
@@ -76,19 +84,32 @@ def main() -> None:
         name: {
             "seconds_per_update": value,
             "updates_per_second": 1 / value,
-            "ratio": value / medians["flow matching, float32" if "float32" in WAYS[name][-1] else "flow matching"],
+            "ratio": value
+            / medians["flow matching, float32" if "float32" in WAYS[name][-1] else "flow matching"],
             "loader_share": statistics.median(waits[name]),
         }
         for name, value in medians.items()
     }
     step = medians["MeanFlow, tangent v_c"]
-    diagnostics = {"look_s": look, "every": config.diagnostics.every, "share": look / (step * config.diagnostics.every)}
+    diagnostics = {
+        "look_s": look,
+        "every": config.diagnostics.every,
+        "share": look / (step * config.diagnostics.every),
+    }
     for name, row in rows.items():
         waiting = f"loader {100 * row['loader_share']:.2f} %"
         print(f"{name:38}{row['seconds_per_update']:8.3f} s{row['ratio']:7.2f} x, {waiting}")
-    print(f"a look {look:.2f} s every {config.diagnostics.every} updates: {100 * diagnostics['share']:.2f} %")
+    print(
+        f"a look {look:.2f} s every {config.diagnostics.every} updates: "
+        f"{100 * diagnostics['share']:.2f} %"
+    )
     if chosen.out:
-        result = {"hardware": hardware(), "batch": config.batch, "ways": rows, "diagnostics": diagnostics}
+        result = {
+            "hardware": hardware(),
+            "batch": config.batch,
+            "ways": rows,
+            "diagnostics": diagnostics,
+        }
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
@@ -102,7 +123,9 @@ class Clock(pl.Callback):
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, number: int) -> None:
         self.waited += (time.perf_counter() - self.ended) * (number >= self.skip)
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, batch: Any, number: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, module: Any, outputs: Any, batch: Any, number: int
+    ) -> None:
         now = time.perf_counter()
         if number >= self.skip:
             self.spent += now - self.ended
@@ -122,9 +145,13 @@ def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
 
 
 def diagnostics_seconds(config: TrainConfig) -> float:
-    """Return the median seconds that a look costs, gradients and weights noted before it included."""
+    """Return the median seconds that a look costs, gradients and
+    weights noted before it included.
+    """
     data = fit.Data.read(config)
-    module = MeanFlowModule(DualTimeUNet(config.network), replace(config, updates=config.diagnostics.every))
+    module = MeanFlowModule(
+        DualTimeUNet(config.network), replace(config, updates=config.diagnostics.every)
+    )
     module.update = config.diagnostics.every - 1
     batch = Batches(data.train, replace(config, batch=config.diagnostics.batch))[0]
     spent = []

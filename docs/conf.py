@@ -11,6 +11,8 @@ suppress_warnings = ["ref.python"]
 
 def setup(app) -> None:
     def escape(app, what, name, obj, options, lines: list[str]) -> None:
-        lines[:] = [line.replace("*spatial", r"\*spatial") for line in lines]  # an axis list, not emphasis
+        lines[:] = [
+            line.replace("*spatial", r"\*spatial") for line in lines
+        ]  # an axis list, not emphasis
 
     app.connect("autodoc-process-docstring", escape)

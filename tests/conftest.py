@@ -36,9 +36,14 @@ def randomised(network: nn.Module, seed: int = 0) -> nn.Module:
         for parameter in network.parameters():
             if parameter.ndim > 1:
                 fan_in = parameter[0].numel()
-                parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype) / fan_in**0.5)
+                parameter.copy_(
+                    torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+                    / fan_in**0.5
+                )
             else:
-                parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype))
+                parameter.add_(
+                    0.1 * torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype)
+                )
     return network
 
 
@@ -53,13 +58,19 @@ class Mlp(nn.Module):
     def __init__(self, channels: int = 3, width: int = 16, head: bool = False) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Linear(channels + 2, width), nn.SiLU(), nn.Linear(width, width), nn.Tanh(), nn.Linear(width, channels)
+            nn.Linear(channels + 2, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.Tanh(),
+            nn.Linear(width, channels),
         )
         self.head = nn.Linear(channels + 2, channels) if head else None
 
     def forward(self, z, t, r):
         features = torch.cat([z, t.unsqueeze(1), (t - r).unsqueeze(1)], 1)
-        return self.body(features) if self.head is None else (self.body(features), self.head(features))
+        return (
+            self.body(features) if self.head is None else (self.body(features), self.head(features))
+        )
 
 
 def mlp(**options) -> Mlp:
@@ -92,11 +103,14 @@ class Gaussian:
 @pytest.fixture
 def gaussian() -> Gaussian:
     return Gaussian(
-        torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64), torch.tensor([0.3, 1.5, 0.8], dtype=torch.float64)
+        torch.tensor([0.5, -1.0, 2.0], dtype=torch.float64),
+        torch.tensor([0.3, 1.5, 0.8], dtype=torch.float64),
     )
 
 
-def batch(*shape: int, seed: int = 3, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def batch(
+    *shape: int, seed: int = 3, dtype: torch.dtype = torch.float64
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return x, noise of the given shape and t, r with every kind of row in turn: r < t, r = t, r = 0, the endpoint."""
     generator = torch.Generator().manual_seed(seed)
     x, noise = torch.randn(2, *shape, generator=generator, dtype=torch.float64).to(dtype)
@@ -116,7 +130,9 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 
 REAL = Path(os.environ.get("NEUROMF_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
-needs_real_data = pytest.mark.skipif(not (REAL / "t1").is_dir(), reason="real scans are not here (NEUROMF_TEST_DATA)")
+needs_real_data = pytest.mark.skipif(
+    not (REAL / "t1").is_dir(), reason="real scans are not here (NEUROMF_TEST_DATA)"
+)
 
 
 def rotation(degrees: float, axis: int) -> np.ndarray:
@@ -129,7 +145,11 @@ def rotation(degrees: float, axis: int) -> np.ndarray:
 
 
 def placed(
-    spacing=(2.0, 2.0, 2.0), degrees=0.0, flips=(1, 1, 1), order=(0, 1, 2), origin=(10.0, -20.0, 5.0)
+    spacing=(2.0, 2.0, 2.0),
+    degrees=0.0,
+    flips=(1, 1, 1),
+    order=(0, 1, 2),
+    origin=(10.0, -20.0, 5.0),
 ) -> np.ndarray:
     """An affine: voxel sizes, a turn about all axes, flipped and permuted axes."""
     turn = rotation(degrees, 0) @ rotation(degrees / 2, 1) @ rotation(-degrees, 2)
@@ -159,7 +179,10 @@ def egg(affine: np.ndarray, margin_mm: float = 12.0, seed: int = 0) -> Volume:
     shape = np.ceil(2 * reach).astype(int)
     affine = affine.copy()
     affine[:3, 3] = EGG_CENTRE - affine[:3, :3] @ ((shape - 1) / 2)
-    points = np.tensordot(affine[:3, :3], np.indices(shape), axes=(1, 0)) + affine[:3, 3][:, None, None, None]
+    points = (
+        np.tensordot(affine[:3, :3], np.indices(shape), axes=(1, 0))
+        + affine[:3, 3][:, None, None, None]
+    )
     x, y, z = (points - EGG_CENTRE[:, None, None, None]) / EGG_MM[:, None, None, None]
     inside = np.clip((1 - np.sqrt(x**2 + y**2 + z**2)) * 8, 0, 1)
     pattern = 600 + 150 * np.sin(4 * x + 1) + 120 * np.cos(5 * y) + 100 * np.sin(3 * z + seed)
@@ -174,10 +197,16 @@ def head(noise=0.0):
         np.tensordot(brain.affine[:3, :3], np.indices(brain.voxels.shape), axes=(1, 0))
         + brain.affine[:3, 3][:, None, None, None]
     )
-    radius = (((points - EGG_CENTRE[:, None, None, None]) / (EGG_MM + 28)[:, None, None, None]) ** 2).sum(0)
-    voxels = np.where(brain.voxels > 0, brain.voxels, np.where(radius < 1, 300, 0)).astype(np.float32)
+    radius = (
+        ((points - EGG_CENTRE[:, None, None, None]) / (EGG_MM + 28)[:, None, None, None]) ** 2
+    ).sum(0)
+    voxels = np.where(brain.voxels > 0, brain.voxels, np.where(radius < 1, 300, 0)).astype(
+        np.float32
+    )
     rng = np.random.default_rng(0)
-    return Volume(voxels + noise * np.abs(rng.standard_normal(voxels.shape)).astype(np.float32), brain.affine)
+    return Volume(
+        voxels + noise * np.abs(rng.standard_normal(voxels.shape)).astype(np.float32), brain.affine
+    )
 
 
 def save_nifti(path: Path, volume: Volume, dtype=np.float32) -> Path:
@@ -189,7 +218,9 @@ def save_nifti(path: Path, volume: Volume, dtype=np.float32) -> Path:
     return path
 
 
-def tiny_cohort(folder: Path, n: int = 8, shape=(24, 28, 24), val: float = 0.25, test: float = 0.25) -> Path:
+def tiny_cohort(
+    folder: Path, n: int = 8, shape=(24, 28, 24), val: float = 0.25, test: float = 0.25
+) -> Path:
     """A folder as `prepare` writes it, of small smooth volumes."""
     folder.mkdir(parents=True, exist_ok=True)
     records = []
@@ -197,7 +228,9 @@ def tiny_cohort(folder: Path, n: int = 8, shape=(24, 28, 24), val: float = 0.25,
         rng = np.random.default_rng(index)
         noise = ndimage.gaussian_filter(rng.standard_normal(shape), 3)
         grid = np.stack(np.meshgrid(*(np.linspace(-1.3, 1.3, m) for m in shape), indexing="ij"))
-        voxels = np.where((grid**2).sum(0) < 1, np.clip(0.5 + noise / noise.std() / 6, 0.05, 1), 0).astype(np.float32)
+        voxels = np.where(
+            (grid**2).sum(0) < 1, np.clip(0.5 + noise / noise.std() / 6, 0.05, 1), 0
+        ).astype(np.float32)
         volume = Volume(voxels, placed(spacing=(6.0, 6.0, 6.0)))
         records.append(
             save_entry(

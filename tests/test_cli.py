@@ -12,14 +12,20 @@ from neuromf.verbs import VERBS
 
 def neuromf(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "neuromf.cli", *words], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "neuromf.cli", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
 def test_help_imports_nothing_heavy():
     heavy = ("torch", "monai", "omegaconf", "numpy", "scipy", "matplotlib", "psutil", "safetensors")
     code = f"import sys; from neuromf import cli; print([m for m in {heavy} if m in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0

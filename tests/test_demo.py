@@ -43,12 +43,17 @@ def test_the_preset_is_shortened(tmp_path):
 
 
 def test_the_seconds_of_an_update_are_those_of_the_whole_run():
-    rows = [{"update": str(u), "seconds_per_update": str(s)} for u, s in ((1, 9.0), (10, 1.0), (20, 2.0))]
+    rows = [
+        {"update": str(u), "seconds_per_update": str(s)}
+        for u, s in ((1, 9.0), (10, 1.0), (20, 2.0))
+    ]
     assert mean_seconds(rows) == pytest.approx((9 + 9 * 1 + 10 * 2) / 20)
 
 
 def test_loss_curve_is_a_picture():
-    rows = [{"update": str(i), "raw": "2", "raw_equal": "3", "raw_interval": "nan"} for i in range(3)]
+    rows = [
+        {"update": str(i), "raw": "2", "raw_equal": "3", "raw_interval": "nan"} for i in range(3)
+    ]
     picture = loss_curve(rows)
     assert picture.dtype == np.uint8
     assert picture.shape == (330, 770)

@@ -3,7 +3,14 @@ from neuromf import doctor
 
 def test_report_names_machine_extras_tools_and_every_verb():
     text = doctor.report({"toy": (), "fly": ("no_such_module",)})
-    for word in ("CPU", "memory", "GPU", "torch", *(f"[{extra}]" for extra in doctor.EXTRAS), *doctor.TOOLS):
+    for word in (
+        "CPU",
+        "memory",
+        "GPU",
+        "torch",
+        *(f"[{extra}]" for extra in doctor.EXTRAS),
+        *doctor.TOOLS,
+    ):
         assert word in text
     assert "toy        will work" in text
     assert "fly        will not work: no_such_module missing" in text

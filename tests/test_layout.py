@@ -14,7 +14,9 @@ MODULES = sorted((ROOT / "src" / "neuromf").rglob("*.py"))
 PRESETS = sorted((ROOT / "src" / "neuromf" / "presets").rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if m.name != "__init__.py"], ids=lambda m: m.stem)
+@pytest.mark.parametrize(
+    "module", [m for m in MODULES if m.name != "__init__.py"], ids=lambda m: m.stem
+)
 def test_every_module_has_a_test_file(module):
     where = module.relative_to(ROOT / "src" / "neuromf")
     assert (ROOT / "tests" / where.parent / f"test_{where.name}").is_file()
@@ -56,6 +58,9 @@ def test_tests_named_in_the_verification_table_exist():
 
 
 def test_no_figure_is_missing_from_the_docs():
-    texts = {p: p.read_text(encoding="utf-8") for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))}
+    texts = {
+        p: p.read_text(encoding="utf-8")
+        for p in (ROOT / "README.md", *(ROOT / "docs").glob("*.md"))
+    }
     holes = {p.name: re.findall(r"@[A-Z0-9]+@|\bTODO\b|\bTBD\b", text) for p, text in texts.items()}
     assert {name: found for name, found in holes.items() if found} == {}

@@ -20,5 +20,8 @@ def test_a_verb_is_a_dataclass_and_a_function(name):
 def test_the_table_imports_nothing():
     code = "import sys; import neuromf.verbs; print([m for m in ('torch', 'typer', 'omegaconf') if m in sys.modules])"
     assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
     )

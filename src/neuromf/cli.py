@@ -53,7 +53,9 @@ def doctor() -> None:
 @app.command(name="keys", short_help="Say what a verb's keys mean: neuromf keys train optimiser.")
 def keys_command(
     name: Annotated[str, typer.Argument(metavar="VERB", help="A verb, such as train.")],
-    prefix: Annotated[str, typer.Argument(metavar="[KEY]", help="Show only keys that begin so.")] = "",
+    prefix: Annotated[
+        str, typer.Argument(metavar="[KEY]", help="Show only keys that begin so.")
+    ] = "",
 ) -> None:
     """Say what a verb's keys mean: each with the value that it has if none is given."""
     from neuromf.runtime import config as settings
@@ -63,9 +65,15 @@ def keys_command(
         raise settings.ConfigError(f"unknown verb {name!r}: {', '.join(VERBS)}")
     verb = VERBS[name]
     schema = getattr(importlib.import_module(verb.module), verb.config)
-    lines = describe(schema, settings.load(schema, [f"preset={verb.preset}"] if verb.preset else [], name), prefix)
+    lines = describe(
+        schema,
+        settings.load(schema, [f"preset={verb.preset}"] if verb.preset else [], name),
+        prefix,
+    )
     if not lines:
-        raise settings.ConfigError(f"no key of {name} begins with {prefix!r}: `neuromf keys {name}` lists them")
+        raise settings.ConfigError(
+            f"no key of {name} begins with {prefix!r}: `neuromf keys {name}` lists them"
+        )
     typer.echo("\n".join(lines))
 
 
@@ -84,13 +92,19 @@ def weights_list() -> None:
 @weights.command("get")
 def weights_get(
     name: Annotated[
-        str, typer.Argument(help="maisi-v1, maisi-v2 (non-commercial), radimagenet, medicalnet10, medicalnet50.")
+        str,
+        typer.Argument(
+            help="maisi-v1, maisi-v2 (non-commercial), radimagenet, medicalnet10, medicalnet50."
+        ),
     ],
     source: Annotated[
-        Path | None, typer.Option("--from", help="A file fetched before, for machines without a network.")
+        Path | None,
+        typer.Option("--from", help="A file fetched before, for machines without a network."),
     ] = None,
 ) -> None:
-    """Fetch weights from their hub, or take them from a file; check them; keep them as safetensors."""
+    """Fetch weights from their hub, or take them from a file; check
+    them; keep them as safetensors.
+    """
     from neuromf.fetch import fetch
     from neuromf.pretrained.download import REMOTES
 
@@ -104,15 +118,21 @@ def weights_get(
 def _command(name: str, verb: Verb) -> Callable[..., None]:
     def command(
         words: Annotated[
-            list[str] | None, typer.Argument(metavar="[CONFIG.yaml | preset=NAME | out=FOLDER | KEY.SUB=VALUE]...")
+            list[str] | None,
+            typer.Argument(metavar="[CONFIG.yaml | preset=NAME | out=FOLDER | KEY.SUB=VALUE]..."),
         ] = None,
-        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")] = False,
+        dry_run: Annotated[
+            bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
+        ] = False,
         resume: Annotated[
             bool, typer.Option("--resume", help="Continue in a folder that an earlier start left.")
         ] = False,
         overwrite: Annotated[
             bool,
-            typer.Option("--overwrite", help="Replace what an earlier run of this verb wrote, once this one is done."),
+            typer.Option(
+                "--overwrite",
+                help="Replace what an earlier run of this verb wrote, once this one is done.",
+            ),
         ] = False,
     ) -> None:
         run_verb(name, verb, words or [], dry_run=dry_run, resume=resume, overwrite=overwrite)
@@ -125,7 +145,9 @@ def _epilog(name: str, verb: Verb) -> str:
     """Return an example, where the keys are told, and the presets."""
     folder = Path(__file__).parent / "presets" / name
     names = sorted(p.stem for p in folder.glob("*.yaml"))
-    lines = [f"Example: neuromf {name} {verb.example} out=FOLDER (out is runs/{name} if not given)."]
+    lines = [
+        f"Example: neuromf {name} {verb.example} out=FOLDER (out is runs/{name} if not given)."
+    ]
     lines.append(f"What the keys mean: neuromf keys {name}. All values: neuromf {name} --dry-run.")
     if names:
         lines.append(f"Presets: {', '.join(names)}.")
@@ -133,9 +155,17 @@ def _epilog(name: str, verb: Verb) -> str:
 
 
 def run_verb(
-    name: str, verb: Verb, words: list[str], *, dry_run: bool = False, resume: bool = False, overwrite: bool = False
+    name: str,
+    verb: Verb,
+    words: list[str],
+    *,
+    dry_run: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
 ) -> None:
-    """Resolve the configuration of a verb and call its function; with `dry_run` print the configuration instead."""
+    """Resolve the configuration of a verb and call its function; with `dry_run`
+    print the configuration instead.
+    """
     from neuromf.runtime import config as settings
     from neuromf.runtime.folders import local_path
     from neuromf.runtime.run import Stopped
@@ -146,7 +176,10 @@ def run_verb(
     if resume and not words and (out / "config.yaml").is_file():
         words = [str(out / "config.yaml")]  # what it was started with
     if verb.operand:
-        words = [f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w for w in words]
+        words = [
+            f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w
+            for w in words
+        ]
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
     if resume and overwrite:
@@ -173,7 +206,9 @@ def run_verb(
 
 
 def beside(folder: str, otherwise: Path) -> Path:
-    """Return FOLDER-inspection beside a folder; `otherwise` for a URL, or where no folder is given."""
+    """Return FOLDER-inspection beside a folder; `otherwise` for a URL,
+    or where no folder is given.
+    """
     path = Path(folder)
     if not folder or "://" in folder:
         return otherwise
@@ -209,7 +244,9 @@ class _Unbreakable:
 
 
 def main() -> None:
-    """Run the command line; a refusal is one line on stderr and exit code 2, with the traceback in the run's log."""
+    """Run the command line; a refusal is one line on stderr and exit code 2, with
+    the traceback in the run's log.
+    """
     stdout = sys.stdout
     sys.stdout = _Unbreakable(stdout)
     try:

@@ -15,7 +15,18 @@ import torch
 from neuromf import __version__
 
 CORE = (
-    *("torch", "monai", "einops", "numpy", "scipy", "omegaconf", "matplotlib", "jinja2", "safetensors", "rich"),
+    *(
+        "torch",
+        "monai",
+        "einops",
+        "numpy",
+        "scipy",
+        "omegaconf",
+        "matplotlib",
+        "jinja2",
+        "safetensors",
+        "rich",
+    ),
     *("nibabel", "nilearn", "SimpleITK", "isal", "fsspec", "PIL", "threadpoolctl"),
 )
 EXTRAS = {  # extra -> the modules it brings
@@ -32,7 +43,9 @@ TOOLS = {  # external program -> what it would be used for
 
 
 def report(verbs: Mapping[str, tuple[str, ...]]) -> str:
-    """Return the whole report, one finding a line, for verbs and the modules each needs beside the core."""
+    """Return the whole report, one finding a line, for verbs and the modules each needs
+    beside the core.
+    """
     return "\n".join([*_machine(), "", *_software(), "", *_verbs(verbs)])
 
 
@@ -46,7 +59,8 @@ def _machine() -> list[str]:
     lines = [
         f"neuromf    {__version__}, Python {platform.python_version()} ({sys.executable})",
         f"system     {platform.platform()}",
-        f"CPU        {psutil.cpu_count()} logical cores, torch uses {torch.get_num_threads()} threads",
+        f"CPU        {psutil.cpu_count()} logical cores, torch "
+        f"uses {torch.get_num_threads()} threads",
         f"memory     {memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free",
     ]
     if not torch.cuda.is_available():
@@ -54,7 +68,9 @@ def _machine() -> list[str]:
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         bf16 = "bf16" if torch.cuda.is_bf16_supported() else "no bf16"
-        lines.append(f"GPU {index}      {device.name}, {device.total_memory / 2**30:.1f} GiB, {bf16}")
+        lines.append(
+            f"GPU {index}      {device.name}, {device.total_memory / 2**30:.1f} GiB, {bf16}"
+        )
     return lines
 
 
@@ -63,7 +79,11 @@ def _software() -> list[str]:
     lines = [f"torch      {torch.__version__}, {build}", f"monai      {_version('monai')}"]
     for extra, modules in EXTRAS.items():
         absent = missing(modules)
-        state = f"missing {', '.join(absent)}: pip install 'neuromf[{extra}]'" if absent else "installed"
+        state = (
+            f"missing {', '.join(absent)}: pip install 'neuromf[{extra}]'"
+            if absent
+            else "installed"
+        )
         lines.append(f"[{extra}]".ljust(11) + state)
     for tool, purpose in TOOLS.items():
         lines.append(f"{tool:14} {shutil.which(tool) or f'not found ({purpose})'}")
@@ -74,7 +94,10 @@ def _verbs(verbs: Mapping[str, tuple[str, ...]]) -> list[str]:
     lines = []
     for verb, modules in verbs.items():
         absent = missing((*CORE, *modules))
-        lines.append(f"{verb:10} " + (f"will not work: {', '.join(absent)} missing" if absent else "will work"))
+        lines.append(
+            f"{verb:10} "
+            + (f"will not work: {', '.join(absent)} missing" if absent else "will work")
+        )
     return lines
 
 

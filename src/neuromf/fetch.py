@@ -13,7 +13,8 @@ from neuromf.pretrained.download import get_weights
 
 
 def fetch(name: str, source: Path | None = None) -> Path:
-    """Fetch weights from their hub, or take them from the file `source`; return where they are kept.
+    """Fetch weights from their hub, or take them from the file `source`; return where
+    they are kept.
 
     Raises WeightsError where the file's SHA-256 is another than before, or its content does not fit
     the architecture, ValueError for an unknown name.

@@ -1,4 +1,6 @@
-"""The verbs: each a configuration dataclass and a function, named so that nothing is imported before its use."""
+"""The verbs: each a configuration dataclass and a function, named so that nothing is imported
+before its use.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb: `function(config, out, resume=..., overwrite=...)` reads folders and writes the new folder `out`."""
+    """One verb: `function(config, out, resume=..., overwrite=...)` reads folders and
+    writes the new folder `out`.
+    """
 
     help: str
     module: str  # holds `config` and `function`
@@ -22,7 +26,8 @@ class Verb:
 
 VERBS = {
     "prepare": Verb(
-        "Scans (NIfTI, MGZ, BIDS) to volumes: RAS, stripped, resampled once, scaled, centred on the brain, split.",
+        "Scans (NIfTI, MGZ, BIDS) to volumes: RAS, stripped, resampled "
+        "once, scaled, centred on the brain, split.",
         "neuromf.data.prepare",
         "PrepareConfig",
         "run",
@@ -30,7 +35,8 @@ VERBS = {
         example="input=scans/ preset=small2mm",
     ),
     "phantom": Verb(
-        "Brains of real anatomy without data: MNI152, a prepared cohort or label maps, deformed; any number.",
+        "Brains of real anatomy without data: MNI152, a prepared "
+        "cohort or label maps, deformed; any number.",
         "neuromf.phantoms.command",
         "PhantomConfig",
         "run",
@@ -97,21 +103,24 @@ VERBS = {
         example="model=embedded n=8",
     ),
     "evaluate": Verb(
-        "Samples against held-out people: figures with bounds and intervals, copies, anatomy; a page to look at.",
+        "Samples against held-out people: figures with bounds and "
+        "intervals, copies, anatomy; a page to look at.",
         "neuromf.evaluation.command",
         "EvaluateConfig",
         "run",
         example="samples=samples reference=volumes train=volumes:train",
     ),
     "compare": Verb(
-        "Several sets of samples in one table: same people, features and numbers, significance of differences.",
+        "Several sets of samples in one table: same people, features "
+        "and numbers, significance of differences.",
         "neuromf.evaluation.compare",
         "CompareConfig",
         "run",
         example="sets=[samples1,samples5] reference=volumes",
     ),
     "demo": Verb(
-        "The whole chain without data: phantoms, latents, a short training, brains in one call, a page.",
+        "The whole chain without data: phantoms, latents, a "
+        "short training, brains in one call, a page.",
         "neuromf.demo",
         "DemoConfig",
         "run",

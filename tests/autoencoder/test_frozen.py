@@ -47,12 +47,15 @@ def test_volumes_that_do_not_fit(shape):
 
 
 def test_latents_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"takes \(B, 4, D, H, W\): were they encoded with another VAE"):
+    with pytest.raises(
+        ValueError, match=r"takes \(B, 4, D, H, W\): were they encoded with another VAE"
+    ):
         tiny().decode(torch.zeros(1, 3, 4, 4, 4))
 
 
 @pytest.mark.parametrize(
-    "values", [np.zeros((1, 1, 8, 8, 8), np.float32), torch.zeros(1, 1, 8, 8, 8, dtype=torch.int16), None]
+    "values",
+    [np.zeros((1, 1, 8, 8, 8), np.float32), torch.zeros(1, 1, 8, 8, 8, dtype=torch.int16), None],
 )
 def test_what_is_no_tensor_of_numbers_is_refused(vae_folder, values):
     vae = load_vae(str(vae_folder))

@@ -46,7 +46,10 @@ def test_bf16(vae):
 
 
 def test_a_checkpoint_file(vae, tmp_path):
-    torch.save({"unet_state_dict": vae.network.vae.state_dict(), "epoch": 1}, tmp_path / "autoencoder_v1.pt")
+    torch.save(
+        {"unet_state_dict": vae.network.vae.state_dict(), "epoch": 1},
+        tmp_path / "autoencoder_v1.pt",
+    )
     loaded = maisi_from_file(tmp_path / "autoencoder_v1.pt")
     assert loaded.sha256 == vae.sha256
     assert load_vae(str(tmp_path / "autoencoder_v1.pt")).sha256 == vae.sha256
@@ -57,7 +60,8 @@ def test_a_wrong_file_names_the_first_keys(vae, tmp_path):
     state = {k.replace("quant_conv_mu", "quant_conv"): v for k, v in state.items()}
     torch.save(state, tmp_path / "a.pt")
     with pytest.raises(
-        WeightsError, match=r"2 missing: quant_conv_mu.conv.weight.*2 unexpected: quant_conv.conv.weight"
+        WeightsError,
+        match=r"2 missing: quant_conv_mu.conv.weight.*2 unexpected: quant_conv.conv.weight",
     ):
         maisi_from_file(tmp_path / "a.pt")
 

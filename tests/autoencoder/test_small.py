@@ -64,7 +64,9 @@ def test_terms_of_the_loss():
     assert kl_to_standard_normal(torch.zeros(3), torch.ones(3)) == 0
     q, p = torch.distributions.Normal(0.7, 0.4), torch.distributions.Normal(0.0, 1.0)
     expected = torch.distributions.kl_divergence(q, p)
-    torch.testing.assert_close(kl_to_standard_normal(torch.tensor([0.7]), torch.tensor([0.4])), expected)
+    torch.testing.assert_close(
+        kl_to_standard_normal(torch.tensor([0.7]), torch.tensor([0.4])), expected
+    )
 
 
 def test_settings_are_checked():

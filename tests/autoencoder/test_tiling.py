@@ -17,7 +17,9 @@ def test_tiles_stay_below_the_bound():
         tile = tile_size(size, 4, each, bound)
         assert tile[0] * tile[1] * tile[2] * each + 12 * 64 * 48**3 <= bound * 2**30
         fewest = -(-(48 - 12) // (tile[0] - 12))  # tiles an axis
-        side = int(((bound * 2**30 - 12 * 64 * 48**3) / each) ** (1 / 3))  # of the largest possible tile
+        side = int(
+            ((bound * 2**30 - 12 * 64 * 48**3) / each) ** (1 / 3)
+        )  # of the largest possible tile
         assert fewest == -(-(48 - 12) // (side - 12))
         assert tile[0] + (fewest - 1) * (tile[0] - 12) - 48 < fewest  # no larger than needed
 
@@ -32,9 +34,14 @@ def test_a_function_of_each_voxel_is_tiled_exactly(monkeypatch, side):
     monkeypatch.setattr(tiling, "tile_size", lambda size, *_: tuple(min(n, side) for n in size))
     z = torch.randn(1, 4, 24, 30, 17)
     decode = lambda part: (
-        part.sum(1, keepdim=True).repeat_interleave(2, 2).repeat_interleave(2, 3).repeat_interleave(2, 4)
+        part.sum(1, keepdim=True)
+        .repeat_interleave(2, 2)
+        .repeat_interleave(2, 3)
+        .repeat_interleave(2, 4)
     )
-    torch.testing.assert_close(decode_in_tiles(decode, z, 2, 1.0, 1.0), decode(z), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        decode_in_tiles(decode, z, 2, 1.0, 1.0), decode(z), rtol=1e-4, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("side", [24, 30])

@@ -28,7 +28,9 @@ def test_what_is_written_is_read(cohort):
 
 
 def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no manifest.csv: give a folder that `neuromf prepare` wrote"):
+    with pytest.raises(
+        FileNotFoundError, match="holds no manifest.csv: give a folder that `neuromf prepare` wrote"
+    ):
         read_cohort(tmp_path)
     (tmp_path / "manifest.csv").write_text("name,volume\na,a.nii.gz\n")
     with pytest.raises(ValueError, match="prepare the folder again"):
@@ -42,7 +44,12 @@ def test_a_copy_goes_where_its_parent_goes(tmp_path):
     for index in range(40):
         parent = f"p{index % 10}"
         records.append(
-            save_entry(tmp_path, Scan("x", f"{parent}-copy{index}"), volume, {"parent": parent, "notes": []})
+            save_entry(
+                tmp_path,
+                Scan("x", f"{parent}-copy{index}"),
+                volume,
+                {"parent": parent, "notes": []},
+            )
         )
     finish_cohort(tmp_path, records, SplitConfig(0.2, 0.2))
     where = {}
@@ -54,7 +61,10 @@ def test_a_copy_goes_where_its_parent_goes(tmp_path):
 
 def test_sessions_of_a_person_stay_together(tmp_path):
     volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
-    records = [save_entry(tmp_path, Scan("x", f"p{i % 6}", str(i)), volume, {"notes": []}) for i in range(24)]
+    records = [
+        save_entry(tmp_path, Scan("x", f"p{i % 6}", str(i)), volume, {"notes": []})
+        for i in range(24)
+    ]
     splits = finish_cohort(tmp_path, records, SplitConfig(0.3, 0.2))
     assert len(splits) == 6
 
@@ -81,7 +91,9 @@ def test_people_in_two_splits_are_refused(tmp_path):
     one, two = tiny_cohort(tmp_path / "one", n=2, val=0, test=0), tmp_path / "two"
     two.mkdir()
     volume = read_cohort(one)[0].read()
-    copy = save_entry(two, Scan("x", "s0-copy"), volume, {"parent": "s0", "split": "val", "notes": []})
+    copy = save_entry(
+        two, Scan("x", "s0-copy"), volume, {"parent": "s0", "split": "val", "notes": []}
+    )
     finish_cohort(two, [copy], SplitConfig())
     with pytest.raises(ValueError, match="s0 is in train .* and in val"):
         read_cohorts([str(one), str(two)])
@@ -93,7 +105,10 @@ def test_people_in_two_splits_are_refused(tmp_path):
 def test_spellings_of_a_name_are_one_person(tmp_path, caplog):
     volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
     names = [f"{word}-{i}" for i in range(12) for word in ("sub", "Sub", "SUB")]
-    records = [save_entry(tmp_path, Scan("x", n, f"{k}"), volume, {"notes": []}) for k, n in enumerate(names)]
+    records = [
+        save_entry(tmp_path, Scan("x", n, f"{k}"), volume, {"notes": []})
+        for k, n in enumerate(names)
+    ]
     splits = finish_cohort(tmp_path, records, SplitConfig(0.3, 0.2))
     assert all(splits[f"sub-{i}"] == splits[f"Sub-{i}"] == splits[f"SUB-{i}"] for i in range(12))
     assert {e.subject for e in read_cohort(tmp_path)} == set(names)  # as the user spelled them
@@ -107,18 +122,28 @@ def test_a_person_in_two_splits_is_found_in_any_spelling(tmp_path):
     volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
     for folder, subject, split in (("one", "sub-1", "train"), ("two", "SUB-1", "val")):
         (tmp_path / folder).mkdir()
-        record = save_entry(tmp_path / folder, Scan("x", subject, folder), volume, {"split": split, "notes": []})
+        record = save_entry(
+            tmp_path / folder, Scan("x", subject, folder), volume, {"split": split, "notes": []}
+        )
         finish_cohort(tmp_path / folder, [record], SplitConfig())
     with pytest.raises(ValueError, match="SUB-1 is in train .* and in val"):
         read_cohorts([str(tmp_path / "one"), str(tmp_path / "two")])
 
 
-@pytest.mark.parametrize("name", ["run", "split", "manifest", "config", "contact", "rejected", "__metadata__"])
+@pytest.mark.parametrize(
+    "name", ["run", "split", "manifest", "config", "contact", "rejected", "__metadata__"]
+)
 def test_a_scan_may_have_the_name_of_one_of_our_files(tmp_path, name):
     save_nifti(tmp_path / f"{name}.nii.gz", egg(placed(spacing=(4.0, 4.0, 4.0))))
     out = tmp_path / "out"
     steps = Preprocessing(spacing=6.0, shape=(24, 28, 24))
-    assert run(PrepareConfig(input=str(tmp_path / f"{name}.nii.gz"), preprocessing=steps, workers=1), out) == 0
+    assert (
+        run(
+            PrepareConfig(input=str(tmp_path / f"{name}.nii.gz"), preprocessing=steps, workers=1),
+            out,
+        )
+        == 0
+    )
     (entry,) = read_cohort(out)
     assert entry.subject == name
     assert entry.name != "__metadata__"

@@ -14,7 +14,12 @@ def test_what_we_wrote_is_no_match_of_a_pattern(tmp_path, caplog, monkeypatch):
     for name in ("run.json", "config.yaml", "b.nii.gz", "deep/c.nii.gz"):
         touch(tmp_path / "study" / "out" / name)
     monkeypatch.chdir(tmp_path)
-    for pattern in ("study/**/*.nii.gz", str(tmp_path / "study" / "**" / "*.nii.gz"), "**/*.nii.gz", "study"):
+    for pattern in (
+        "study/**/*.nii.gz",
+        str(tmp_path / "study" / "**" / "*.nii.gz"),
+        "**/*.nii.gz",
+        "study",
+    ):
         caplog.clear()
         assert [s.subject for s in find_scans([pattern])] == ["a"]
         assert "out: 2 volumes that neuromf wrote there are left out" in caplog.text

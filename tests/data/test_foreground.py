@@ -30,7 +30,9 @@ def test_a_head_in_air_is_not_stripped(noise):
     volume = head(noise)
     found = foreground(volume)
     assert not found.stripped
-    assert found.mask.sum() * volume.voxel_ml == pytest.approx(4 / 3 * np.pi * 92 * 104 * 88 / 1000, rel=0.05)
+    assert found.mask.sum() * volume.voxel_ml == pytest.approx(
+        4 / 3 * np.pi * 92 * 104 * 88 / 1000, rel=0.05
+    )
 
 
 def test_otsu_separates_two_classes():

@@ -52,7 +52,12 @@ def test_levels_are_those_of_the_tissues(look):
 
 def test_tissues_get_one_brightness_whatever_the_scanner():
     """Brightness, contrast and bright vessels differ; the percentile follows them, the tissues' levels do not."""
-    looks = [{}, {"vessels": 3000}, {"grey": 600.0}, {"white": 80.0, "grey": 40.0, "fluid": 10.0, "noise": 2.0}]
+    looks = [
+        {},
+        {"vessels": 3000},
+        {"grey": 600.0},
+        {"white": 80.0, "grey": 40.0, "fluid": 10.0, "noise": 2.0},
+    ]
     found = {}
     for intensity in ("percentile", "white-matter", "grey-white"):
         for look in looks:
@@ -61,7 +66,10 @@ def test_tissues_get_one_brightness_whatever_the_scanner():
             assert record["intensity"]["scaled_to"] == intensity
             assert 0 < record["intensity"]["median"] < 1
             found.setdefault(intensity, []).append(
-                [level_in(prepared, source, mni152(t).voxels[::2, ::2, ::2] > 0.95) for t in ("gm", "wm")]
+                [
+                    level_in(prepared, source, mni152(t).voxels[::2, ::2, ::2] > 0.95)
+                    for t in ("gm", "wm")
+                ]
             )
     spread = {intensity: np.ptp(levels, axis=0) for intensity, levels in found.items()}
     assert spread["percentile"].min() > 0.1
@@ -80,7 +88,10 @@ def level_in(prepared, source, where):
 
 def test_another_contrast_is_said():
     flair = brain(white=350.0, grey=700.0)
-    with pytest.raises(VolumeError, match=r"brightest tissue is not the deepest.*preprocessing.intensity=percentile"):
+    with pytest.raises(
+        VolumeError,
+        match=r"brightest tissue is not the deepest.*preprocessing.intensity=percentile",
+    ):
         tissue_levels(flair)
     with pytest.raises(VolumeError, match="too little of a brain"):
         tissue_levels(Volume(np.ones((6, 6, 6), np.float32), placed()))
@@ -101,7 +112,10 @@ def test_data_sets_that_differ_are_told(tmp_path, capsys):
     ]
     report(tmp_path, records, [], [], {"s": "train"}, SplitConfig())
     said = capsys.readouterr().out
-    assert "differ in their median intensity in the brain: A 0.53, B 0.76; preprocessing.intensity=grey-white" in said
+    assert (
+        "differ in their median intensity in the brain: A 0.53, B 0.76; preprocessing.intensity=grey-white"
+        in said
+    )
     report(tmp_path, records[:3], [], [], {"s": "train"}, SplitConfig())
     assert "median intensity" not in capsys.readouterr().out
 
@@ -109,6 +123,8 @@ def test_data_sets_that_differ_are_told(tmp_path, capsys):
 def test_it_is_for_stripped_t1w_alone():
     with pytest.raises(VolumeError, match="needs a stripped brain"):
         preprocess(head(), replace(STEPS, strip=StripConfig(method="none")))
-    with pytest.raises(ValueError, match="contrast is FLAIR.*white matter is brightest in T1w alone"):
+    with pytest.raises(
+        ValueError, match="contrast is FLAIR.*white matter is brightest in T1w alone"
+    ):
         PrepareConfig(contrast="FLAIR", preprocessing=STEPS)
     PrepareConfig(contrast="T1w", preprocessing=STEPS)

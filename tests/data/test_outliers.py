@@ -22,7 +22,9 @@ def brains(volume, steps=STEPS):
     return prepared.voxels, record, " ".join(prepared.notes)
 
 
-@pytest.mark.parametrize("scan", [egg(placed()), head(), head(12.0)], ids=["stripped", "head", "head with noise"])
+@pytest.mark.parametrize(
+    "scan", [egg(placed()), head(), head(12.0)], ids=["stripped", "head", "head with noise"]
+)
 @pytest.mark.parametrize("value", [-32768, 32767, -500])
 def test_one_broken_voxel_changes_nothing_else(scan, value):
     expected, _, notes = brains(scan)
@@ -31,7 +33,10 @@ def test_one_broken_voxel_changes_nothing_else(scan, value):
         voxels, record, notes = brains(changed(scan, place, value=value))
         np.testing.assert_allclose(voxels, expected, atol=0.01)
         assert record["intensity"]["outliers"]["below" if value < 0 else "above"] == 1
-        assert f"1 voxels far {'below' if value < 0 else 'above'} all others, the first at {place}" in notes
+        assert (
+            f"1 voxels far {'below' if value < 0 else 'above'} all others, the first at {place}"
+            in notes
+        )
 
 
 def test_a_bright_voxel_in_the_brain_is_no_blob():
@@ -39,7 +44,9 @@ def test_a_bright_voxel_in_the_brain_is_no_blob():
     middle = tuple(n // 2 for n in scan.voxels.shape)
     expected = brains(scan)[0]
     voxels = brains(changed(scan, middle, value=30000))[0]
-    assert (np.abs(voxels - expected) > 0.05).sum() <= 27  # the voxels that the smoothing takes it to
+    assert (
+        np.abs(voxels - expected) > 0.05
+    ).sum() <= 27  # the voxels that the smoothing takes it to
     assert np.abs(np.median(voxels[expected > 0] / expected[expected > 0]) - 1) < 1e-3
 
 
@@ -50,7 +57,9 @@ def test_fill_outside_the_field_of_view_is_background(noise, value):
     expected = brains(scan)[0]
     corners = np.ones(scan.voxels.shape, bool)
     corners[4:-4, 4:-4, 2:-2] = False
-    voxels, record, notes = brains(Volume(np.where(corners, np.float32(value), scan.voxels), scan.affine))
+    voxels, record, notes = brains(
+        Volume(np.where(corners, np.float32(value), scan.voxels), scan.affine)
+    )
     assert np.corrcoef(voxels.ravel(), expected.ravel())[0, 1] > 0.999
     inside = expected > 0.3
     np.testing.assert_allclose(voxels[inside], expected[inside], atol=0.02)
@@ -95,7 +104,8 @@ def test_a_normalised_brain_has_no_outliers():
     """Mean 0 and variance 1 in the brain, zeros around it: the smallest values are in the brain."""
     rng = np.random.default_rng(0)
     values, counts = np.unique(
-        np.append(rng.standard_normal(30000), np.zeros(70000)).astype(np.float32), return_counts=True
+        np.append(rng.standard_normal(30000), np.zeros(70000)).astype(np.float32),
+        return_counts=True,
     )
     low, high = limits(values, counts)
     assert low < values[0]

@@ -56,7 +56,9 @@ def test_good_scans_are_prepared_and_bad_ones_listed(scans, tmp_path, capsys):
     first = entries[0].read().voxels
     for entry in entries:
         assert entry.read().voxels.shape == (40, 48, 40)
-        assert np.corrcoef(entry.read().voxels.ravel(), first.ravel())[0, 1] > 0.95  # one brain on seven grids
+        assert (
+            np.corrcoef(entry.read().voxels.ravel(), first.ravel())[0, 1] > 0.95
+        )  # one brain on seven grids
     record = json.loads((tmp_path / "out" / f"{entries[3].name}.json").read_text())
     assert {
         "source_affine",
@@ -73,7 +75,9 @@ def test_good_scans_are_prepared_and_bad_ones_listed(scans, tmp_path, capsys):
 def test_processes_give_the_same_files(scans, tmp_path):
     run(config(scans), tmp_path / "one")
     run(config(scans, workers=2), tmp_path / "two")
-    one, two = ({e.name: e.record["sha256"] for e in read_cohort(tmp_path / n)} for n in ("one", "two"))
+    one, two = (
+        {e.name: e.record["sha256"] for e in read_cohort(tmp_path / n)} for n in ("one", "two")
+    )
     assert one == two
 
 
@@ -83,7 +87,9 @@ def test_resume_keeps_what_is_there(scans, tmp_path):
     entries = read_cohort(out)
     before = {e.name: e.path.stat().st_mtime_ns for e in entries}
     entries[0].path.unlink()
-    assert run(config(scans, workers=2), out, resume=True) == 4  # another number of workers is no other configuration
+    assert (
+        run(config(scans, workers=2), out, resume=True) == 4
+    )  # another number of workers is no other configuration
     after = {e.name: e.path.stat().st_mtime_ns for e in read_cohort(out)}
     assert [n for n in before if before[n] != after[n]] == [entries[0].name]
 
@@ -92,7 +98,9 @@ def test_resume_takes_up_what_the_table_says_now(scans, tmp_path):
     table, out = tmp_path / "m.csv", tmp_path / "out"
     scan = next(scans.glob("sub-0*"))
     mask = tmp_path / "mask.nii"
-    save_nifti(mask, Volume((read_volume(scan).voxels > 300).astype(np.float32), read_volume(scan).affine))
+    save_nifti(
+        mask, Volume((read_volume(scan).voxels > 300).astype(np.float32), read_volume(scan).affine)
+    )
     table.write_text(f"path,subject,group\n{scan},p1,control\n")
     run(config(table), out)
     first = read_cohort(out)[0].record
@@ -116,7 +124,13 @@ def test_a_missing_program_is_said_at_once(scans, tmp_path):
 def test_kill_and_rerun(scans, tmp_path):
     """kill -9 in the middle: what is there is whole, and a rerun makes the rest."""
     out = tmp_path / "out"
-    words = [f"input={scans}", "preprocessing.spacing=4", "preprocessing.shape=[40,48,40]", "workers=1", f"out={out}"]
+    words = [
+        f"input={scans}",
+        "preprocessing.spacing=4",
+        "preprocessing.shape=[40,48,40]",
+        "workers=1",
+        f"out={out}",
+    ]
     command = [sys.executable, "-m", "neuromf.cli", "prepare", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
@@ -141,7 +155,9 @@ def test_one_subject_twice(scans, tmp_path):
     for name in ("a", "b"):
         (twin / name).mkdir()
         save_nifti(twin / name / "sub-1_T1w.nii", egg(AFFINES["straight"]))
-    assert run(config(twin), tmp_path / "out") == 0  # listed, but no failure: a BIDS tree may have two runs
+    assert (
+        run(config(twin), tmp_path / "out") == 0
+    )  # listed, but no failure: a BIDS tree may have two runs
     assert "same subject and session as" in rejected(tmp_path / "out")["sub-1_T1w.nii"]
 
 
@@ -158,7 +174,9 @@ def test_where_the_first_scan_is_broken_the_second_is_taken(tmp_path):
 def test_nothing_but_bad_scans(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.nii").write_text("no")
-    with pytest.raises(VolumeError, match="none of 1 scans could be prepared; the first: .*no NIfTI header"):
+    with pytest.raises(
+        VolumeError, match="none of 1 scans could be prepared; the first: .*no NIfTI header"
+    ):
         run(config(tmp_path / "in"), tmp_path / "out")
     assert rejected(tmp_path / "out")
     assert json.loads((tmp_path / "out" / "run.json").read_text())["state"] == "failed"
@@ -171,7 +189,11 @@ def test_a_manifest_with_a_missing_file(scans, tmp_path):
     assert run(config(table, dataset="mine"), tmp_path / "out") == 1
     assert "no such file" in rejected(tmp_path / "out")["such.nii"]
     (entry,) = read_cohort(tmp_path / "out")
-    assert (entry.subject, entry.record["group"], entry.record["dataset"]) == ("p1", "patient", "mine")
+    assert (entry.subject, entry.record["group"], entry.record["dataset"]) == (
+        "p1",
+        "patient",
+        "mine",
+    )
 
 
 def test_settings_are_checked():
@@ -202,7 +224,11 @@ def test_real_scans_stay_in_place(tmp_path):
     out = tmp_path / "out"
     assert (
         run(
-            PrepareConfig(input=str(table), preprocessing=Preprocessing(spacing=2.0, shape=(80, 96, 80)), workers=2),
+            PrepareConfig(
+                input=str(table),
+                preprocessing=Preprocessing(spacing=2.0, shape=(80, 96, 80)),
+                workers=2,
+            ),
             out,
         )
         == 0
@@ -217,7 +243,9 @@ def test_real_scans_stay_in_place(tmp_path):
             for shift in (-1.0, 0.0, 1.0):
                 moved = prepared.affine.copy()
                 moved[:3, 3] += shift * prepared.affine[:3, axis] / 2
-                back = put_back(Volume(prepared.voxels, moved), source.voxels.shape, source.affine).voxels
+                back = put_back(
+                    Volume(prepared.voxels, moved), source.voxels.shape, source.affine
+                ).voxels
                 inside = back > 0.2
                 fits[axis, shift] = np.corrcoef(back[inside], smooth[inside])[0, 1]
             assert fits[axis, 0.0] > max(fits[axis, -1.0], fits[axis, 1.0])

@@ -3,7 +3,14 @@ import pytest
 
 from conftest import AFFINES, EGG_CENTRE, egg, placed, save_nifti
 from monai_pipeline import monai_prepared
-from neuromf.data.preprocess import Preprocessing, correct_bias, preprocess, put_back, scale, share_outside
+from neuromf.data.preprocess import (
+    Preprocessing,
+    correct_bias,
+    preprocess,
+    put_back,
+    scale,
+    share_outside,
+)
 from neuromf.data.resample import Grid
 from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume, VolumeError
@@ -27,7 +34,9 @@ class TestGeometry:
     def test_a_prepared_volume_lies_over_its_source(self, affine):
         source = egg(affine)
         prepared, record = preprocess(source, STEPS)
-        assert np.abs(centre_of_mass(prepared) - centre_of_mass(source)).max() < 0.1  # mm; half a voxel is 1 mm
+        assert (
+            np.abs(centre_of_mass(prepared) - centre_of_mass(source)).max() < 0.1
+        )  # mm; half a voxel is 1 mm
         assert np.abs(prepared.affine[:3, 3] - np.array(record["affine"])[:3, 3]).max() == 0
         assert record["brain_cut_percent"] == 0
 
@@ -72,9 +81,9 @@ def test_a_negative_background_is_background():
     """A z-scored brain on zeros: half its voxels are below the background."""
     source = egg(placed())
     brain = source.voxels > 0
-    scored = np.where(brain, (source.voxels - source.voxels[brain].mean()) / source.voxels[brain].std(), 0).astype(
-        np.float32
-    )
+    scored = np.where(
+        brain, (source.voxels - source.voxels[brain].mean()) / source.voxels[brain].std(), 0
+    ).astype(np.float32)
     prepared, _ = preprocess(Volume(scored, source.affine), STEPS)
     assert not prepared.voxels[0].any()
     straight, _ = preprocess(source, STEPS)
@@ -85,7 +94,9 @@ def test_a_negative_background_is_background():
 def test_what_is_cut_is_said():
     small = Preprocessing(spacing=2.0, shape=(80, 96, 52))  # 104 mm high, the brain measures 120
     prepared, record = preprocess(egg(placed()), small)
-    assert record["brain_cut_percent"] == pytest.approx(100 * (1 - 1.5 * (52 / 60) + 0.5 * (52 / 60) ** 3), abs=0.7)
+    assert record["brain_cut_percent"] == pytest.approx(
+        100 * (1 - 1.5 * (52 / 60) + 0.5 * (52 / 60) ** 3), abs=0.7
+    )
     assert any("% of the brain lies outside" in note for note in prepared.notes)
 
 
@@ -96,7 +107,9 @@ def test_share_outside_counts_voxels():
 
 def test_a_given_mask_is_applied(tmp_path):
     source = egg(placed())
-    half = (source.voxels > 0) & (np.arange(source.voxels.shape[0]) > source.voxels.shape[0] // 2)[:, None, None]
+    half = (source.voxels > 0) & (np.arange(source.voxels.shape[0]) > source.voxels.shape[0] // 2)[
+        :, None, None
+    ]
     other_grid = egg(placed(spacing=(3.0, 2.5, 2.0), flips=(-1, 1, 1)))
     place = (
         np.tensordot(other_grid.affine[:3, :3], np.indices(other_grid.voxels.shape), axes=(1, 0))
@@ -104,7 +117,10 @@ def test_a_given_mask_is_applied(tmp_path):
     )
     mask = save_nifti(
         tmp_path / "m.nii",
-        Volume(((place[0] > EGG_CENTRE[0]) & (other_grid.voxels > 0)).astype(np.float32), other_grid.affine),
+        Volume(
+            ((place[0] > EGG_CENTRE[0]) & (other_grid.voxels > 0)).astype(np.float32),
+            other_grid.affine,
+        ),
     )
     steps = Preprocessing(spacing=2.0, shape=(80, 96, 80), strip=StripConfig(method="mask"))
     prepared, record = preprocess(source, steps, str(mask))
@@ -147,7 +163,10 @@ def test_a_mask_is_no_scan():
     [
         *({"spacing": value} for value in (0, 1e-9, -1, 11, np.nan)),
         *({"shape": shape} for shape in ((4, 80, 80), (80, 81, 80), (80, 80), (4000, 4000, 4000))),
-        *({"percentiles": pair} for pair in ((50, 50), (-1, 99), (0, 101), (np.nan, 99), (0, np.nan))),
+        *(
+            {"percentiles": pair}
+            for pair in ((50, 50), (-1, 99), (0, 101), (np.nan, 99), (0, np.nan))
+        ),
         *({"smallest_ml": value} for value in (-1, np.nan, np.inf)),
     ],
     ids=str,

@@ -108,7 +108,9 @@ class TestReading:
     @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "float64", ">i2", ">f4"])
     @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
     def test_types(self, tmp_path, dtype, name):
-        np.testing.assert_array_equal(read_volume(nifti(tmp_path, name, RAMP.astype(dtype))).voxels, RAMP)
+        np.testing.assert_array_equal(
+            read_volume(nifti(tmp_path, name, RAMP.astype(dtype))).voxels, RAMP
+        )
 
     def test_big_endian_header(self, tmp_path):
         image = nib.Nifti1Image(RAMP.astype(">f4"), placed(), nib.Nifti1Header(endianness=">"))
@@ -117,7 +119,9 @@ class TestReading:
         np.testing.assert_array_equal(read_volume(tmp_path / "a.nii").voxels, RAMP)
 
     def test_slope_and_intercept(self, tmp_path):
-        path = nifti(tmp_path, voxels=RAMP.astype(np.int16), change=lambda h: h.set_slope_inter(0.5, 3))
+        path = nifti(
+            tmp_path, voxels=RAMP.astype(np.int16), change=lambda h: h.set_slope_inter(0.5, 3)
+        )
         np.testing.assert_array_equal(read_volume(path).voxels, 0.5 * RAMP + 3)
 
     def test_other_containers(self, tmp_path):
@@ -180,7 +184,11 @@ def test_written_volumes_come_back(tmp_path):
     write_volume(path, Volume(voxels, placed(degrees=12)))
     assert volume_sha256(path) == first  # no time stamp in the gzip layer
     header = nib.load(path).header
-    assert (int(header["sform_code"]), int(header["qform_code"]), header.get_xyzt_units()[0]) == (1, 1, "mm")
+    assert (int(header["sform_code"]), int(header["qform_code"]), header.get_xyzt_units()[0]) == (
+        1,
+        1,
+        "mm",
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["v.nii.gz"]
 
 
@@ -212,7 +220,8 @@ class TestOddFiles:
 
     def test_five_orders_are_one_volume(self):
         first, *others = [
-            read_volume(REAL / "odd" / f"niivue_{c}.nii.gz").canonical() for c in ("RAS", "LPI", "PSR", "AIL", "SAR")
+            read_volume(REAL / "odd" / f"niivue_{c}.nii.gz").canonical()
+            for c in ("RAS", "LPI", "PSR", "AIL", "SAR")
         ]
         for other in others:
             np.testing.assert_array_equal(other.voxels, first.voxels)
@@ -239,7 +248,9 @@ print(peak() - before)
 
 def peak_mb(path, *more):
     """Megabytes that reading a file (and preparing it) takes beyond what was there before, and what was said."""
-    done = subprocess.run([sys.executable, "-c", PEAK, str(path), *more], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(path), *more], capture_output=True, text=True, check=True
+    )
     return float(done.stdout), done.stderr
 
 
@@ -248,7 +259,9 @@ class TestMemory:
         """Matrices of n x n samples took 14 GB for a file of 85 KB."""
         rng = np.random.default_rng(0)
         path = nifti(
-            tmp_path, voxels=rng.integers(0, 4, (2, 2, 30000)).astype(np.int16) * 7, affine=np.diag([9, 9, 0.3, 1.0])
+            tmp_path,
+            voxels=rng.integers(0, 4, (2, 2, 30000)).astype(np.int16) * 7,
+            affine=np.diag([9, 9, 0.3, 1.0]),
         )
         mb, _ = peak_mb(path, "prepare")
         assert mb < 300
@@ -286,7 +299,9 @@ class TestMemory:
 class TestOddContents:
     def test_several_gzip_streams_and_padding(self, tmp_path):
         raw = nib.Nifti1Image(RAMP, placed()).to_bytes()
-        (tmp_path / "a.nii.gz").write_bytes(gzip.compress(raw[:100]) + gzip.compress(raw[100:]) + bytes(512))
+        (tmp_path / "a.nii.gz").write_bytes(
+            gzip.compress(raw[:100]) + gzip.compress(raw[100:]) + bytes(512)
+        )
         np.testing.assert_array_equal(read_volume(tmp_path / "a.nii.gz").voxels, RAMP)
 
     def test_a_few_bytes_after_the_voxels_are_let_pass(self, tmp_path):
@@ -307,7 +322,9 @@ class TestOddContents:
         voxels = RAMP.astype(np.float64) + 1
         voxels[0, 0, 0] = 1e300
         volume = read_volume(nifti(tmp_path, voxels=voxels))
-        assert volume.notes == ("1 voxels were too large for float32 (beyond 3.4e38): set to the smallest value",)
+        assert volume.notes == (
+            "1 voxels were too large for float32 (beyond 3.4e38): set to the smallest value",
+        )
         with pytest.raises(VolumeError, match="every voxel is too large for float32"):
             read_volume(nifti(tmp_path, "b.nii", np.full((4, 5, 6), 1e300)))
 

@@ -9,13 +9,17 @@ from neuromf.data.volume import Volume
 
 def ramp(affine, shape=(12, 14, 10)):
     """A volume whose value is a linear function of place."""
-    points = np.tensordot(affine[:3, :3], np.indices(shape), axes=(1, 0)) + affine[:3, 3][:, None, None, None]
+    points = (
+        np.tensordot(affine[:3, :3], np.indices(shape), axes=(1, 0))
+        + affine[:3, 3][:, None, None, None]
+    )
     return Volume((points[0] + 2 * points[1] - 3 * points[2]).astype(np.float32), affine)
 
 
 def inside(grid, volume):
     points = (
-        np.tensordot(grid.affine[:3, :3], np.indices(grid.shape), axes=(1, 0)) + grid.affine[:3, 3][:, None, None, None]
+        np.tensordot(grid.affine[:3, :3], np.indices(grid.shape), axes=(1, 0))
+        + grid.affine[:3, 3][:, None, None, None]
     )
     back = np.linalg.inv(volume.affine)
     index = np.tensordot(back[:3, :3], points, axes=(1, 0)) + back[:3, 3][:, None, None, None]
@@ -71,7 +75,9 @@ def test_a_gaussian_has_the_width_that_the_formula_says():
     row = axis_matrix(41, 1, 20.0, 1.0, sigma=2.5)[0].astype(float)
     at = np.arange(41) - 20
     assert row.sum() == pytest.approx(1, abs=1e-4)
-    assert np.sqrt((row * at**2).sum()) == pytest.approx(np.sqrt(2.5**2 + 1 / 12), rel=2e-3)  # integrated over a voxel
+    assert np.sqrt((row * at**2).sum()) == pytest.approx(
+        np.sqrt(2.5**2 + 1 / 12), rel=2e-3
+    )  # integrated over a voxel
 
 
 def test_beyond_the_field_of_view_is_zero():
@@ -86,7 +92,9 @@ def test_isotropic_grids_are_cubes_around_the_centre(affine):
     volume = Volume(np.ones((20, 24, 22), np.float32), affine).canonical()
     centre = np.array([7.0, 12.0, 9.0])
     grid = isotropic_grid(volume, 2.0, (16, 18, 20), centre)
-    np.testing.assert_allclose(grid.affine[:3, :3].T @ grid.affine[:3, :3], 4 * np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(
+        grid.affine[:3, :3].T @ grid.affine[:3, :3], 4 * np.eye(3), atol=1e-9
+    )
     assert np.linalg.det(grid.affine[:3, :3]) > 0
     middle = np.linalg.inv(grid.affine) @ volume.affine @ np.append(centre, 1)
     assert np.abs(middle[:3] - (np.array(grid.shape) - 1) / 2).max() <= 0.5 + 1e-9
@@ -100,7 +108,9 @@ def test_sheared_axes_are_made_orthogonal():
     sheared[0, 2] += 0.6
     volume = ramp(sheared, (20, 20, 20))
     grid = isotropic_grid(volume, 2.0, (8, 8, 8), np.full(3, 9.5))
-    np.testing.assert_allclose(grid.affine[:3, :3].T @ grid.affine[:3, :3], 4 * np.eye(3), atol=1e-9)
+    np.testing.assert_allclose(
+        grid.affine[:3, :3].T @ grid.affine[:3, :3], 4 * np.eye(3), atol=1e-9
+    )
     known, points = inside(grid, volume)
     expected = points[0] + 2 * points[1] - 3 * points[2]
     out = resample(volume, grid, smooth=False).voxels
@@ -114,5 +124,7 @@ def test_a_long_axis_is_resampled_before_short_ones_grow():
     grid = Grid((40, 30, 20), np.diag([0.3, 0.5, 18.0, 1.0]))
     step = np.linalg.inv(volume.affine) @ grid.affine
     out = resample(volume, grid, smooth=False).voxels
-    expected = ndimage.affine_transform(volume.voxels, np.diag(step)[:3], 0, grid.shape, order=1, mode="grid-constant")
+    expected = ndimage.affine_transform(
+        volume.voxels, np.diag(step)[:3], 0, grid.shape, order=1, mode="grid-constant"
+    )
     np.testing.assert_allclose(out, expected, atol=1e-5)

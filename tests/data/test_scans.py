@@ -23,7 +23,9 @@ def test_names_give_subject_and_session(tmp_path):
     }
     for name in expected:
         touch(tmp_path / name)
-    assert {os.path.basename(s.path): (s.subject, s.session) for s in find_scans([str(tmp_path)])} == expected
+    assert {
+        os.path.basename(s.path): (s.subject, s.session) for s in find_scans([str(tmp_path)])
+    } == expected
     assert Scan("x", "früher 3", "a/b").name == "früher-3_ses-a-b"
 
 
@@ -34,7 +36,10 @@ def test_folder_file_glob_and_lists(tmp_path):
     assert names(find_scans([str(tmp_path)])) == ["a.nii.gz", "b.nii", "c.mgz"]
     assert names(find_scans([str(tmp_path / "b.nii")])) == ["b.nii"]
     assert names(find_scans([str(tmp_path / "*.nii*")])) == ["a.nii.gz", "b.nii"]
-    assert names(find_scans([str(tmp_path / "**" / "*.mgz"), str(tmp_path / "b.nii")])) == ["c.mgz", "b.nii"]
+    assert names(find_scans([str(tmp_path / "**" / "*.mgz"), str(tmp_path / "b.nii")])) == [
+        "c.mgz",
+        "b.nii",
+    ]
 
 
 def test_symbolic_links_are_followed_once(tmp_path):
@@ -53,7 +58,9 @@ def test_manifest(tmp_path):
         "\ufeffPath\tsubject\tMask\tage\tcolour\nscans/a.nii\tp1\tmasks/a.nii\t33\tred\n/abs/b.nii\t\t\t\t\n"
     )
     first, second = read_manifest(table)
-    assert first == Scan(str(tmp_path / "scans/a.nii"), "p1", mask=str(tmp_path / "masks/a.nii"), age="33")
+    assert first == Scan(
+        str(tmp_path / "scans/a.nii"), "p1", mask=str(tmp_path / "masks/a.nii"), age="33"
+    )
     assert (second.path, second.subject) == ("/abs/b.nii", "b")
 
 
@@ -77,7 +84,13 @@ def test_bids(tmp_path):
         "participant_id\tage\tsex\tgroup\nsub-01\t20\tF\tpatient\nsub-02\tn/a\tM\tcontrol\n"
     )
     one, two = find_scans([str(tmp_path)])
-    assert (one.subject, one.dataset, one.group, one.age, one.sex) == ("sub-01", "Study", "patient", "20", "F")
+    assert (one.subject, one.dataset, one.group, one.age, one.sex) == (
+        "sub-01",
+        "Study",
+        "patient",
+        "20",
+        "F",
+    )
     assert (two.subject, two.session, two.age) == ("sub-02", "b", "")
     assert len(find_scans([str(tmp_path)], contrast="T2w")) == 1
 
@@ -97,7 +110,12 @@ def test_other_contrasts_of_a_folder_are_left_out(tmp_path):
         "ds_sub-04_T1w_2mm.nii",
     ):
         touch(tmp_path / name)
-    assert [s.subject for s in find_scans([str(tmp_path)])] == ["ds_sub-04", "sub-01", "sub-02", "sub-03"]
+    assert [s.subject for s in find_scans([str(tmp_path)])] == [
+        "ds_sub-04",
+        "sub-01",
+        "sub-02",
+        "sub-03",
+    ]
     assert [os.path.basename(s.path) for s in find_scans([str(tmp_path)], "FLAIR")] == [
         "sub-01_FLAIR.nii.gz",
         "sub-03.nii.gz",
@@ -146,12 +164,16 @@ def test_different_subjects_keep_different_names(tmp_path):
     assert len(set(names.values())) == 4
     assert all(name.startswith("a-b") for name in names.values())
     assert names == {s.subject: s.name for s in reversed(find_scans([str(tmp_path)]))}
-    assert [s.name for s in find_scans([str(tmp_path / "a b.nii")])] == ["a-b"]  # alone, it needs no label
+    assert [s.name for s in find_scans([str(tmp_path / "a b.nii")])] == [
+        "a-b"
+    ]  # alone, it needs no label
 
 
 def test_a_session_in_the_name_is_no_other_subject(tmp_path):
     table = tmp_path / "m.csv"
-    table.write_text("path,subject,session\n1.nii,p,1 2\n2.nii,p,1-2\n3.nii,p_ses-1#2,\n4.nii,P,1 2\n")
+    table.write_text(
+        "path,subject,session\n1.nii,p,1 2\n2.nii,p,1-2\n3.nii,p_ses-1#2,\n4.nii,P,1 2\n"
+    )
     names = [s.name for s in find_scans([str(table)])]
     assert names[1] == "p_ses-1-2"
     assert len({name.casefold() for name in names[:3]}) == 3
@@ -178,7 +200,10 @@ def test_one_name_in_other_capitals_is_still_told_apart_by_its_dataset(tmp_path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'path,subject\na.nii,"' + b"x" * 140_000 + b'"\n', r"m.csv, line \d: not readable as a table \(field larger"),
+        (
+            b'path,subject\na.nii,"' + b"x" * 140_000 + b'"\n',
+            r"m.csv, line \d: not readable as a table \(field larger",
+        ),
         (b"path,subject\na.nii,p\0q\n", "m.csv: holds NUL bytes"),
         ("path,subject\na.nii,p\n".encode("utf-16"), "m.csv: is not UTF-8"),
         (b"", "the columns are none"),
@@ -200,7 +225,12 @@ def test_a_description_that_describes_nothing(tmp_path, content):
 
 @pytest.mark.parametrize(
     "content",
-    ["age\n3\n", "participant_id\tage\nsub-01\nsub-02\t3\t4\t5\n\n\tx\n", "", "participant_id\tage\nsub-01\t\n"],
+    [
+        "age\n3\n",
+        "participant_id\tage\nsub-01\nsub-02\t3\t4\t5\n\n\tx\n",
+        "",
+        "participant_id\tage\nsub-01\t\n",
+    ],
 )
 def test_odd_tables_of_participants(tmp_path, content):
     touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")

@@ -43,12 +43,17 @@ def test_none_leaves_a_head_as_it_is():
     ("method", "body"),
     [
         ("synthstrip", 'nib.save(mask, arguments[arguments.index("-m") + 1])'),
-        ("hd-bet", 'nib.save(mask, arguments[arguments.index("-o") + 1].replace(".nii.gz", "_bet.nii.gz"))'),
+        (
+            "hd-bet",
+            'nib.save(mask, arguments[arguments.index("-o") + 1].replace(".nii.gz", "_bet.nii.gz"))',
+        ),
     ],
 )
 def test_external_programs(tmp_path, method, body):
     source = egg(placed(degrees=10))
-    mask, _, record = find_brain(source, StripConfig(method=method, program=program(tmp_path, "tool with space", body)))
+    mask, _, record = find_brain(
+        source, StripConfig(method=method, program=program(tmp_path, "tool with space", body))
+    )
     np.testing.assert_array_equal(mask, source.voxels > 250)
     assert record["stderr"] == "a word on stderr"
 
@@ -66,13 +71,17 @@ def test_a_program_that_hangs_is_stopped(tmp_path):
 
 
 def test_a_missing_program_names_the_options():
-    with pytest.raises(VolumeError, match=r"strip.program=/path/to/it, or take preprocessing.strip.method=template"):
+    with pytest.raises(
+        VolumeError, match=r"strip.program=/path/to/it, or take preprocessing.strip.method=template"
+    ):
         find_brain(egg(placed()), StripConfig(method="synthstrip", program="/no/such/tool"))
 
 
 def test_masks(tmp_path):
     source = egg(placed())
-    path = save_nifti(tmp_path / "m.nii.gz", Volume((source.voxels > 250).astype(np.float32), source.affine))
+    path = save_nifti(
+        tmp_path / "m.nii.gz", Volume((source.voxels > 250).astype(np.float32), source.affine)
+    )
     for method in ("mask", "auto"):
         mask, _, record = find_brain(source, StripConfig(method=method), str(path))
         np.testing.assert_array_equal(mask, source.voxels > 250)
@@ -81,7 +90,9 @@ def test_masks(tmp_path):
         find_brain(source, StripConfig(method="mask"))
     elsewhere = placed()
     elsewhere[:3, 3] += 900
-    far = save_nifti(tmp_path / "far.nii.gz", Volume((source.voxels > 250).astype(np.float32), elsewhere))
+    far = save_nifti(
+        tmp_path / "far.nii.gz", Volume((source.voxels > 250).astype(np.float32), elsewhere)
+    )
     with pytest.raises(VolumeError, match="left a brain of 0 ml"):
         find_brain(source, StripConfig(method="mask"), str(far))
 

@@ -7,7 +7,10 @@ from hypothesis import strategies as st
 from neuromf.data.splits import SplitConfig, spellings, split_subjects
 
 COHORTS = st.dictionaries(
-    st.text(min_size=1, max_size=6), st.sampled_from(["a/mdd", "a/control", "b/"]), min_size=1, max_size=120
+    st.text(min_size=1, max_size=6),
+    st.sampled_from(["a/mdd", "a/control", "b/"]),
+    min_size=1,
+    max_size=120,
 )
 
 
@@ -37,7 +40,8 @@ def test_same_seed_same_split_whatever_the_order():
 
 
 @pytest.mark.parametrize(
-    ("val", "test"), [(-0.1, 0.1), (0.6, 0.4), (float("nan"), 0.1), (0.1, float("nan")), (0.1, -0.1)]
+    ("val", "test"),
+    [(-0.1, 0.1), (0.6, 0.4), (float("nan"), 0.1), (0.1, float("nan")), (0.1, -0.1)],
 )
 def test_impossible_shares(val, test):
     with pytest.raises(ValueError, match="below 1 together"):
@@ -62,7 +66,10 @@ def test_spellings_of_one_name_are_one_person():
     splits = split_subjects(spelled, SplitConfig(0.3, 0.2))
     for i in range(40):
         assert splits[f"Sub-{i:02d}"] == splits[f"sub-{i:02d}"] == splits[f"SUB-{i:02d}"]
-    assert Counter(splits.values())["val"] == 3 * Counter(split_subjects(strata, SplitConfig(0.3, 0.2)).values())["val"]
+    assert (
+        Counter(splits.values())["val"]
+        == 3 * Counter(split_subjects(strata, SplitConfig(0.3, 0.2)).values())["val"]
+    )
     assert spellings(["sub-1", "SUB-1", "x", "fu\u0308r", "f\u00fcr"]) == [
         ["SUB-1", "sub-1"],
         ["fu\u0308r", "f\u00fcr"],

@@ -80,7 +80,10 @@ def test_the_verdict_comes_first(done, config, tmp_path, capsys):
     said = json.loads((done / "scores.json").read_text())["verdict"]["same"]
     assert set(said) == {"fails", "fine", "unsure"}
     page = html.unescape((done / "index.html").read_text())
-    places = [page.index(text) for text in (*said.values(), "<h2>Volumes", "<h2>Detail", "<h2>random ResNet-10")]
+    places = [
+        page.index(text)
+        for text in (*said.values(), "<h2>Volumes", "<h2>Detail", "<h2>random ResNet-10")
+    ]
     assert places == sorted(places)
     assert page.index("<h2>Copies of training data") < page.index("Likeness cannot show sharpness")
     scores = scores_of(done)
@@ -95,7 +98,10 @@ def test_the_verdict_comes_first(done, config, tmp_path, capsys):
 def test_the_nearest_pairs_have_names(done):
     record = json.loads((done / "scores.json").read_text())
     sample, person = record["copies"]["same"][0]["closest"][0]["names"]
-    assert f"above sample <b>{sample}</b>, below training volume <b>{person}</b>" in (done / "index.html").read_text()
+    assert (
+        f"above sample <b>{sample}</b>, below training volume <b>{person}</b>"
+        in (done / "index.html").read_text()
+    )
 
 
 def test_columns_without_values_are_left_out(config, done, tmp_path):
@@ -103,7 +109,12 @@ def test_columns_without_values_are_left_out(config, done, tmp_path):
     evaluate.run(replace(config, vae="none"), tmp_path / "out")
     assert 'class="bound">reconstruction<' not in (tmp_path / "out" / "index.html").read_text()
     assert 'class="bound">reconstruction<' in (done / "index.html").read_text()
-    copies = (done / "index.html").read_text().split("<h2>Copies of training data")[1].split("</table>")[0]
+    copies = (
+        (done / "index.html")
+        .read_text()
+        .split("<h2>Copies of training data")[1]
+        .split("</table>")[0]
+    )
     assert "reconstruction" not in copies
     assert "equal n" not in copies
 
@@ -165,7 +176,9 @@ def test_refusals(config, world, tmp_path):
 
 def test_other_sizes_are_resampled_if_asked(config, tmp_path):
     other = write_set(tmp_path / "other", range(8), shape=(24, 28, 24))
-    evaluate.run(replace(config, samples=str(other), resample=True, vae="none", train=""), tmp_path / "out")
+    evaluate.run(
+        replace(config, samples=str(other), resample=True, vae="none", train=""), tmp_path / "out"
+    )
     assert scores_of(tmp_path / "out")["random-3d/fid"]["n"] == 8
 
 

@@ -13,7 +13,11 @@ from neuromf.evaluation.sets import read_sets
 def done(world, kept, tmp_path_factory):
     out = tmp_path_factory.mktemp("compare") / "out"
     config = CompareConfig(
-        sets={"same": str(world / "same"), "bright": str(world / "bright"), "others": str(world / "others")},
+        sets={
+            "same": str(world / "same"),
+            "bright": str(world / "bright"),
+            "others": str(world / "others"),
+        },
         reference=str(world / "real"),
         splits=("val", "test"),
         extractors=("random-3d",),
@@ -52,12 +56,16 @@ def test_differences_have_the_right_p(done):
     values = {n: {s["key"]: s["value"] for s in v["scores"]} for n, v in record["sets"].items()}
     gap = values["same"]["spectrum/high"] - values["bright"]["spectrum/high"]
     assert p["same", "bright"]["difference"] == pytest.approx(gap)
-    assert not any("precision" in d["key"] for d in record["differences"])  # its manifolds are not resampled
+    assert not any(
+        "precision" in d["key"] for d in record["differences"]
+    )  # its manifolds are not resampled
 
 
 def test_one_set_is_nothing_to_compare(world, tmp_path):
     with pytest.raises(ValueError, match="compare takes two or more"):
-        compare.run(CompareConfig(sets=str(world / "same"), reference=str(world / "real")), tmp_path / "out")
+        compare.run(
+            CompareConfig(sets=str(world / "same"), reference=str(world / "real")), tmp_path / "out"
+        )
 
 
 def test_a_set_may_be_called_real(world):

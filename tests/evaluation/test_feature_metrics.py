@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from evaluation.conftest import material
-from neuromf.evaluation.feature_metrics import Points, Setup, even, missing, plain, principal, resampled, scores
+from neuromf.evaluation.feature_metrics import (
+    Points,
+    Setup,
+    even,
+    missing,
+    plain,
+    principal,
+    resampled,
+    scores,
+)
 from neuromf.features.cache import Cache
 from neuromf.features.extract import Features, Job, Measured
 from neuromf.features.extractors import load_measure
@@ -24,7 +33,9 @@ def points(tmp_path, n, shift=0.0, seed=0, extractor="random-2.5d", slices=4, d=
         sha = f"{seed:08d}{i:056d}"
         middle = torch.randn(1, d, generator=chance)
         rows = slices if measure.kind == "2.5d" else 1
-        values = {k: shift + middle + 0.5 * torch.randn(rows, d, generator=chance) for k in measure.keys}
+        values = {
+            k: shift + middle + 0.5 * torch.randn(rows, d, generator=chance) for k in measure.keys
+        }
         cache.write(measure.sha256, sha, values)
         files.append(Measured(tmp_path / f"{i}", sha))
     return Points(Features(tuple(files), job), extractor)
@@ -69,7 +80,8 @@ def test_intervals_hold_the_value_and_cover_new_draws(tmp_path):
     assert notes == []
     by_name = {s.key.split("/")[1]: s for s in found}
     others = [
-        plain(points(tmp_path, 60, 0.5, seed=10 + s), points(tmp_path, 60, seed=50 + s), setup) for s in range(12)
+        plain(points(tmp_path, 60, 0.5, seed=10 + s), points(tmp_path, 60, seed=50 + s), setup)
+        for s in range(12)
     ]
     for name in ("fid", "kid", "mmd", "swd"):
         low, high = by_name[name].interval
@@ -83,8 +95,14 @@ def test_the_resampled_spread_is_that_of_new_draws(tmp_path):
     r = points(tmp_path, 50)
     setup = Setup(r, draws=200)
     a = points(tmp_path, 50, 0.5, seed=1)
-    spread = {k: float(v.std()) for k, v in resampled(a, r, setup, counts(50, 200, torch.Generator())).items()}
-    fresh = [plain(points(tmp_path, 50, 0.5, seed=10 + s), points(tmp_path, 50, seed=60 + s), setup) for s in range(30)]
+    spread = {
+        k: float(v.std())
+        for k, v in resampled(a, r, setup, counts(50, 200, torch.Generator())).items()
+    }
+    fresh = [
+        plain(points(tmp_path, 50, 0.5, seed=10 + s), points(tmp_path, 50, seed=60 + s), setup)
+        for s in range(30)
+    ]
     for name in ("fid", "kid", "mmd", "swd", "nearest"):
         true = float(torch.tensor([f[name] for f in fresh]).std())
         assert 0.5 < spread[name] / true < 2, name
@@ -115,7 +133,9 @@ def test_parts_of_a_set(tmp_path):
     r = points(tmp_path, 20)
     part = r.only([4, 7, 9])
     assert torch.equal(part.embedding, r.embedding[[4, 7, 9]])
-    fresh = Points(replace(r.features, files=tuple(r.features.files[i] for i in (4, 7, 9))), r.extractor)
+    fresh = Points(
+        replace(r.features, files=tuple(r.features.files[i] for i in (4, 7, 9))), r.extractor
+    )
     torch.testing.assert_close(fresh.embedding, part.embedding)
     assert part.gaussians["axial"].count == 12
     assert even(5, 9).tolist() == [0, 1, 2, 3, 4]
@@ -125,7 +145,8 @@ def test_parts_of_a_set(tmp_path):
 def test_real_volumes_of_one_kind_are_near_each_other(world, kept):
     """Through the network: sets of the same kind are nearer than a brighter one."""
     r, same, bright = (
-        Points(material(world / name, kept).features, "random-3d") for name in ("others", "same", "bright")
+        Points(material(world / name, kept).features, "random-3d")
+        for name in ("others", "same", "bright")
     )
     setup = Setup(r, draws=10)
     near, far = plain(same, r, setup), plain(bright, r, setup)

@@ -21,7 +21,11 @@ from neuromf.metrics.similarity import psnr
 @pytest.fixture
 def protocol(world, kept):
     return Protocol(
-        reference=str(world / "real"), extractors=("random-3d",), morphology="none", cache=str(kept), workers=1
+        reference=str(world / "real"),
+        extractors=("random-3d",),
+        morphology="none",
+        cache=str(kept),
+        workers=1,
     )
 
 
@@ -83,7 +87,9 @@ def test_corrupt_files_are_left_out_and_counted(protocol, world, tmp_path):
     assert "v100" in (tmp_path / "rejected.csv").read_text()
     for path in folder.glob("*.nii.gz"):
         path.write_bytes(b"nothing")
-    with pytest.raises(VolumeError, match="none of the 12 files of set can be used; the first: .*gzip"):
+    with pytest.raises(
+        VolumeError, match="none of the 12 files of set can be used; the first: .*gzip"
+    ):
         bench.measure(read_set(str(folder)), MEASURES)
 
 
@@ -123,7 +129,9 @@ def test_reconstructions(protocol, tmp_path, vae_folder):
     found = bench.reconstruct(reference, str(vae_folder), MEASURES)
     assert len(found) == 3
     of = numbers_of(found, reference)
-    assert [i.person for i in found.volumes.items] == [reference.volumes.items[n].person for n in of]
+    assert [i.person for i in found.volumes.items] == [
+        reference.volumes.items[n].person for n in of
+    ]
     paths = (found.volumes.paths[0], reference.volumes.paths[of[0]])
     a, b = (torch.from_numpy(read_volume(path).voxels) for path in paths)
     assert a.shape == b.shape
@@ -148,7 +156,9 @@ def test_the_vae_that_samples_name(protocol, world, tmp_path):
     folder = tmp_path / "drawn" / "sub-00000" / "anat"
     folder.mkdir(parents=True)
     shutil.copy(world / "same" / "v100_T1w.nii.gz", folder / "sub-00000_desc-generated_T1w.nii.gz")
-    (folder / "sub-00000_desc-generated_T1w.json").write_text('{"VAE": "small-vae", "VAESha256": "other"}')
+    (folder / "sub-00000_desc-generated_T1w.json").write_text(
+        '{"VAE": "small-vae", "VAESha256": "other"}'
+    )
     bench = Bench(protocol, tmp_path, [read_set(str(tmp_path / "drawn"))])
     assert bench.vae == ""  # another of the same name
     assert "is not at hand: vae=FOLDER" in bench.notes[-1]

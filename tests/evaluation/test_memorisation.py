@@ -35,4 +35,6 @@ def test_held_out_people_do_not_meet_themselves(world, kept):
     found = find_copies(train, train.only([0, 1, 2, 3]), train, "voxels")
     assert (found.memorisation.samples == 0).all()
     assert (found.memorisation.held_out > 0).all()
-    assert find_copies(train, train.only([0]), train.only([0]), "voxels") is None  # nobody left to compare with
+    assert (
+        find_copies(train, train.only([0]), train.only([0]), "voxels") is None
+    )  # nobody left to compare with

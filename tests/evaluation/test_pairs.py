@@ -25,10 +25,18 @@ def test_pairs(world, kept):
     job = Job(MEASURES, Cache(kept))
     a, b = world / "same" / "v100_T1w.nii.gz", world / "same" / "v101_T1w.nii.gz"
     x, y = (torch.from_numpy(read_prepared(p, job).voxels) for p in (a, b))
-    pairs = [Pair(a, b, "likeness"), Pair(a, b, "diversity"), Pair(b, a, "likeness"), Pair(a, b, "likeness")]
+    pairs = [
+        Pair(a, b, "likeness"),
+        Pair(a, b, "diversity"),
+        Pair(b, a, "likeness"),
+        Pair(a, b, "likeness"),
+    ]
     rows = compare_pairs(pairs, job, 1)
     assert len(rows) == 3
-    assert rows[pairs[0]] == {"ssim": ssim(x, y), "psnr": psnr(x, y)}  # to the last digit: moments are reused
+    assert rows[pairs[0]] == {
+        "ssim": ssim(x, y),
+        "psnr": psnr(x, y),
+    }  # to the last digit: moments are reused
     assert rows[pairs[1]] == {"ms_ssim": ms_ssim(x, y)}
 
 
@@ -36,7 +44,9 @@ def test_each_volume_is_prepared_once(world, kept, monkeypatch):
     job = Job(MEASURES, Cache(kept))
     paths = sorted((world / "same").glob("*.nii.gz"))[:6]
     read = []
-    monkeypatch.setattr(images, "read_prepared", lambda path, job: read.append(path) or read_prepared(path, job))
+    monkeypatch.setattr(
+        images, "read_prepared", lambda path, job: read.append(path) or read_prepared(path, job)
+    )
     compare_pairs([Pair(a, b, "diversity") for a in paths for b in paths if a < b], job, 1)
     assert sorted(read) == paths
 
@@ -46,7 +56,8 @@ def test_a_shelf_is_bounded(monkeypatch):
     shelf, made = Shelf(), []
     for number in (0, 1, 2, 2, 0):
         shelf.get(
-            ("likeness", Path(str(number))), lambda n=number: made.append(n) or [local_moments(torch.rand(12, 12, 12))]
+            ("likeness", Path(str(number))),
+            lambda n=number: made.append(n) or [local_moments(torch.rand(12, 12, 12))],
         )
     assert made == [0, 1, 2, 0]
     assert len(shelf.kept) == 2  # those of the pair at hand

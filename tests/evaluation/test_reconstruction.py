@@ -32,7 +32,9 @@ def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):
         assert score["ssim"] == pytest.approx(ssim(x, y), abs=1e-4)
         assert score["psnr"] == pytest.approx(psnr(x, y), abs=1e-2)
         assert (written.affine == held_out[score["name"]].read().affine).all()
-    assert scores["mean"]["ssim"]["mean"] == pytest.approx(sum(s["ssim"] for s in scores["each"]) / 4)
+    assert scores["mean"]["ssim"]["mean"] == pytest.approx(
+        sum(s["ssim"] for s in scores["each"]) / 4
+    )
     assert 0 < scores["bfloat16"]["mean"] < scores["bfloat16"]["max"] < 0.2
     assert scores["bfloat16"]["not_finite"] == 0
     page = (tmp_path / "out" / "index.html").read_text()

@@ -10,7 +10,9 @@ from neuromf.metrics.intervals import Interval
 
 def test_json_knows_no_infinity():
     score = Score("a/psnr", "PSNR", math.inf, 3, 4, "higher", Interval(1.0, math.nan))
-    record = json.loads(json.dumps(score.with_beside(real=Beside(1.0, math.nan, 3, 3), samples=None).to_json()))
+    record = json.loads(
+        json.dumps(score.with_beside(real=Beside(1.0, math.nan, 3, 3), samples=None).to_json())
+    )
     assert record["value"] is None
     assert record["interval"] == [1.0, None]
     assert record["beside"] == {"real": {"mean": 1.0, "std": None, "n": 3, "reference": 3}}

@@ -21,10 +21,15 @@ from neuromf.features.extract import Frame
 
 
 def test_a_cohort_by_split(world):
-    everything, test = read_set(str(world / "real")), read_set(str(world / "real"), splits=("test",))
+    everything, test = (
+        read_set(str(world / "real")),
+        read_set(str(world / "real"), splits=("test",)),
+    )
     assert len(everything) == 20
     assert {i.split for i in test.items} == {"test"}
-    assert len(read_set(f"{world / 'real'}:train")) == sum(i.split == "train" for i in everything.items)
+    assert len(read_set(f"{world / 'real'}:train")) == sum(
+        i.split == "train" for i in everything.items
+    )
     assert read_set(f"{world / 'real'}:val").name == "real:val"
     with pytest.raises(ValueError, match="has no splits"):
         read_set(f"{world / 'same'}:test")
@@ -35,8 +40,13 @@ def test_a_cohort_by_split(world):
 def test_names_tell_folders_apart(world):
     assert shortest_names(["a/x", "b/x", "c/y"]) == ["a/x", "b/x", "c/y"]
     assert shortest_names(["a/x", "b/y"]) == ["x", "y"]
-    assert [s.name for s in read_sets({"one": str(world / "same"), "five": str(world / "bright")})] == ["one", "five"]
-    assert [s.name for s in read_sets([str(world / "same"), str(world / "bright")])] == ["same", "bright"]
+    assert [
+        s.name for s in read_sets({"one": str(world / "same"), "five": str(world / "bright")})
+    ] == ["one", "five"]
+    assert [s.name for s in read_sets([str(world / "same"), str(world / "bright")])] == [
+        "same",
+        "bright",
+    ]
     with pytest.raises(ValueError, match="sets= is empty"):
         read_sets([])
 
@@ -45,7 +55,9 @@ def test_generated_volumes_are_nobodys(tmp_path):
     folder = tmp_path / "sub-00001" / "anat"
     write_set(folder, [1])
     (folder / "v001_T1w.nii.gz").rename(folder / "sub-00001_desc-generated_T1w.nii.gz")
-    (folder / "sub-00001_desc-generated_T1w.json").write_text('{"VAE": "small-vae", "VAESha256": "ab"}')
+    (folder / "sub-00001_desc-generated_T1w.json").write_text(
+        '{"VAE": "small-vae", "VAESha256": "ab"}'
+    )
     found = read_set(str(tmp_path))
     assert found.items[0].person == ""
     assert vae_named_by(found) == ("small-vae", "ab")
@@ -59,13 +71,18 @@ def test_names_are_told_apart_and_people_counted_once(tmp_path):
     assert [i.name for i in found.items] == ["sub-01", "sub-01_run-2_T1w", "sub-02"]
     single, more = one_a_person(found)
     assert ([i.name for i in single.items], more) == (["sub-01", "sub-02"], 1)
-    assert one_a_person(read_set(str(folder))) == (read_set(str(folder)), 0)  # of samples nobody is known
+    assert one_a_person(read_set(str(folder))) == (
+        read_set(str(folder)),
+        0,
+    )  # of samples nobody is known
     with pytest.raises(ValueError, match="named twice"):
         read_sets([str(folder), str(folder)])
 
 
 def test_frame(world):
-    assert frame_of(read_set(str(world / "same"))) == Frame((32, 36, 32), pytest.approx((6.0, 6.0, 6.0)))
+    assert frame_of(read_set(str(world / "same"))) == Frame(
+        (32, 36, 32), pytest.approx((6.0, 6.0, 6.0))
+    )
 
 
 def test_drawn_sets(world):
@@ -79,10 +96,15 @@ def test_drawn_sets(world):
 
 
 def test_training_people_are_no_reference(tmp_path):
-    held_out = VolumeSet("r", (Item(tmp_path / "a", "a", "anna", "test"), Item(tmp_path / "b", "b", "bo")))
+    held_out = VolumeSet(
+        "r", (Item(tmp_path / "a", "a", "anna", "test"), Item(tmp_path / "b", "b", "bo"))
+    )
     assert refuse_training(held_out, None, False) == []
     train = VolumeSet("t", (Item(tmp_path / "copy", "copy", "bo", "train"),))
-    with pytest.raises(ValueError, match="1 of 2 volumes of the reference are training data \\(b first\\).*force=true"):
+    with pytest.raises(
+        ValueError,
+        match="1 of 2 volumes of the reference are training data \\(b first\\).*force=true",
+    ):
         refuse_training(held_out, train, False)
     assert "It was forced" in refuse_training(held_out, train, True)[0]
     own = VolumeSet("r", (Item(tmp_path / "a", "a", "anna", "train"),))

@@ -10,7 +10,9 @@ from neuromf.metrics.intervals import Interval
 
 
 def test_numbers_for_readers():
-    assert [number(v) for v in (0.0, 1.23456, 12345.6, 0.00012, -0.5, None, math.nan, math.inf)] == [
+    assert [
+        number(v) for v in (0.0, 1.23456, 12345.6, 0.00012, -0.5, None, math.nan, math.inf)
+    ] == [
         "0",
         "1.235",
         "12346",
@@ -25,7 +27,9 @@ def test_numbers_for_readers():
 def results(*sets):
     judged = [Judged(Sized(f"set {i}"), scores) for i, scores in enumerate(sets)]
     bench = SimpleNamespace(config=SimpleNamespace(extractors=("net",)))
-    return SimpleNamespace(sets=judged, bench=bench, extractors=[SimpleNamespace(label="a network")])
+    return SimpleNamespace(
+        sets=judged, bench=bench, extractors=[SimpleNamespace(label="a network")]
+    )
 
 
 class Sized:
@@ -39,9 +43,23 @@ class Sized:
 
 
 def test_detail_comes_before_features_and_likeness_last():
-    keys = ("voxels/ssim", "copies/voxels/flagged", "net/fid", "spectrum/high", "partner/ssim", "regions/GM/kl")
+    keys = (
+        "voxels/ssim",
+        "copies/voxels/flagged",
+        "net/fid",
+        "spectrum/high",
+        "partner/ssim",
+        "regions/GM/kl",
+    )
     found = grouped(results([Score(key, key, 1.0, 12, 9) for key in keys]))
-    assert [g["prefix"] for g in found] == ["spectrum", "net", "regions", "copies", "voxels", "partner"]
+    assert [g["prefix"] for g in found] == [
+        "spectrum",
+        "net",
+        "regions",
+        "copies",
+        "voxels",
+        "partner",
+    ]
     assert found[1]["label"] == "a network"
     assert set(GROUPS) >= {"latents"}
 

@@ -7,10 +7,19 @@ from neuromf.metrics.intervals import Interval
 
 def score(key, value, real, rebuilt=None, *, std=0.05, n=100, m=40, reach=0.05, expected=None):
     """A figure at equal numbers as `value`, of real people as `real`, of reconstructions as `rebuilt`."""
-    beside = {"samples": Beside(value, std * abs(value), 20, 20), "real": Beside(real, std * abs(real), 20, 20)}
-    beside |= {"reconstruction": Beside(rebuilt, std * abs(rebuilt), 20, 20)} if rebuilt is not None else {}
+    beside = {
+        "samples": Beside(value, std * abs(value), 20, 20),
+        "real": Beside(real, std * abs(real), 20, 20),
+    }
+    beside |= (
+        {"reconstruction": Beside(rebuilt, std * abs(rebuilt), 20, 20)}
+        if rebuilt is not None
+        else {}
+    )
     beside = beside if expected is None else {"real": Beside(expected, 0.0, n, m)}
-    return Score(key, key, value, n, m, interval=Interval(value - reach, value + reach), beside=beside).supported()
+    return Score(
+        key, key, value, n, m, interval=Interval(value - reach, value + reach), beside=beside
+    ).supported()
 
 
 def scores(detail=1.0, recall=0.95, fid=1.0, alike=0.74, flagged=0.05, ml=10.0, **sizes):
@@ -27,7 +36,9 @@ def scores(detail=1.0, recall=0.95, fid=1.0, alike=0.74, flagged=0.05, ml=10.0, 
 
 def test_a_blurred_set_is_too_smooth_before_all_else():
     found = verdict(scores(detail=0.2, recall=0.0, fid=3.0), 100, 40)
-    assert found.fails.startswith("Fails first: the samples are too smooth, with 20% of the fine detail")
+    assert found.fails.startswith(
+        "Fails first: the samples are too smooth, with 20% of the fine detail"
+    )
     assert "the VAE's own reconstructions keep 45%" in found.fails
     assert found.fails.index("smooth") < found.fails.index("recall") < found.fails.index("FID")
     assert "detail" not in found.fine
@@ -36,26 +47,44 @@ def test_a_blurred_set_is_too_smooth_before_all_else():
 
 def test_likeness_has_no_say():
     """SSIM, PSNR and Dice of a blurred set are higher: no sentence mentions them."""
-    blurred = [*scores(detail=0.2), score("voxels/ssim", 0.9, 0.76), score("voxels/dice.WM", 0.9, 0.7)]
+    blurred = [
+        *scores(detail=0.2),
+        score("voxels/ssim", 0.9, 0.76),
+        score("voxels/dice.WM", 0.9, 0.7),
+    ]
     assert verdict(blurred, 100, 40) == verdict(scores(detail=0.2), 100, 40)
 
 
 def test_real_volumes_cannot_be_told_from_real():
     found = verdict(scores(), 100, 40)
-    assert found.fails == "Nothing fails: by what was measured here, the samples cannot be told from real people."
+    assert (
+        found.fails
+        == "Nothing fails: by what was measured here, the samples cannot be told from real people."
+    )
     for text in ("detail", "recall", "FID", "variety", "no sign of copies", "sizes of regions"):
         assert text in found.fine
     assert found.unsure == "Numbers and networks are enough for what is said here."
-    assert "12 of the files are the reference's own" in verdict(scores(), 100, 40, identical=12).fails
+    assert (
+        "12 of the files are the reference's own" in verdict(scores(), 100, 40, identical=12).fails
+    )
 
 
 def test_too_few_volumes_are_named():
     found = verdict(scores(m=3), 16, 3)
-    assert "16 samples against 3 held-out people: below 5 of either there are no intervals" in found.unsure
-    assert "small differences (100 samples against 22 held-out people" in verdict(scores(m=22), 100, 22).unsure
+    assert (
+        "16 samples against 3 held-out people: below 5 of either there are no intervals"
+        in found.unsure
+    )
+    assert (
+        "small differences (100 samples against 22 held-out people"
+        in verdict(scores(m=22), 100, 22).unsure
+    )
     alone = [Score("net/fid", "FID", 2.0, 16, 3), Score("net/recall", "recall", 0.0, 16, 3)]
     found = verdict(alone, 16, 3)
-    assert found.fails == "Nothing is shown to fail, but too little could be judged to call the samples real."
+    assert (
+        found.fails
+        == "Nothing is shown to fail, but too little could be judged to call the samples real."
+    )
     assert "too few volumes for a bound" in found.unsure
     assert found.fine == "Nothing that was measured is shown to be as in real people."
 
@@ -74,13 +103,22 @@ def test_what_else_fails():
     assert "less alike than people are" in verdict(scores(alike=0.6), 100, 40).fails
     assert "sizes of regions (brain 40 ml off, real 10)" in verdict(scores(ml=40.0), 100, 40).fails
     lost = Score(
-        "regions/found", "", 0.5, 100, 40, interval=Interval(0.4, 0.6), beside={"real": Beside(1.0, 0.0, 40, 40)}
+        "regions/found",
+        "",
+        0.5,
+        100,
+        40,
+        interval=Interval(0.4, 0.6),
+        beside={"real": Beside(1.0, 0.0, 40, 40)},
     )
     assert "no brain was found in 50% of the samples" in verdict([*scores(), lost], 100, 40).fails
 
 
 def test_copies_are_a_failure_unless_smoothness_explains_them():
-    assert "may be copies (90% lie near training volumes in voxels" in verdict(scores(flagged=0.9), 100, 40).fails
+    assert (
+        "may be copies (90% lie near training volumes in voxels"
+        in verdict(scores(flagged=0.9), 100, 40).fails
+    )
     found = verdict(scores(flagged=0.9, detail=0.2), 100, 40)
     assert "copies" not in found.fails
     assert "smoothness alone does that" in found.unsure

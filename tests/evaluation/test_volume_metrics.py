@@ -20,7 +20,12 @@ from neuromf.segmentation.tissue import segment
 @pytest.fixture
 def bench(world, kept, tmp_path):
     config = Protocol(
-        reference=str(world / "real"), extractors=("random-3d",), morphology="none", cache=str(kept), workers=1, pairs=9
+        reference=str(world / "real"),
+        extractors=("random-3d",),
+        morphology="none",
+        cache=str(kept),
+        workers=1,
+        pairs=9,
     )
     return Bench(config, tmp_path)
 
@@ -30,7 +35,9 @@ def test_the_nearest_is_of_another_person(world, kept):
     found = anatomy.neighbours(a, a)
     assert (found.index != torch.arange(len(a))).all()
     assert (found.distance > 0).all()
-    twins = VolumeSet("t", tuple(Item(i.path, i.name, str(n // 2)) for n, i in enumerate(a.volumes.items)))
+    twins = VolumeSet(
+        "t", tuple(Item(i.path, i.name, str(n // 2)) for n, i in enumerate(a.volumes.items))
+    )
     other = anatomy.neighbours(Material(twins, a.features), Material(twins, a.features))
     assert all(int(j) // 2 != n // 2 for n, j in enumerate(other.index))
 
@@ -69,17 +76,24 @@ def test_pairs_that_share_volumes_are_no_independent_draws():
 def test_tissues_are_segmented_once_a_file(kept, tmp_path, monkeypatch):
     """The Dice of a pair is taken from labels that were kept with the sizes: nothing is segmented for it again."""
     made = []
-    monkeypatch.setattr("neuromf.features.plain.segment", lambda volume: made.append(segment(volume)) or made[-1])
+    monkeypatch.setattr(
+        "neuromf.features.plain.segment", lambda volume: made.append(segment(volume)) or made[-1]
+    )
     shape = (40, 48, 40)
     for seed in (1, 2):
-        save_nifti(tmp_path / f"v{seed}_T1w.nii.gz", Volume(blob(seed, shape).voxels, placed(spacing=(4.0, 4.0, 4.0))))
+        save_nifti(
+            tmp_path / f"v{seed}_T1w.nii.gz",
+            Volume(blob(seed, shape).voxels, placed(spacing=(4.0, 4.0, 4.0))),
+        )
     dot = np.zeros(shape, np.float32)
     dot[10:13, 10:13, 10:13] = 0.5
     save_nifti(tmp_path / "w_T1w.nii.gz", Volume(dot, placed(spacing=(4.0, 4.0, 4.0))))
     found = material(tmp_path, kept, ("voxels", "tissue"))
     one, other = (segmentation.labels for segmentation in made)
     overlap = anatomy.overlap(found, found, 0, 1)
-    assert overlap == {f"dice.{n}": dice(one == i, other == i) for i, n in enumerate(("CSF", "GM", "WM"), start=1)}
+    assert overlap == {
+        f"dice.{n}": dice(one == i, other == i) for i, n in enumerate(("CSF", "GM", "WM"), start=1)
+    }
     assert 0 < overlap["dice.GM"] < 1
     assert anatomy.overlap(found, found, 0, 2) == {}  # there is no brain
     assert len(made) == 2
@@ -102,7 +116,9 @@ def test_detail_and_regions(world, kept):
     same, r = material(world / "same", kept), material(world / "others", kept)
     chance = torch.Generator().manual_seed(0)
     for s, shift in ((same, 30.0), (r, 0.0)):
-        s.sizes = {"GM": 600 + shift + 40 * torch.randn(len(s), generator=chance, dtype=torch.float64)}
+        s.sizes = {
+            "GM": 600 + shift + 40 * torch.randn(len(s), generator=chance, dtype=torch.float64)
+        }
     found = anatomy.plain(same, r, "")
     high = [s.features.stacked("spectrum", "high").double().mean() for s in (same, r)]
     assert found["spectrum/high"] == pytest.approx(float(high[0] / high[1]))
@@ -110,7 +126,10 @@ def test_detail_and_regions(world, kept):
     assert found["regions/GM/wasserstein"] == pytest.approx(30, abs=20)
     assert anatomy.plain(r, r, "")["regions/GM/wasserstein"] == 0
     same.sizes["GM"][3] = torch.nan  # not segmented: left out of its own figures
-    assert abs(anatomy.plain(same, r, "")["regions/GM/wasserstein"] - found["regions/GM/wasserstein"]) < 20
+    assert (
+        abs(anatomy.plain(same, r, "")["regions/GM/wasserstein"] - found["regions/GM/wasserstein"])
+        < 20
+    )
     share = anatomy.segmented_score(same, r, "by hand")[0]
     assert share.value == pytest.approx(11 / 12)
     assert share.beside["real"].mean == 1
@@ -137,7 +156,14 @@ def test_latents(world, kept, vae_folder):
 
 
 def test_every_figure_has_a_meaning():
-    for key in ("spectrum/high", "latents/swd", "latents/shift", "latents/spread", "regions/GM/kl", "regions/GM/r"):
+    for key in (
+        "spectrum/high",
+        "latents/swd",
+        "latents/shift",
+        "latents/spread",
+        "regions/GM/kl",
+        "regions/GM/r",
+    ):
         text, better = anatomy.meaning(key)
         assert text
         assert better in {"lower", "higher", "real"}

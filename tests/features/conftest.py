@@ -14,7 +14,10 @@ def blob(seed, shape=(32, 36, 32), contrast=1.0, shift=0.0):
     noise = ndimage.gaussian_filter(rng.standard_normal(shape), 3)
     grid = np.stack(np.meshgrid(*(np.linspace(-1.25, 1.25, m) for m in shape), indexing="ij"))
     values = np.clip(0.45 + shift + contrast * noise / noise.std() / 8, 0.02, 1)
-    return Volume(np.where((grid**2).sum(0) < 1, values, 0).astype(np.float32), placed(spacing=(6.0, 6.0, 6.0)))
+    return Volume(
+        np.where((grid**2).sum(0) < 1, values, 0).astype(np.float32),
+        placed(spacing=(6.0, 6.0, 6.0)),
+    )
 
 
 def write_set(folder, seeds, **changes):

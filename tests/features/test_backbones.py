@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from neuromf.features.backbones import load_backbone, medicalnet, radimagenet, resnet, without_biases
+from neuromf.features.backbones import (
+    load_backbone,
+    medicalnet,
+    radimagenet,
+    resnet,
+    without_biases,
+)
 from neuromf.pretrained.statedict import load_strict
 
 
@@ -14,18 +20,24 @@ class Bottleneck(nn.Module):
     def __init__(self, inside, planes, stride):
         super().__init__()
         for i, (a, b, k, s) in enumerate(
-            ((inside, planes, 1, stride), (planes, planes, 3, 1), (planes, 4 * planes, 1, 1)), start=1
+            ((inside, planes, 1, stride), (planes, planes, 3, 1), (planes, 4 * planes, 1, 1)),
+            start=1,
         ):
             setattr(self, f"conv{i}", nn.Conv2d(a, b, k, s, k // 2, bias=True))
             setattr(self, f"bn{i}", nn.BatchNorm2d(b, eps=1.001e-5))
         whole = stride != 1 or inside != 4 * planes
-        shortcut = (nn.Conv2d(inside, 4 * planes, 1, stride), nn.BatchNorm2d(4 * planes, eps=1.001e-5))
+        shortcut = (
+            nn.Conv2d(inside, 4 * planes, 1, stride),
+            nn.BatchNorm2d(4 * planes, eps=1.001e-5),
+        )
         self.downsample = nn.Sequential(*shortcut) if whole else None
 
     def forward(self, x):
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
-        return torch.relu(self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x)))
+        return torch.relu(
+            self.bn3(self.conv3(y)) + (x if self.downsample is None else self.downsample(x))
+        )
 
 
 class KerasResNet50(nn.Module):
@@ -50,10 +62,16 @@ def with_statistics(network, seed=0):
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
-            module.running_mean.copy_(0.1 * torch.randn(module.running_mean.shape, generator=generator))
-            module.running_var.copy_(0.5 + torch.rand(module.running_var.shape, generator=generator))
+            module.running_mean.copy_(
+                0.1 * torch.randn(module.running_mean.shape, generator=generator)
+            )
+            module.running_var.copy_(
+                0.5 + torch.rand(module.running_var.shape, generator=generator)
+            )
             with torch.no_grad():
-                module.weight.copy_(0.3 + 0.2 * torch.rand(module.weight.shape, generator=generator))
+                module.weight.copy_(
+                    0.3 + 0.2 * torch.rand(module.weight.shape, generator=generator)
+                )
     return network.eval()
 
 

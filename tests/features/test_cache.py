@@ -39,7 +39,9 @@ def test_an_unwritable_folder_is_no_fault_of_a_volume(tmp_path, volumes):
     """It is named as what it is, before and while files are measured."""
     (tmp_path / "file").write_text("no folder")
     cache = Cache(tmp_path / "file" / "cache")
-    with pytest.raises(CacheError, match=r"the cache of features in .*cannot be written.*cache=FOLDER"):
+    with pytest.raises(
+        CacheError, match=r"the cache of features in .*cannot be written.*cache=FOLDER"
+    ):
         cache.check()
     with pytest.raises(CacheError, match="cannot be written"):
         measure_all(sorted(volumes.glob("*.nii.gz"))[:1], Job(("voxels",), cache))

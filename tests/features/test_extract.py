@@ -25,7 +25,9 @@ from neuromf.features.extract import (
 
 
 def job(tmp_path, **changes):
-    return Job(**({"measures": ("voxels", "spectrum"), "cache": Cache(tmp_path / "cache")} | changes))
+    return Job(
+        **({"measures": ("voxels", "spectrum"), "cache": Cache(tmp_path / "cache")} | changes)
+    )
 
 
 def paths_of(folder):
@@ -54,7 +56,9 @@ def test_processes_give_the_same_in_the_same_order(tmp_path, volumes):
     assert together == alone
     a, b = Features(tuple(alone), job(tmp_path)), Features(tuple(together), other)
     assert torch.equal(a.stacked("voxels", "voxels"), b.stacked("voxels", "voxels"))
-    assert torch.equal(a.only([3]).stacked("spectrum", "power")[0], a.stacked("spectrum", "power")[3])
+    assert torch.equal(
+        a.only([3]).stacked("spectrum", "power")[0], a.stacked("spectrum", "power")[3]
+    )
 
 
 def test_several_sets_are_measured_together(tmp_path, volumes):
@@ -87,7 +91,9 @@ def test_bad_files_are_listed_and_left_out(tmp_path):
 def test_unlike_sizes_are_refused_and_resampled_if_asked(tmp_path):
     folder = write_set(tmp_path / "set", [0])
     frame = Frame((16, 20, 16), (10.0, 9.0, 10.0))
-    with pytest.raises(FrameError, match="32 x 36 x 32 voxels of 6 x 6 x 6 mm.*16 x 20 x 16.*resample=true"):
+    with pytest.raises(
+        FrameError, match="32 x 36 x 32 voxels of 6 x 6 x 6 mm.*16 x 20 x 16.*resample=true"
+    ):
         measure_all(paths_of(folder), job(tmp_path, frame=frame))
     measure_all(paths_of(folder), job(tmp_path))
     with pytest.raises(FrameError, match="resample=true"):  # also where nothing is left to measure

@@ -67,7 +67,9 @@ def test_fetched_weights(tmp_path):
     torch.testing.assert_close(measure.compute(blob(0))["volume"], expected)
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 @pytest.mark.parametrize(("kind", "dimensions"), [("2.5d", 2), ("3d", 3)])
 def test_a_users_program(tmp_path, kind, dimensions):
     network = Pooled(dimensions).eval()
@@ -109,7 +111,9 @@ def test_random_ones_say_so():
 def test_an_untrained_network_is_made_where_it_is_used(monkeypatch):
     """To look up what was kept needs its name and hash alone."""
     made = []
-    monkeypatch.setattr(extractors, "random_network", lambda kind: made.append(kind) or random_network(kind))
+    monkeypatch.setattr(
+        extractors, "random_network", lambda kind: made.append(kind) or random_network(kind)
+    )
     measure = load_measure("random-3d")
     assert (len(measure.sha256), made) == (64, [])
     measure.compute(blob(0))

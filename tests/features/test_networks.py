@@ -43,9 +43,13 @@ def test_intensities_go_in_as_they_are():
     x = three_channels(images)
     assert x.shape == (2, 3, 8, 9)
     torch.testing.assert_close(x[:, 0] - x[:, 2], torch.full((2, 8, 9), 0.485 - 0.406))
-    torch.testing.assert_close(three_channels(2 * images) - x, images[:, None].expand(-1, 3, -1, -1))
+    torch.testing.assert_close(
+        three_channels(2 * images) - x, images[:, None].expand(-1, 3, -1, -1)
+    )
     v = blob(0)
-    torch.testing.assert_close(standardised(v)[0, 0], (torch.from_numpy(v.voxels) - VOXEL_MEAN) / VOXEL_STD)
+    torch.testing.assert_close(
+        standardised(v)[0, 0], (torch.from_numpy(v.voxels) - VOXEL_MEAN) / VOXEL_STD
+    )
 
 
 def test_features_are_spatial_means():
@@ -64,7 +68,9 @@ def test_random_networks_see_differences(kind, channels):
     features = slice_features(network, CPU) if kind == "2.5d" else volume_features(network, CPU)
     key = "axial" if kind == "2.5d" else "volume"
     a, b = features(blob(0))[key].mean(0), features(blob(1))[key].mean(0)
-    again = (slice_features if kind == "2.5d" else volume_features)(random_network(kind), CPU)(blob(0))[key].mean(0)
+    again = (slice_features if kind == "2.5d" else volume_features)(random_network(kind), CPU)(
+        blob(0)
+    )[key].mean(0)
     assert a.shape == (channels,)
     torch.testing.assert_close(a, again)  # a seed gives one network
     brighter = Volume(np.clip(1.2 * blob(0).voxels, 0, 1), blob(0).affine)

@@ -27,4 +27,6 @@ def test_distances_need_no_latents(vae_folder):
     vae = load_vae(str(vae_folder))
     z = torch.cat([vae.encode(torch.from_numpy(v.voxels)[None, None]) for v in volumes])
     expected = sliced_wasserstein(z[:2], z[2:], DIRECTIONS, generator(Purpose.DIRECTIONS, 0))
-    assert float(wasserstein_squared(along[:2], along[2:]).mean().sqrt()) == pytest.approx(expected, rel=1e-4)
+    assert float(wasserstein_squared(along[:2], along[2:]).mean().sqrt()) == pytest.approx(
+        expected, rel=1e-4
+    )

@@ -11,10 +11,18 @@ x, noise, t, r = batch(4, 3)
     ("changes", "error", "message"),
     [
         ({"noise": noise[:3]}, ValueError, r"noise has shape \(3, 3\) but x has \(4, 3\)"),
-        ({"noise": noise.float()}, TypeError, "noise has dtype torch.float32 but x has torch.float64"),
+        (
+            {"noise": noise.float()},
+            TypeError,
+            "noise has dtype torch.float32 but x has torch.float64",
+        ),
         ({"x": x.long()}, TypeError, "x has dtype torch.int64: a floating-point tensor"),
         ({"x": x.numpy()}, TypeError, "x is a ndarray"),
-        ({"x": x.bfloat16()}, TypeError, "x has dtype torch.bfloat16: the objective needs float32.*autocast"),
+        (
+            {"x": x.bfloat16()},
+            TypeError,
+            "x has dtype torch.bfloat16: the objective needs float32.*autocast",
+        ),
         ({"x": x[0], "noise": x[0]}, ValueError, r"x has shape \(3,\)"),
         ({"x": x[:0], "noise": x[:0]}, ValueError, "at least one row"),
         ({"t": t[:2]}, ValueError, r"t has shape \(2,\): one time a row is needed, \(4,\)"),
@@ -36,7 +44,9 @@ def test_wrong_input_is_named(changes, error, message):
 
 @pytest.mark.parametrize("earlier", [t, r])
 def test_an_output_of_another_shape_is_refused(earlier):
-    with pytest.raises(ValueError, match=r"the network's output has shape \(\d, 2\) but z has \(\d, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"the network's output has shape \(\d, 2\) but z has \(\d, 3\)"
+    ):
         MeanFlow().terms(lambda z, t, r: z[:, :2], x, noise, t, earlier)
 
 

@@ -25,7 +25,9 @@ class Whole(nn.Module):
         return self.objective.loss(self.objective.terms(self.net, *inputs)).total
 
 
-def train(module: nn.Module, net: nn.Module, rows: slice, iterations: int = 3) -> list[torch.Tensor]:
+def train(
+    module: nn.Module, net: nn.Module, rows: slice, iterations: int = 3
+) -> list[torch.Tensor]:
     optimiser = torch.optim.SGD(net.parameters(), lr=0.05)
     found = []
     for seed in range(iterations):
@@ -41,7 +43,9 @@ def worker(rank: int, port: int, way: str, out) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=2)
     net = tiny_unet(checkpointing=way == "two-stream")
-    found = train(DistributedDataParallel(Whole(net, MeanFlow(jvp=way))), net, slice(2 * rank, 2 * rank + 2))
+    found = train(
+        DistributedDataParallel(Whole(net, MeanFlow(jvp=way))), net, slice(2 * rank, 2 * rank + 2)
+    )
     if rank == 0:
         out.put([f.tolist() for f in found])
     dist.destroy_process_group()

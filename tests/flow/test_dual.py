@@ -45,7 +45,9 @@ CASES = {
     "avg_pool3d": lambda x: F.avg_pool3d(x, 2, 2),
     "interpolate": lambda x: F.interpolate(x, scale_factor=2.0, mode="nearest"),
     "dropout, off": lambda x: F.dropout(x, 0.5, training=False),
-    "methods": lambda x: x.sin() * x.cos() + x.tanh() + torch.softmax(x, 2) + x.flatten(1).reshape(x.shape).float(),
+    "methods": lambda x: (
+        x.sin() * x.cos() + x.tanh() + torch.softmax(x, 2) + x.flatten(1).reshape(x.shape).float()
+    ),
     "cast": lambda x: x.to(torch.float32).to(torch.float64),
 }
 
@@ -75,19 +77,27 @@ def test_rule_equals_forward_mode_ad(name):
 def test_every_rule_is_tested_above(monkeypatch):
     seen = set()
     for function, rule in list(RULES.items()):
-        monkeypatch.setitem(RULES, function, lambda func, *a, rule=rule, **k: seen.add(func) or rule(func, *a, **k))
+        monkeypatch.setitem(
+            RULES, function, lambda func, *a, rule=rule, **k: seen.add(func) or rule(func, *a, **k)
+        )
     for case in CASES.values():
         case(Dual(x, dx))
     assert set(RULES) - seen == set()
 
 
 def test_a_function_without_a_rule_is_named():
-    with pytest.raises(NotImplementedError, match=r"no rule for torch.nn.functional.gelu.*jvp='exact'"):
+    with pytest.raises(
+        NotImplementedError, match=r"no rule for torch.nn.functional.gelu.*jvp='exact'"
+    ):
         F.gelu(Dual(x, dx))
 
 
 @pytest.mark.parametrize(
-    "call", [lambda y: F.dropout(y, 0.5), lambda y: F.scaled_dot_product_attention(y, y, y, is_causal=True)]
+    "call",
+    [
+        lambda y: F.dropout(y, 0.5),
+        lambda y: F.scaled_dot_product_attention(y, y, y, is_causal=True),
+    ],
 )
 def test_random_masks_and_causal_attention_are_refused(call):
     with pytest.raises(NotImplementedError, match="no dropout|no mask, dropout"):

@@ -24,7 +24,11 @@ INTERVAL = slice(4, 8)  # rows 0-3 have r = t
 
 
 def weights(case: str) -> dict[str, torch.Tensor]:
-    values = {name.removeprefix("p_"): value.clone() for name, value in GOLDEN.items() if name.startswith("p_")}
+    values = {
+        name.removeprefix("p_"): value.clone()
+        for name, value in GOLDEN.items()
+        if name.startswith("p_")
+    }
     if case.startswith("mf"):  # no guidance inputs, no head
         values["W1"] = values["W1"][[i for i in range(13) if i not in (8, 9, 10)]]
     return {name: value.requires_grad_() for name, value in values.items()}
@@ -34,11 +38,15 @@ def network(case: str, p: dict[str, torch.Tensor]):
     points = GOLDEN[f"{case}__z"]
 
     def net(z, t, r):
-        nearest = (value_of(z).detach().unsqueeze(1) - points).square().sum(-1).argmin(1)  # labels follow their rows
+        nearest = (
+            (value_of(z).detach().unsqueeze(1) - points).square().sum(-1).argmin(1)
+        )  # labels follow their rows
         ones = torch.ones_like(value_of(t)).unsqueeze(1)
         t = t.unsqueeze(1)
         guidance = [] if case.startswith("mf") else [0 * ones, 0 * ones, ones]
-        features = torch.cat([z, t, t - r.unsqueeze(1), *guidance, p["emb"][GOLDEN["label"][nearest]]], 1)
+        features = torch.cat(
+            [z, t, t - r.unsqueeze(1), *guidance, p["emb"][GOLDEN["label"][nearest]]], 1
+        )
         hidden = torch.tanh(features @ p["W1"] + p["b1"])
         u = hidden @ p["Wu"] + p["bu"]
         return u if case.startswith("mf") else (u, hidden @ p["Wv"] + p["bv"])
@@ -61,15 +69,31 @@ def test_official_loss_and_gradients(case, way):
     found |= {f"grad_{name}": value.grad for name, value in p.items() if value.grad is not None}
     if terms.head is not None:
         found["v_head"] = terms.head
-    expected = {n.removeprefix(f"{case}__"): v for n, v in GOLDEN.items() if n.startswith(f"{case}__")}
+    expected = {
+        n.removeprefix(f"{case}__"): v for n, v in GOLDEN.items() if n.startswith(f"{case}__")
+    }
     expected["dudt"] = expected["dudt"][INTERVAL]
     compared = set(expected) & set(found)
-    assert compared >= {"V", "dudt", "loss", "loss_u_adp", "grad_W1", "grad_Wu", "grad_b1", "grad_bu", "grad_emb"}
+    assert compared >= {
+        "V",
+        "dudt",
+        "loss",
+        "loss_u_adp",
+        "grad_W1",
+        "grad_Wu",
+        "grad_b1",
+        "grad_bu",
+        "grad_emb",
+    }
     for name in compared:
-        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            found[name], expected[name], rtol=0, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 def test_head_part_of_the_official_loss():
     p = weights("imf")
-    loss = CASES["imf"].loss(CASES["imf"].terms(network("imf", p), *(GOLDEN[n] for n in ("x", "eps", "t", "r"))))
+    loss = CASES["imf"].loss(
+        CASES["imf"].terms(network("imf", p), *(GOLDEN[n] for n in ("x", "eps", "t", "r")))
+    )
     torch.testing.assert_close(loss.raw_head, GOLDEN["imf__loss_v_raw"].mean(), rtol=0, atol=1e-9)

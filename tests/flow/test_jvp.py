@@ -16,7 +16,9 @@ def central(net, z, t, r, v, step):
 @pytest.fixture
 def unet_case():
     net = tiny_unet()
-    z, v = torch.randn(2, 2, 4, 8, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    z, v = torch.randn(
+        2, 2, 4, 8, 8, 8, generator=torch.Generator().manual_seed(4), dtype=torch.float64
+    )
     t, r = torch.tensor([0.7, 0.9]).double(), torch.tensor([0.2, 0.0]).double()
     assert net(z, t, r).std() > 1e-2  # a derivative of zero would prove nothing
     return net, z, t, r, v
@@ -55,7 +57,9 @@ def test_ways_agree_on_value_slope_and_gradient(way, options):
         objective.loss(terms).total.backward()
         results[name] = (terms.u, terms.dudt, terms.compound, gradients(net))
     tolerance = 1e-10 if way == "two-stream" else 1e-2
-    assert all(relative(a, b) < tolerance for a, b in zip(results[way], results["exact"], strict=True))
+    assert all(
+        relative(a, b) < tolerance for a, b in zip(results[way], results["exact"], strict=True)
+    )
 
 
 def test_derivative_costs_two_forwards_and_bits_do_not_change():
@@ -73,7 +77,11 @@ def test_derivative_costs_two_forwards_and_bits_do_not_change():
 
 
 @pytest.mark.parametrize(
-    "layer", [lambda z, w, t: F.linear(z, w, t.unsqueeze(1) * w[0]), lambda z, w, t: F.linear(z, w * t.sum())]
+    "layer",
+    [
+        lambda z, w, t: F.linear(z, w, t.unsqueeze(1) * w[0]),
+        lambda z, w, t: F.linear(z, w * t.sum()),
+    ],
 )
 def test_weights_that_depend_on_time_keep_their_derivative(layer):
     w = torch.randn(3, 3, dtype=torch.float64)
@@ -88,7 +96,10 @@ def test_weights_that_depend_on_time_keep_their_derivative(layer):
 def test_finite_differences_leave_tf32_as_it_was(tf32):
     net, (z, v, t, r) = mlp(), batch(2, 3)
     new = hasattr(torch.backends.cudnn, "conv")
-    backend, name, value = torch.backends.cuda.matmul, *(("fp32_precision", "tf32") if new else ("allow_tf32", tf32))
+    backend, name, value = (
+        torch.backends.cuda.matmul,
+        *(("fp32_precision", "tf32") if new else ("allow_tf32", tf32)),
+    )
     before = getattr(backend, name)
     try:
         setattr(backend, name, value if tf32 else before)
@@ -114,7 +125,9 @@ def test_a_field_that_ignores_its_input_has_no_slope_of_its_own(predict):
         terms = MeanFlow(predict=predict, jvp=way, tangent="conditional").terms(
             lambda z, t, r: constant.expand(len(t), 3), x, noise, t, r
         )
-        expected = torch.zeros_like(x) if predict == "u" else (terms.target - terms.u) / t.unsqueeze(1)
+        expected = (
+            torch.zeros_like(x) if predict == "u" else (terms.target - terms.u) / t.unsqueeze(1)
+        )
         moving = r < t
         torch.testing.assert_close(terms.dudt[moving], expected.detach()[moving])
 

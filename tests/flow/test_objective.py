@@ -44,7 +44,10 @@ class TestIdentity:
         assert relative(gradients(net), gradients(reference)) < 1e-12
 
     def test_the_identity_holds_for_an_exact_field(self, gaussian):
-        z, t, r = torch.randn(64, 3).double(), *torch.rand(2, 64).double().sort(0, descending=True).values
+        z, t, r = (
+            torch.randn(64, 3).double(),
+            *torch.rand(2, 64).double().sort(0, descending=True).values,
+        )
         t = t.clamp(min=0.02)
         v = gaussian.velocity(z, t, t)
         objective = MeanFlow(predict="u", tangent="boundary")
@@ -55,7 +58,10 @@ class TestIdentity:
         assert (terms.compound - v).abs().max() < 1e-10
 
     def test_composition_of_the_exact_field(self, gaussian):
-        z, t, s, r = torch.randn(9, 3).double(), *(torch.full((9,), q).double() for q in (0.9, 0.6, 0.1))
+        z, t, s, r = (
+            torch.randn(9, 3).double(),
+            *(torch.full((9,), q).double() for q in (0.9, 0.6, 0.1)),
+        )
         first = gaussian.velocity(z, t, s)
         z_s = z - per_sample(t - s, z) * first
         whole = per_sample(t - r, z) * gaussian.velocity(z, t, r)
@@ -112,11 +118,15 @@ class TestLoss:
 
     @pytest.mark.parametrize("p", [1, 1.5, 2, 3])
     def test_per_channel_exponents_equal_numpy(self, p):
-        objective = MeanFlow(channel_p=(p, 2, 1), channel_weights=(0.5, 2, 3), weight_power=0.75, weight_eps=0.02)
+        objective = MeanFlow(
+            channel_p=(p, 2, 1), channel_weights=(0.5, 2, 3), weight_power=0.75, weight_eps=0.02
+        )
         terms = self.terms()
         loss = objective.loss(terms)
         error = np.abs((terms.compound - terms.target).numpy())
-        channels = np.stack([(error[:, c] ** q).mean((1, 2, 3)) for c, q in enumerate((p, 2, 1))], 1)
+        channels = np.stack(
+            [(error[:, c] ** q).mean((1, 2, 3)) for c, q in enumerate((p, 2, 1))], 1
+        )
         rows = channels @ np.array([0.5, 2, 3])
         weight = 1 / (rows + 0.02) ** 0.75
         np.testing.assert_allclose(loss.total, (weight * rows).mean(), rtol=1e-12)
@@ -128,19 +138,25 @@ class TestLoss:
 
     def test_mean_over_voxels_does_not_depend_on_resolution(self):
         terms = self.terms()
-        finer = terms._replace(**{n: getattr(terms, n).repeat(1, 1, 2, 2, 2) for n in ("compound", "target")})
+        finer = terms._replace(
+            **{n: getattr(terms, n).repeat(1, 1, 2, 2, 2) for n in ("compound", "target")}
+        )
         torch.testing.assert_close(MeanFlow().loss(terms).total, MeanFlow().loss(finer).total)
 
     def test_no_gradient_passes_through_the_adaptive_weight(self):
         error = torch.randn(4, 3, dtype=torch.float64)
-        terms = self.terms()._replace(target=torch.zeros_like(error), compound=error.requires_grad_())
+        terms = self.terms()._replace(
+            target=torch.zeros_like(error), compound=error.requires_grad_()
+        )
         loss = MeanFlow().loss(terms)
         (found,) = torch.autograd.grad(loss.total, error)
         torch.testing.assert_close(found, 2 * error * loss.weight.unsqueeze(1) / 4)
 
     def test_tiled_rows_give_the_same_total(self):
         terms = self.terms()
-        tiled = type(terms)(*(None if v is None else v.repeat(3, *[1] * (v.ndim - 1)) for v in terms))
+        tiled = type(terms)(
+            *(None if v is None else v.repeat(3, *[1] * (v.ndim - 1)) for v in terms)
+        )
         torch.testing.assert_close(MeanFlow().loss(tiled).total, MeanFlow().loss(terms).total)
 
     def test_the_head_has_its_own_part_and_weight(self):
@@ -183,7 +199,9 @@ class TestNonfinite:
         loss = objective.loss(objective.terms(net, bad, noise, t, r))
         loss.total.backward()
         good = torch.tensor([0, 1, 3])
-        expected = objective.loss(objective.terms(reference, x[good], noise[good], t[good], r[good]))
+        expected = objective.loss(
+            objective.terms(reference, x[good], noise[good], t[good], r[good])
+        )
         expected.total.backward()
         assert int(loss.nonfinite) == 1
         assert loss.weight[2] == 0
@@ -242,7 +260,9 @@ class TestUnet:
         assert relative(results[1][0], results[0][0]) < 0.03
         assert relative(results[1][1], results[0][1]) < 0.1
 
-    @pytest.mark.parametrize(("way", "bound"), [("exact", 1.05), ("two-stream", 1.05), ("finite", 1.05)])
+    @pytest.mark.parametrize(
+        ("way", "bound"), [("exact", 1.05), ("two-stream", 1.05), ("finite", 1.05)]
+    )
     def test_a_step_keeps_no_more_for_backward_than_flow_matching(self, way, bound):
         x, noise, t, r = batch(4, 4, 8, 8, 8, dtype=torch.float32)
         net = tiny_unet(torch.float32)
@@ -306,6 +326,8 @@ def test_velocity_of_both_parametrisations():
     x, _, t, r = batch(4, 3)
     net = mlp()
     torch.testing.assert_close(MeanFlow(predict="u").velocity(net, x, t, r), net(x, t, r))
-    torch.testing.assert_close(MeanFlow().velocity(net, x, t, r), (x - net(x, t, r)) / t.unsqueeze(1))
+    torch.testing.assert_close(
+        MeanFlow().velocity(net, x, t, r), (x - net(x, t, r)) / t.unsqueeze(1)
+    )
     with pytest.raises(ValueError, match="r > t in row"):
         MeanFlow().velocity(net, x, 0.5 * r, t)

@@ -25,7 +25,9 @@ def test_both_parametrisations_take_the_same_step(t, share):
     t, r = torch.tensor([t]).double(), torch.tensor([t * share]).double()
     u = path.to_velocity(x, noise, t, "x")
     assert torch.allclose(path.to_data(u, noise, t, "u"), x, atol=1e-12)
-    assert torch.allclose(path.step(noise, u, t, r, "u"), path.step(noise, x, t, r, "x"), atol=1e-12)
+    assert torch.allclose(
+        path.step(noise, u, t, r, "u"), path.step(noise, x, t, r, "x"), atol=1e-12
+    )
 
 
 def test_a_step_to_zero_returns_the_data_estimate_to_the_bit():

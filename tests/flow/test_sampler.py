@@ -21,14 +21,20 @@ def test_any_number_of_steps_of_the_exact_field_agree(gaussian, steps, predict):
     field = gaussian.velocity if predict == "u" else gaussian.data
     eps = noise()
     torch.testing.assert_close(
-        sample(field, eps, steps, predict=predict), gaussian.mu + gaussian.s * eps, rtol=0, atol=1e-12
+        sample(field, eps, steps, predict=predict),
+        gaussian.mu + gaussian.s * eps,
+        rtol=0,
+        atol=1e-12,
     )
 
 
 def test_euler_converges_at_first_order(gaussian):
     eps = noise()
     exact = gaussian.mu + gaussian.s * eps
-    errors = [(sample(gaussian.velocity, eps, n, solver="euler") - exact).abs().max().item() for n in (100, 200, 400)]
+    errors = [
+        (sample(gaussian.velocity, eps, n, solver="euler") - exact).abs().max().item()
+        for n in (100, 200, 400)
+    ]
     assert errors[0] / errors[1] == pytest.approx(2, abs=0.1)
     assert errors[1] / errors[2] == pytest.approx(2, abs=0.1)
 
@@ -57,7 +63,9 @@ def test_composition_residual_is_zero_for_an_exact_field_and_not_for_another(gau
     z = noise()
     t, s, r = (torch.full((64,), v, dtype=torch.float64) for v in (0.9, 0.5, 0.1))
     assert composition_residual(gaussian.velocity, z, t, s, r).max() < 1e-12
-    assert composition_residual(lambda z, t, r: gaussian.velocity(z, t, t), z, t, s, r).mean() > 0.01
+    assert (
+        composition_residual(lambda z, t, r: gaussian.velocity(z, t, t), z, t, s, r).mean() > 0.01
+    )
 
 
 @pytest.mark.parametrize(

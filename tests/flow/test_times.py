@@ -19,7 +19,9 @@ def logit_normal(t):
 
 @pytest.mark.parametrize("stratified", [False, True])
 def test_rows_with_r_equal_t_are_logit_normal(stratified):
-    t, r = TimeSampler(equal_fraction=1, t_min=1e-6, stratified=stratified).draw(10_000, generator())
+    t, r = TimeSampler(equal_fraction=1, t_min=1e-6, stratified=stratified).draw(
+        10_000, generator()
+    )
     assert torch.equal(t, r)
     assert stats.kstest(t.double().numpy(), logit_normal).pvalue > 0.05
 
@@ -27,17 +29,23 @@ def test_rows_with_r_equal_t_are_logit_normal(stratified):
 def test_intervals_are_two_sorted_logit_normal_draws():
     t, r = TimeSampler(equal_fraction=0, endpoint_fraction=0, t_min=1e-6).draw(10_000, generator())
     assert (r < t).all()
-    assert stats.kstest(t.double().numpy(), lambda q: logit_normal(q) ** 2).pvalue > 0.05  # of the larger of two
+    assert (
+        stats.kstest(t.double().numpy(), lambda q: logit_normal(q) ** 2).pvalue > 0.05
+    )  # of the larger of two
     assert stats.kstest(r.double().numpy(), lambda q: 1 - (1 - logit_normal(q)) ** 2).pvalue > 0.05
 
 
 def test_strata_cover_the_intervals_alone():
     def spread(stratified):
         g = generator()
-        draws = [TimeSampler(endpoint_fraction=0, stratified=stratified).draw(64, g) for _ in range(200)]
+        draws = [
+            TimeSampler(endpoint_fraction=0, stratified=stratified).draw(64, g) for _ in range(200)
+        ]
         return torch.stack([torch.logit(t[r < t]).mean() for t, r in draws]).std()
 
-    assert spread(True) < 0.6 * spread(False)  # of the larger of two draws; independent ones vary with 1/sqrt(n)
+    assert spread(True) < 0.6 * spread(
+        False
+    )  # of the larger of two draws; independent ones vary with 1/sqrt(n)
 
 
 def test_stratified_draws_put_one_row_in_every_stratum():
@@ -53,7 +61,10 @@ def test_stratified_draws_put_one_row_in_every_stratum():
     seed=st.integers(0, 99),
 )
 def test_shares_are_exact_over_the_global_batch(n, parts, share, seed):
-    draws = [TimeSampler(equal_fraction=share).draw(n, generator(seed), part=k, parts=parts) for k in range(parts)]
+    draws = [
+        TimeSampler(equal_fraction=share).draw(n, generator(seed), part=k, parts=parts)
+        for k in range(parts)
+    ]
     t, r = (torch.cat(times) for times in zip(*draws, strict=True))
     equal, exact = int((t == r).sum()), share * n * parts
     assert math.floor(exact) <= equal <= math.ceil(exact)
@@ -65,7 +76,9 @@ def test_shares_are_exact_over_the_global_batch(n, parts, share, seed):
 def test_parts_are_the_rows_of_one_global_batch():
     sampler = TimeSampler()
     parts = [sampler.draw(2, generator(5), part=k, parts=4)[0] for k in range(4)]
-    assert len(torch.cat(parts).unique()) >= 7  # all different, but for the endpoint rows with t = 1
+    assert (
+        len(torch.cat(parts).unique()) >= 7
+    )  # all different, but for the endpoint rows with t = 1
 
 
 def test_a_share_that_gives_no_whole_number_is_right_on_average():
@@ -108,7 +121,9 @@ def test_parts_need_one_generator():
         TimeSampler().draw(4, parts=2)
 
 
-@pytest.mark.parametrize("arguments", [{"n": 0}, {"n": 1, "part": 2, "parts": 2}, {"n": 1, "part": -1}])
+@pytest.mark.parametrize(
+    "arguments", [{"n": 0}, {"n": 1, "part": 2, "parts": 2}, {"n": 1, "part": -1}]
+)
 def test_bad_draws_are_refused(arguments):
     with pytest.raises(ValueError, match="need n >= 1"):
         TimeSampler().draw(**arguments)

@@ -20,7 +20,9 @@ def latents():
     generator = neuromf.load("embedded", device="cpu")
     noise = torch.cat([noise_of(generator.config.shape, i, 1) for i in range(16)])
     with torch.no_grad():
-        return generator.model.network(noise, torch.ones(16), torch.zeros(16)) / generator.config.scale
+        return (
+            generator.model.network(noise, torch.ones(16), torch.zeros(16)) / generator.config.scale
+        )
 
 
 def test_the_size_of_a_brain(drawn):
@@ -40,7 +42,9 @@ def test_left_is_like_right_and_ventricles_are_dark(drawn):
 
 def test_samples_differ(drawn):
     a, b, c = (v.voxels for v in drawn)
-    assert all(np.abs(x - y)[(x > 0.1) & (y > 0.1)].mean() > 0.02 for x, y in ((a, b), (b, c), (a, c)))
+    assert all(
+        np.abs(x - y)[(x > 0.1) & (y > 0.1)].mean() > 0.02 for x, y in ((a, b), (b, c), (a, c))
+    )
 
 
 def test_statistics_are_those_of_the_training_latents(latents):

@@ -30,12 +30,21 @@ def test_files_hold_the_generators_volumes(tmp_path, model_folder):
     expected = neuromf.load(model_folder, "cpu").generate(3)
     for index, (path, volume) in enumerate(zip(paths, expected, strict=True)):
         image = nib.load(path)
-        assert path == out / f"sub-{index:05d}" / "anat" / f"sub-{index:05d}_desc-generated_T1w.nii.gz"
+        assert (
+            path == out / f"sub-{index:05d}" / "anat" / f"sub-{index:05d}_desc-generated_T1w.nii.gz"
+        )
         assert np.abs(np.asarray(image.dataobj) - volume.voxels).max() <= 0.51 / STEPS
         assert image.affine == pytest.approx(volume.affine)
         record = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
-        assert (record["Seed"], record["Index"], record["NFE"], record["Model"]) == (0, index, 1, "tiny")
-        latent = load_file(path.with_name(path.name.replace(".nii.gz", "_latent.safetensors")))["latent"]
+        assert (record["Seed"], record["Index"], record["NFE"], record["Model"]) == (
+            0,
+            index,
+            1,
+            "tiny",
+        )
+        latent = load_file(path.with_name(path.name.replace(".nii.gz", "_latent.safetensors")))[
+            "latent"
+        ]
         assert tuple(latent.shape) == (4, 4, 6, 4)
     assert json.loads((out / "dataset_description.json").read_text())["DatasetType"] == "derivative"
     timing = json.loads((out / "timing.json").read_text())
@@ -46,7 +55,11 @@ def test_files_hold_the_generators_volumes(tmp_path, model_folder):
 
 def test_our_own_reader_finds_them(tmp_path, model_folder):
     run(asked(model_folder), tmp_path / "samples")
-    assert [s.subject for s in find_scans([str(tmp_path / "samples")])] == ["sub-00000", "sub-00001", "sub-00002"]
+    assert [s.subject for s in find_scans([str(tmp_path / "samples")])] == [
+        "sub-00000",
+        "sub-00001",
+        "sub-00002",
+    ]
 
 
 def test_resume_draws_what_is_missing(tmp_path, model_folder, monkeypatch):
@@ -93,7 +106,12 @@ def test_a_full_disk_stops_and_is_gone_on_from(tmp_path, model_folder, monkeypat
 
 @pytest.mark.parametrize(
     ("word", "said"),
-    [("nfe=0", "nfe is 0"), ("n=0", "n is 0"), ("seed=-1", "seed is -1"), ("suffix=../x", "suffix")],
+    [
+        ("nfe=0", "nfe is 0"),
+        ("n=0", "n is 0"),
+        ("seed=-1", "seed is -1"),
+        ("suffix=../x", "suffix"),
+    ],
 )
 def test_refused(word, said):
     with pytest.raises(settings.ConfigError, match=said):
@@ -107,13 +125,18 @@ def test_no_model(tmp_path):
 
 
 @pytest.mark.skipif(
-    not shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent)), reason="no validator"
+    not shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent)),
+    reason="no validator",
 )
 def test_the_folder_passes_the_bids_validator(tmp_path, model_folder):
     run(asked(model_folder, latents=True), tmp_path / "samples")
     validator = Path(sys.executable).with_name("bids-validator-deno")
     done = subprocess.run(
-        [validator, "--json", tmp_path / "samples"], capture_output=True, text=True, check=False, timeout=120
+        [validator, "--json", tmp_path / "samples"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [i for i in issues if i["severity"] in {"error", "warning"}] == []

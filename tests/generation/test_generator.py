@@ -22,7 +22,9 @@ def generator(model_folder):
 def test_one_call_is_the_network_at_noise(generator):
     model = generator.model
     noise = noise_of(SHAPE, 5, 0)
-    expected = model.config.stats.denormalise(2 * model.network(noise, torch.ones(1), torch.zeros(1)))
+    expected = model.config.stats.denormalise(
+        2 * model.network(noise, torch.ones(1), torch.zeros(1))
+    )
     torch.testing.assert_close(generator.latent(5), expected)
 
 
@@ -30,7 +32,9 @@ def test_one_call_is_the_network_at_noise(generator):
 def test_more_calls_are_the_samplers(generator, nfe):
     model = generator.model
     expected = sample(model.network, noise_of(SHAPE, 0, 3), nfe, predict="x")
-    torch.testing.assert_close(generator.latent(0, nfe, seed=3), model.config.stats.denormalise(2 * expected))
+    torch.testing.assert_close(
+        generator.latent(0, nfe, seed=3), model.config.stats.denormalise(2 * expected)
+    )
     assert not torch.equal(generator.latent(0, 1, seed=3), generator.latent(0, nfe, seed=3))
 
 

@@ -23,7 +23,13 @@ def test_saved_is_loaded(model_folder, vae_folder):
 
 
 def test_half_the_size(tmp_path, model_folder, vae_folder):
-    save_model(tmp_path / "half", model_config(vae_folder), tiny_unet(torch.float32).state_dict(), "", half=True)
+    save_model(
+        tmp_path / "half",
+        model_config(vae_folder),
+        tiny_unet(torch.float32).state_dict(),
+        "",
+        half=True,
+    )
     sizes = [(f / "model.safetensors").stat().st_size for f in (tmp_path / "half", model_folder)]
     assert sizes[0] < 0.55 * sizes[1]
     assert load_model(tmp_path / "half").network.body.conv_in.conv.weight.dtype == torch.float32

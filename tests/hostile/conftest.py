@@ -35,7 +35,9 @@ def made(tmp_path_factory) -> Path:
     store = latent_store(world / "store")
     fit.run(tiny_config(store, updates=1), world / "training")
     state = tiny_unet(torch.float32).state_dict()
-    save_model(world / "model", model_config(world / "vae"), state, "# tiny\n", vae=str(world / "vae"))
+    save_model(
+        world / "model", model_config(world / "vae"), state, "# tiny\n", vae=str(world / "vae")
+    )
     generate(GenerateConfig(str(world / "model"), n=3, device="cpu"), world / "samples")
     (world / "pt").mkdir()
     for number in range(4):

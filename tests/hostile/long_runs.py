@@ -17,24 +17,59 @@ LONG = {  # verb -> its words; folders are those of `conftest.made`
     "phantom": ("source=volumes", "n=6", "workers=1"),
     "encode": ("volumes=volumes", "vae=vae", "shard=2", "sigma=true", "workers=1"),
     "train": (
-        *("latents=store", "device=cpu", "updates=8", "batch=2", "ema=[0.9]", "precision=float32", *TINY_NETWORK),
-        *("checkpoints.every=2", "checkpoints.keep=2", "samples.every=4", "samples.n=2", "log_every=1"),
-        *("diagnostics.every=3", "evaluation.every=4", "evaluation.n=4", "evaluation.projections=16"),
+        *(
+            "latents=store",
+            "device=cpu",
+            "updates=8",
+            "batch=2",
+            "ema=[0.9]",
+            "precision=float32",
+            *TINY_NETWORK,
+        ),
+        *(
+            "checkpoints.every=2",
+            "checkpoints.keep=2",
+            "samples.every=4",
+            "samples.n=2",
+            "log_every=1",
+        ),
+        *(
+            "diagnostics.every=3",
+            "evaluation.every=4",
+            "evaluation.n=4",
+            "evaluation.projections=16",
+        ),
     ),
     "train-vae": (
-        *("volumes=volumes", "updates=6", "batch=1", "patch=16", "check_every=2", "device=cpu", "name=tiny"),
+        *(
+            "volumes=volumes",
+            "updates=6",
+            "batch=1",
+            "patch=16",
+            "check_every=2",
+            "device=cpu",
+            "name=tiny",
+        ),
         *("network.half=8", "network.quarter=8", "network.full=4", "network.decoder_blocks=[1,1]"),
     ),
     "validate-vae": ("volumes=volumes", "vae=vae", "splits=[train,val,test]", "device=cpu"),
     "generate": ("model=model", "n=6", "device=cpu", "latents=true"),
     "evaluate": (
-        *("samples=samples", "reference=volumes", "extractors=[random-3d]", "splits=[val,test]", "resample=true"),
+        *(
+            "samples=samples",
+            "reference=volumes",
+            "extractors=[random-3d]",
+            "splits=[val,test]",
+            "resample=true",
+        ),
         *("device=cpu", "workers=1", "pairs=6", "bootstrap=10", "draws=2"),
     ),
     "export": ("run=training", "name=tiny"),
 }
 UNLIKE = ("run.json", "run.log", "timing.json", "files.txt", ".lock")  # when, where and how fast
-SECONDS = re.compile(r"seconds|per_second|loader_share|memory|^started$|^process$|^host$|^features$")
+SECONDS = re.compile(
+    r"seconds|per_second|loader_share|memory|^started$|^process$|^host$|^features$"
+)
 
 
 def result(folder: Path) -> dict[str, str]:
@@ -55,9 +90,13 @@ def _kept(path: Path) -> bytes:
         return json.dumps(_without_seconds(json.loads(content))).encode()
     if path.suffix == ".csv":
         rows = list(csv.DictReader(io.StringIO(content.decode())))
-        return json.dumps([{k: v for k, v in row.items() if not SECONDS.search(k)} for row in rows]).encode()
+        return json.dumps(
+            [{k: v for k, v in row.items() if not SECONDS.search(k)} for row in rows]
+        ).encode()
     if path.suffix == ".html":
-        return re.sub(rb"<td>[^<]*</td>|\d+(\.\d+)? (s|min|h|ms)\b", b"", content)  # one column is seconds
+        return re.sub(
+            rb"<td>[^<]*</td>|\d+(\.\d+)? (s|min|h|ms)\b", b"", content
+        )  # one column is seconds
     if path.suffix in {".ckpt", ".pt"}:
         return _checkpoint(path)
     return content

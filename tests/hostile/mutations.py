@@ -9,8 +9,39 @@ from hypothesis import strategies as st
 FAR = 2**40
 STRANGE = st.sampled_from(
     [
-        *(None, True, False, 0, 1, -1, 2, 3, 255, 2**31, 2**63, -(2**63), 10**400, 0.0, -0.5, 1e-300, 1e300),
-        *(float("nan"), float("inf"), "", "x", "..", "../x", "/", "a/b", "\x00", "ä" * 300, "nan", "1e400"),
+        *(
+            None,
+            True,
+            False,
+            0,
+            1,
+            -1,
+            2,
+            3,
+            255,
+            2**31,
+            2**63,
+            -(2**63),
+            10**400,
+            0.0,
+            -0.5,
+            1e-300,
+            1e300,
+        ),
+        *(
+            float("nan"),
+            float("inf"),
+            "",
+            "x",
+            "..",
+            "../x",
+            "/",
+            "a/b",
+            "\x00",
+            "ä" * 300,
+            "nan",
+            "1e400",
+        ),
         *([], [None], [[]], [0] * 5, ["x"], {}, {"x": 1}, {"": None}),
     ]
 )
@@ -22,7 +53,9 @@ EXTRA = st.tuples(st.just("insert"), st.integers(0, FAR), st.binary(min_size=1, 
 DAMAGE = st.lists(st.one_of(BYTES, FLIPS, FLIPS, CUTS, ENDS, EXTRA), min_size=1, max_size=4)
 IN_PLACE = st.lists(st.one_of(BYTES, FLIPS), min_size=1, max_size=6)
 EDITS = st.lists(
-    st.tuples(st.sampled_from(["replace", "delete", "add", "double"]), st.integers(0, FAR), STRANGE),
+    st.tuples(
+        st.sampled_from(["replace", "delete", "add", "double"]), st.integers(0, FAR), STRANGE
+    ),
     min_size=1,
     max_size=3,
 )

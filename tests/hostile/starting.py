@@ -25,7 +25,9 @@ class Started:
     def __init__(self, words: Sequence[object], cwd: Path, die_at: int = 0) -> None:
         self.words, self.cwd = [str(w) for w in words], cwd
         self.said = cwd / f"said-{time.monotonic_ns()}.txt"
-        self.process = SERVER.Process(target=_child, args=(self.words, str(cwd), str(self.said), die_at))
+        self.process = SERVER.Process(
+            target=_child, args=(self.words, str(cwd), str(self.said), die_at)
+        )
         self.process.start()
 
     def wait(self) -> tuple[int, str]:
@@ -34,7 +36,9 @@ class Started:
         if self.process.is_alive():
             self.process.kill()
             raise AssertionError(f"neuromf {' '.join(self.words)} hangs")
-        return self.process.exitcode, self.said.read_text(errors="replace") if self.said.is_file() else ""
+        return self.process.exitcode, self.said.read_text(
+            errors="replace"
+        ) if self.said.is_file() else ""
 
     def signal_at(self, path: Path, seconds: float, number: int) -> None:
         """Send a signal so many seconds after a file has appeared; none where the run has ended by then."""
@@ -93,7 +97,9 @@ def small_disk(place: Path, kilobytes: int) -> Iterator[None]:
     if os.geteuid() != 0 or not shutil.which("mount"):
         raise PermissionError("only root may mount a small file system")
     made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", place], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", place],
+        capture_output=True,
+        check=False,
     )
     if made.returncode:
         raise PermissionError(made.stderr.decode())

@@ -11,7 +11,15 @@ from neuromf.runtime.folders import set_aside
 from neuromf.runtime.run import _RunLog
 
 TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json")
-ENCODE = ("volumes=volumes", "vae=vae", "shard=2", "sigma=true", "workers=1", "device=cpu", "out=out")
+ENCODE = (
+    "volumes=volumes",
+    "vae=vae",
+    "shard=2",
+    "sigma=true",
+    "workers=1",
+    "device=cpu",
+    "out=out",
+)
 DRAW = ("model=model", "n=1", "device=cpu", "out=out")
 
 
@@ -63,7 +71,9 @@ def test_an_overwriting_killed_as_it_began_can_begin_again(world, neuromf):
     assert files(world / "out") == before
 
 
-@pytest.mark.parametrize("text", ["{}", '{"affine": 3}', '{"affine": [[1, 2], [3]]}', '{"affine": null}'])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"affine": 3}', '{"affine": [[1, 2], [3]]}', '{"affine": null}']
+)
 def test_a_volume_whose_sidecar_places_it_nowhere_is_refused(world, neuromf, text):
     (world / "volumes" / "s1.json").write_text(text)
     code, _, error = neuromf("encode", *ENCODE)
@@ -72,7 +82,15 @@ def test_a_volume_whose_sidecar_places_it_nowhere_is_refused(world, neuromf, tex
 
 @pytest.mark.parametrize("at", [300, -3000])
 def test_a_damaged_checkpoint_of_a_vae_is_refused(world, neuromf, at):
-    words = ("volumes=volumes", "updates=2", "batch=1", "patch=16", "device=cpu", "out=out", "network.half=8")
+    words = (
+        "volumes=volumes",
+        "updates=2",
+        "batch=1",
+        "patch=16",
+        "device=cpu",
+        "out=out",
+        "network.half=8",
+    )
     words = (*words, "network.quarter=8", "network.full=4", "network.decoder_blocks=[1,1]")
     assert neuromf("train-vae", *words)[0] == 0
     path = world / "out" / "checkpoint.pt"

@@ -46,7 +46,10 @@ def attack(strategy, number: int = EACH):
         derandomize=True,
         deadline=None,
         database=None,
-        phases=[Phase.explicit, Phase.generate],  # what is found is small as it is: shrinking takes minutes
+        phases=[
+            Phase.explicit,
+            Phase.generate,
+        ],  # what is found is small as it is: shrinking takes minutes
         suppress_health_check=list(HealthCheck),
     )
     return lambda test: own(given(strategy)(test))
@@ -59,7 +62,9 @@ def outcome(read: Callable[[], object], *named: str) -> object:
     except (ValueError, OSError, ConfigError) as error:
         refusal = error
     assert type(refusal) is not UnicodeDecodeError
-    assert any(name in str(refusal) for name in named), f"{type(refusal).__name__} names none of {named}: {refusal}"
+    assert any(name in str(refusal) for name in named), (
+        f"{type(refusal).__name__} names none of {named}: {refusal}"
+    )
     return REFUSED
 
 
@@ -68,7 +73,11 @@ def same_tensors(a, b) -> bool:
     if isinstance(a, torch.Tensor):
         return isinstance(b, torch.Tensor) and a.shape == b.shape and torch.equal(a, b)
     if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(same_tensors(a[k], b[k]) for k in a)
+        return (
+            isinstance(b, dict)
+            and a.keys() == b.keys()
+            and all(same_tensors(a[k], b[k]) for k in a)
+        )
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same_tensors, a, b))
     return a == b or (isinstance(a, float) and math.isnan(a) and math.isnan(b))
@@ -185,7 +194,9 @@ def test_indices(original, how):
     def check(changes):
         path.write_bytes((edited_json if how is EDITS else damaged)(content, changes))
         found = outcome(lambda: all_latents(path.parent), str(path.parent))
-        assert found is REFUSED or all(same_tensors(z, before[name]) for name, z in found.items() if name in before)
+        assert found is REFUSED or all(
+            same_tensors(z, before[name]) for name, z in found.items() if name in before
+        )
 
     check()
 
@@ -373,7 +384,9 @@ def test_checkpoints_of_a_vae(tmp_path, reach):
         path.write_bytes(damaged(content, changes, reach))
         training = Training(config, torch.device("cpu"))
         found = outcome(lambda: training.load(path), str(path))
-        assert found is REFUSED or (found == 3 and same_tensors(training.network.state_dict(), before["network"]))
+        assert found is REFUSED or (
+            found == 3 and same_tensors(training.network.state_dict(), before["network"])
+        )
 
     check()
 
@@ -385,7 +398,9 @@ def test_records_of_runs(original):
 
     path, content = original
     config = GenerateConfig(model=str(path.parents[1] / "model"), n=3, device="cpu")
-    before = {name: (path.parent / name).read_bytes() for name in ("run.json", "config.yaml", "files.txt")}
+    before = {
+        name: (path.parent / name).read_bytes() for name in ("run.json", "config.yaml", "files.txt")
+    }
 
     def go_on() -> bool:
         with open_run(path.parent, config, OUTPUT, resume=True):
@@ -403,14 +418,19 @@ def test_records_of_runs(original):
 
 
 @given(st.lists(st.text(max_size=12), max_size=6))
-@settings(max_examples=EACH, derandomize=True, deadline=None, database=None, phases=[Phase.generate])
+@settings(
+    max_examples=EACH, derandomize=True, deadline=None, database=None, phases=[Phase.generate]
+)
 def test_any_words_are_a_list_of_files(tmp_path_factory, names):
     folder = tmp_path_factory.mktemp("listed")
     for number in range(2):
         (folder / f"a{number}").write_text("")
     (folder / "files.txt").write_text("\n".join(names), encoding="utf-8", errors="surrogatepass")
     own = Output("prepare", ("*.nii.gz",))
-    assert set(foreign_files(folder, own)) == {"a0", "a1"}  # whatever is listed, the verb writes no such names
+    assert set(foreign_files(folder, own)) == {
+        "a0",
+        "a1",
+    }  # whatever is listed, the verb writes no such names
 
 
 def test_kept_features(tmp_path):

@@ -13,8 +13,12 @@ from hostile.starting import Started, called, enlarge, small_disk
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(3600)]
 KILLS = int(os.environ.get("NEUROMF_KILLS", "3"))  # of each verb; the full run takes 20
-WRITES = int(os.environ.get("NEUROMF_WRITES", "4"))  # renamings at which each verb is killed; the full run takes 40
-DISKS = int(os.environ.get("NEUROMF_DISKS", "2"))  # sizes of a disk that fills; the full run takes 12
+WRITES = int(
+    os.environ.get("NEUROMF_WRITES", "4")
+)  # renamings at which each verb is killed; the full run takes 40
+DISKS = int(
+    os.environ.get("NEUROMF_DISKS", "2")
+)  # sizes of a disk that fills; the full run takes 12
 PLENTY = 64_000  # kB, enough for any of these runs
 
 
@@ -63,7 +67,9 @@ def finished(verb: str, out: Path, made: Path, whole) -> None:
         assert code == 0, said
         assert "Traceback" not in said
         found = result(out)
-        assert {k for k in found if found[k] != expected.get(k)} | (expected.keys() - found.keys()) == set()
+        assert {k for k in found if found[k] != expected.get(k)} | (
+            expected.keys() - found.keys()
+        ) == set()
 
 
 @pytest.mark.parametrize("verb", LONG)
@@ -116,7 +122,9 @@ def test_stopped_by_a_signal(verb, number, made, whole, tmp_path):
 def test_a_disk_that_fills(verb, number, made, whole, tmp_path):
     whole(verb)
     needed = sum(p.stat().st_blocks // 2 + 4 for p in (made / "whole" / verb).rglob("*"))
-    kilobytes = 4 * max(2, int(needed * (number + random.Random(f"{verb} {number}").random()) / DISKS / 4))
+    kilobytes = 4 * max(
+        2, int(needed * (number + random.Random(f"{verb} {number}").random()) / DISKS / 4)
+    )
     disk = tmp_path / "disk"
     try:
         with small_disk(disk, kilobytes):
@@ -126,7 +134,9 @@ def test_a_disk_that_fills(verb, number, made, whole, tmp_path):
             if code == 2:
                 assert "No space left" in said
                 assert "Traceback" not in said
-                assert len([line for line in said.splitlines() if line.startswith("neuromf: ")]) == 1
+                assert (
+                    len([line for line in said.splitlines() if line.startswith("neuromf: ")]) == 1
+                )
             enlarge(disk, PLENTY)
             finished(verb, out, made, whole)
     except PermissionError as error:

@@ -39,7 +39,14 @@ def test_threads_change_no_prepared_volume(made, tmp_path):
 def test_workers_change_no_prepared_volume(made, tmp_path):
     for workers in (1, 2):
         code, said = called(
-            ["prepare", "input=scans", *STEPS, f"workers={workers}", f"out={tmp_path}/{workers}/out"], made
+            [
+                "prepare",
+                "input=scans",
+                *STEPS,
+                f"workers={workers}",
+                f"out={tmp_path}/{workers}/out",
+            ],
+            made,
         )
         assert code == 0, said
     one, two = result(tmp_path / "1" / "out"), result(tmp_path / "2" / "out")

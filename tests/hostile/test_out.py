@@ -48,7 +48,9 @@ def test_an_input_is_never_overwritten(world, neuromf, monkeypatch, verb, way):
 
 @pytest.mark.parametrize("how", ["--overwrite", "--resume", ""])
 @pytest.mark.parametrize("verb", [v for v in INPUTS if v != "compare"])
-def test_a_folder_of_another_verb_or_of_nobody_is_left_as_it_is(world, neuromf, monkeypatch, verb, how):
+def test_a_folder_of_another_verb_or_of_nobody_is_left_as_it_is(
+    world, neuromf, monkeypatch, verb, how
+):
     monkeypatch.chdir(world)
     folder, *words = INPUTS[verb]
     (world / "thesis").mkdir()
@@ -56,7 +58,9 @@ def test_a_folder_of_another_verb_or_of_nobody_is_left_as_it_is(world, neuromf, 
     other = "samples" if verb not in {"generate", "evaluate"} else "latents"
     before = fingerprint(world)
     for out in ("thesis", other):
-        code, _, error = neuromf(verb, *(w.format(folder) for w in words), f"out={out}", *([how] if how else []))
+        code, _, error = neuromf(
+            verb, *(w.format(folder) for w in words), f"out={out}", *([how] if how else [])
+        )
         assert code == 2
         assert "choose another out=FOLDER" in error
     assert {k: v for k, v in fingerprint(world).items() if not k.endswith("/.lock")} == {

@@ -62,7 +62,9 @@ def test_every_key_in_turn(world, name):
 def places(tree, here=()):
     """The way to every value of a JSON object, of a long list to its first element alone."""
     if isinstance(tree, dict):
-        return [p for key, value in tree.items() for p in [(*here, key), *places(value, (*here, key))]]
+        return [
+            p for key, value in tree.items() for p in [(*here, key), *places(value, (*here, key))]
+        ]
     if isinstance(tree, list) and tree:
         return [(*here, 0), *places(tree[0], (*here, 0))]
     return []

@@ -102,14 +102,26 @@ CASES = [
     ("generate", "model={w}/model precision=bf16", "precision"),
     ("evaluate", f"{EVALUATED} reference={{w}}/volumes", "samples= names no folder"),
     ("evaluate", f"{EVALUATED} samples={{w}}/samples", "reference= names no folder"),
-    ("evaluate", f"{EVALUATED} samples={{w}}/samples reference={{w}}/volumes splits=train", "training data"),
+    (
+        "evaluate",
+        f"{EVALUATED} samples={{w}}/samples reference={{w}}/volumes splits=train",
+        "training data",
+    ),
     ("evaluate", "extractors=[magic] samples={w}/samples reference={w}/volumes", "magic"),
-    ("evaluate", f"{EVALUATED} samples={{w}}/samples reference={{w}}/volumes bootstrap=0", "bootstrap"),
+    (
+        "evaluate",
+        f"{EVALUATED} samples={{w}}/samples reference={{w}}/volumes bootstrap=0",
+        "bootstrap",
+    ),
     ("evaluate", f"{EVALUATED} samples={{w}}/samples reference={{w}}/volumes part=9/8", "part"),
     ("evaluate", f"{EVALUATED} samples={{w}}/pt reference={{w}}/volumes", "no scan found"),
     ("compare", f"{EVALUATED} sets=[{{w}}/samples] reference={{w}}/volumes", "two or more"),
     ("compare", f"{EVALUATED} sets=[] reference={{w}}/volumes", "sets"),
-    ("compare", f"{EVALUATED} sets=[{{w}}/samples,{{w}}/samples] reference={{w}}/volumes", "named twice"),
+    (
+        "compare",
+        f"{EVALUATED} sets=[{{w}}/samples,{{w}}/samples] reference={{w}}/volumes",
+        "named twice",
+    ),
     ("demo", "phantoms=3", "20 phantoms or more"),
     ("demo", "brains=0", "brains 0"),
     ("toy", "only=[r9]", "the arms are"),
@@ -123,7 +135,9 @@ def test_refused_in_one_line_with_nothing_made(made, neuromf, tmp_path, verb, wo
     (tmp_path / "thesis").mkdir()
     world = {"w": made}
     filled = [
-        word.format(**world) if "thesis" not in word else word.format(w=tmp_path) for word in words.split(" ") if word
+        word.format(**world) if "thesis" not in word else word.format(w=tmp_path)
+        for word in words.split(" ")
+        if word
     ]
     code, out, error = neuromf(verb, *filled, f"out={tmp_path / 'out'}")
     assert code == 2, (out, error)
@@ -133,11 +147,15 @@ def test_refused_in_one_line_with_nothing_made(made, neuromf, tmp_path, verb, wo
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("words", [("out=",), ("--resume", "--overwrite"), ("out={file}",), ("out={file}/deeper",)])
+@pytest.mark.parametrize(
+    "words", [("out=",), ("--resume", "--overwrite"), ("out={file}",), ("out={file}/deeper",)]
+)
 def test_no_folder_to_write_into(made, neuromf, tmp_path, words):
     file = tmp_path / "file"
     file.write_text("mine")
-    code, _, error = neuromf("generate", f"model={made / 'model'}", *(w.format(file=file) for w in words))
+    code, _, error = neuromf(
+        "generate", f"model={made / 'model'}", *(w.format(file=file) for w in words)
+    )
     assert (code, error.count("\n")) == (2, 1)
     assert file.read_text() == "mine"
 

@@ -32,7 +32,12 @@ def test_shape_type_order(store, stats):
 def test_collated_by_a_loader(store, stats):
     batch = next(iter(DataLoader(LatentDataset(store, "train", stats), batch_size=4)))
     assert batch.latent.shape == (4, *SHAPE)
-    assert batch.name == ("s00", "s01", "s02", "s03") or list(batch.name) == ["s00", "s01", "s02", "s03"]
+    assert batch.name == ("s00", "s01", "s02", "s03") or list(batch.name) == [
+        "s00",
+        "s01",
+        "s02",
+        "s03",
+    ]
 
 
 def test_augmentation_is_off_by_default():
@@ -53,7 +58,10 @@ def test_noise_and_scale():
     z = torch.ones(4, 20, 20, 20)
     noisy = LatentAugmentation(noise=0.05)(z, torch.Generator().manual_seed(0))
     assert (noisy - z).std() == pytest.approx(0.05, rel=0.02)
-    sizes = [float(LatentAugmentation(scale=0.05)(z, torch.Generator().manual_seed(s)).mean()) for s in range(200)]
+    sizes = [
+        float(LatentAugmentation(scale=0.05)(z, torch.Generator().manual_seed(s)).mean())
+        for s in range(200)
+    ]
     assert 0.95 <= min(sizes) < 0.96
     assert 1.04 < max(sizes) <= 1.05
 
@@ -82,7 +90,10 @@ def test_refusals(store, stats, tmp_path):
     spoilt = torch.zeros(SHAPE)
     spoilt[0, 0, 0, 0] = float("nan")
     entries = write_shard(
-        tmp_path, "shard-00000", VAE, [(LatentEntry("bad", "bad", "train", "shard-00000"), spoilt, None)]
+        tmp_path,
+        "shard-00000",
+        VAE,
+        [(LatentEntry("bad", "bad", "train", "shard-00000"), spoilt, None)],
     )
     write_index(tmp_path, VAE, SHAPE, entries, sigma=False)
     with pytest.raises(StoreError, match="latent bad holds NaN"):

@@ -39,7 +39,9 @@ def test_a_store_holds_every_volumes_mean(config, tmp_path, cohort):
         torch.testing.assert_close(store[i], expected)
         assert (entry.split, entry.subject, entry.dataset) == (volume.split, volume.subject, "tiny")
         assert entry.volume_sha256 == volume.record["sha256"]
-        torch.testing.assert_close(torch.tensor(entry.affine), torch.tensor(volume.read().affine), check_dtype=False)
+        torch.testing.assert_close(
+            torch.tensor(entry.affine), torch.tensor(volume.read().affine), check_dtype=False
+        )
     assert len(list((tmp_path / "out").glob("shard-*.safetensors"))) == 3
 
 
@@ -124,12 +126,17 @@ def test_a_bad_volume_is_listed_and_the_rest_goes_on(vae_folder, tmp_path):
     cohort = tiny_cohort(tmp_path / "cohort", n=5)
     (cohort / "s2.nii.gz").write_bytes((cohort / "s2.nii.gz").read_bytes()[:50])
     assert run(EncodeConfig(volumes=str(cohort), vae=str(vae_folder)), tmp_path / "out") == 1
-    assert "is not the file that its manifest lists" in (tmp_path / "out" / "rejected.csv").read_text()
+    assert (
+        "is not the file that its manifest lists" in (tmp_path / "out" / "rejected.csv").read_text()
+    )
     assert [e.name for e in LatentStore(tmp_path / "out").entries] == ["s0", "s1", "s3", "s4"]
 
 
 def test_volumes_of_two_sizes(vae_folder, tmp_path):
-    one, two = tiny_cohort(tmp_path / "one", n=2), tiny_cohort(tmp_path / "two", n=1, shape=(24, 24, 24))
+    one, two = (
+        tiny_cohort(tmp_path / "one", n=2),
+        tiny_cohort(tmp_path / "two", n=1, shape=(24, 24, 24)),
+    )
     for path in two.iterdir():
         if path.name.startswith("s0."):
             path.rename(two / path.name.replace("s0", "t0"))
@@ -139,7 +146,9 @@ def test_volumes_of_two_sizes(vae_folder, tmp_path):
     assert not (tmp_path / "out").exists()  # said before anything is encoded
     with pytest.raises(ValueError, match=r"s0 is both .* rename one"):
         run(
-            EncodeConfig(volumes=[str(one), str(tiny_cohort(tmp_path / "three", n=1))], vae=str(vae_folder)),
+            EncodeConfig(
+                volumes=[str(one), str(tiny_cohort(tmp_path / "three", n=1))], vae=str(vae_folder)
+            ),
             tmp_path / "other",
         )
 
@@ -180,4 +189,7 @@ def test_a_volume_that_was_exchanged_is_not_encoded_under_the_others_name(vae_fo
     (cohort / "s2.nii.gz").write_bytes((cohort / "s3.nii.gz").read_bytes())
     assert run(EncodeConfig(volumes=str(cohort), vae=str(vae_folder)), tmp_path / "out") == 1
     assert [e.name for e in LatentStore(tmp_path / "out").entries] == ["s0", "s1", "s3", "s4"]
-    assert "s2.nii.gz: is not the file that its manifest lists" in (tmp_path / "out" / "rejected.csv").read_text()
+    assert (
+        "s2.nii.gz: is not the file that its manifest lists"
+        in (tmp_path / "out" / "rejected.csv").read_text()
+    )

@@ -13,7 +13,10 @@ def test_files_become_a_store(tmp_path):
     latents = torch.randn(10, 4, 5, 6, 5)
     for i, z in enumerate(latents):
         torch.save(
-            {"z": MetaTensor(z[None]), "metadata": {"subject_id": f"p{i // 2}", "dataset": "d", "age": 40}},
+            {
+                "z": MetaTensor(z[None]),
+                "metadata": {"subject_id": f"p{i // 2}", "dataset": "d", "age": 40},
+            },
             tmp_path / f"scan{i}.pt",
         )
     assert run(ImportConfig(files=str(tmp_path), vae="maisi-v1", shard=4), tmp_path / "out") == 0
@@ -60,7 +63,8 @@ def test_refusals(tmp_path):
 def test_bad_files_are_listed_and_splits_kept(tmp_path):
     for i in range(6):
         torch.save(
-            {"z": torch.randn(4, 2, 2, 2), "metadata": {"split": "test" if i == 5 else "train"}}, tmp_path / f"a{i}.pt"
+            {"z": torch.randn(4, 2, 2, 2), "metadata": {"split": "test" if i == 5 else "train"}},
+            tmp_path / f"a{i}.pt",
         )
     torch.save({"z": torch.zeros(4, 2, 2, 3)}, tmp_path / "b.pt")
     (tmp_path / "c.pt").write_bytes(b"no")

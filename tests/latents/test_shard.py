@@ -8,7 +8,9 @@ import torch
 
 from neuromf.latents.shard import Shard, StoreError, pack
 
-TENSORS = {f"t{i}": torch.randn(4, 6, 5, 7, generator=torch.Generator().manual_seed(i)) for i in range(5)}
+TENSORS = {
+    f"t{i}": torch.randn(4, 6, 5, 7, generator=torch.Generator().manual_seed(i)) for i in range(5)
+}
 
 
 @pytest.fixture

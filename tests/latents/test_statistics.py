@@ -23,8 +23,12 @@ def test_moments_equal_scipys(stats):
     values = channels()
     np.testing.assert_allclose(stats.mean, values.mean(1), rtol=1e-10)
     np.testing.assert_allclose(stats.std, values.std(1), rtol=1e-10)
-    np.testing.assert_allclose(stats.skewness, reference.skew(values, axis=1), rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(stats.kurtosis, reference.kurtosis(values, axis=1), rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        stats.skewness, reference.skew(values, axis=1), rtol=1e-8, atol=1e-10
+    )
+    np.testing.assert_allclose(
+        stats.kurtosis, reference.kurtosis(values, axis=1), rtol=1e-8, atol=1e-10
+    )
     np.testing.assert_allclose(stats.correlation, np.corrcoef(values), atol=1e-10)
 
 
@@ -91,7 +95,9 @@ def test_many_values_do_not_overflow():
     mean, std, skewness, kurtosis, _ = moments.result()
     flat = values.astype(np.float64).ravel()
     expected = [flat.mean(), flat.std(), reference.skew(flat), reference.kurtosis(flat)]
-    np.testing.assert_allclose([float(m) for m in (mean, std, skewness, kurtosis)], expected, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(
+        [float(m) for m in (mean, std, skewness, kurtosis)], expected, rtol=1e-8, atol=1e-10
+    )
 
 
 def test_a_latent_with_nan_is_named(tmp_path):

@@ -41,10 +41,14 @@ def test_in_workers(store_folder, context):
 
 
 def test_folders_that_are_no_store(tmp_path, store_folder):
-    with pytest.raises(StoreError, match="holds no index.json: give a folder that `neuromf encode` finished"):
+    with pytest.raises(
+        StoreError, match="holds no index.json: give a folder that `neuromf encode` finished"
+    ):
         LatentStore(tmp_path)
     (tmp_path / "index.json").write_text("{")
-    with pytest.raises(StoreError, match="index.json is not what it should be: Input data was truncated"):
+    with pytest.raises(
+        StoreError, match="index.json is not what it should be: Input data was truncated"
+    ):
         LatentStore(tmp_path)
     index = json.loads((store_folder / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | {"format": 99}))
@@ -52,12 +56,16 @@ def test_folders_that_are_no_store(tmp_path, store_folder):
         LatentStore(tmp_path)
 
 
-@pytest.mark.parametrize("shard", ["../../etc/passwd", "/tmp/x", "s3://b/x", "a::b", ".hidden", "", "a/b"])
+@pytest.mark.parametrize(
+    "shard", ["../../etc/passwd", "/tmp/x", "s3://b/x", "a::b", ".hidden", "", "a/b"]
+)
 def test_a_shard_never_leaves_its_store(store_folder, tmp_path, shard):
     index = json.loads((store_folder / "index.json").read_text())
     index["entries"][3]["shard"] = shard
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(StoreError, match=r"index.json .* a name such as shard-00000 at `entries.3.`"):
+    with pytest.raises(
+        StoreError, match=r"index.json .* a name such as shard-00000 at `entries.3.`"
+    ):
         LatentStore(tmp_path)
 
 
@@ -97,8 +105,13 @@ def test_stores_of_before_checksums_are_read(store_folder, tmp_path):
 def test_names_that_look_like_keys_stay_apart(tmp_path):
     names = ("a", "a.sigma", "__metadata__")
     latents = [torch.full((4, 2, 2, 2), float(i)) for i in range(3)]
-    part = [(LatentEntry(n, n, "train", "shard-00000"), z, 10 + z) for n, z in zip(names, latents, strict=True)]
-    write_index(tmp_path, VAE, (4, 2, 2, 2), write_shard(tmp_path, "shard-00000", VAE, part), sigma=True)
+    part = [
+        (LatentEntry(n, n, "train", "shard-00000"), z, 10 + z)
+        for n, z in zip(names, latents, strict=True)
+    ]
+    write_index(
+        tmp_path, VAE, (4, 2, 2, 2), write_shard(tmp_path, "shard-00000", VAE, part), sigma=True
+    )
     store = LatentStore(tmp_path)
     for i, entry in enumerate(store.entries):
         number = names.index(entry.name)

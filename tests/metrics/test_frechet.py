@@ -17,10 +17,17 @@ def points(n, d, seed=0, scale=1.0, shift=0.0):
 def by_square_root(a, b):
     """The usual way: scipy's square root of the product of covariances."""
     root = linalg.sqrtm((a.covariance @ b.covariance).numpy()).real
-    return float((a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * root.trace())
+    return float(
+        (a.mean - b.mean).square().sum()
+        + a.covariance.trace()
+        + b.covariance.trace()
+        - 2 * root.trace()
+    )
 
 
-@pytest.mark.parametrize(("n", "m", "d"), [(200, 300, 16), (40, 300, 64), (30, 20, 64), (500, 20, 64)])
+@pytest.mark.parametrize(
+    ("n", "m", "d"), [(200, 300, 16), (40, 300, 64), (30, 20, 64), (500, 20, 64)]
+)
 def test_equals_the_matrix_square_root(n, m, d):
     a, b = fit_gaussian([points(n, d, 1)]), fit_gaussian([points(m, d, 2, 1.3, 0.2)])
     expected = by_square_root(a, b)
@@ -44,8 +51,13 @@ def test_equal_sets_are_0_apart():
 def test_diagonal_gaussians_in_closed_form():
     a, b = torch.tensor([1.0, 2.0, 0.5]).double(), torch.tensor([3.0, 0.1, 0.5]).double()
     mean = torch.tensor([1.0, -2.0, 0.0]).double()
-    one, other = Gaussian(torch.zeros(3).double(), 9, whole=torch.diag(a**2)), Gaussian(mean, 9, whole=torch.diag(b**2))
-    assert frechet_distance(one, other) == pytest.approx(float(mean.square().sum() + (a - b).square().sum()), rel=1e-12)
+    one, other = (
+        Gaussian(torch.zeros(3).double(), 9, whole=torch.diag(a**2)),
+        Gaussian(mean, 9, whole=torch.diag(b**2)),
+    )
+    assert frechet_distance(one, other) == pytest.approx(
+        float(mean.square().sum() + (a - b).square().sum()), rel=1e-12
+    )
 
 
 def test_shift_scale_and_rotation():
@@ -59,7 +71,9 @@ def test_shift_scale_and_rotation():
     turn = torch.linalg.qr(points(8, 8, 5)).Q
     y = points(200, 8, 6, 2.0, 1.0)
     plain = frechet_distance(g, fit_gaussian([y]))
-    assert frechet_distance(fit_gaussian([x @ turn]), fit_gaussian([y @ turn])) == pytest.approx(plain, rel=1e-9)
+    assert frechet_distance(fit_gaussian([x @ turn]), fit_gaussian([y @ turn])) == pytest.approx(
+        plain, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(("n", "d"), [(10, 32), (32, 32), (33, 32), (500, 32)])
@@ -81,7 +95,10 @@ def test_batches_of_covariances():
     means, covariances = torch.stack([g.mean for g in a]), torch.stack([g.covariance for g in a])
     found = frechet_of_covariances(means, covariances, b.mean, b.covariance)
     torch.testing.assert_close(
-        found, torch.tensor([frechet_distance(g, b) for g in a], dtype=torch.float64), rtol=1e-8, atol=1e-9
+        found,
+        torch.tensor([frechet_distance(g, b) for g in a], dtype=torch.float64),
+        rtol=1e-8,
+        atol=1e-9,
     )
 
 

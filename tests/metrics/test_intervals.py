@@ -6,7 +6,15 @@ import pytest
 import torch
 from scipy import stats
 
-from neuromf.metrics.intervals import LEVEL, around, counts, holm, of_mean, of_share, p_of_difference
+from neuromf.metrics.intervals import (
+    LEVEL,
+    around,
+    counts,
+    holm,
+    of_mean,
+    of_share,
+    p_of_difference,
+)
 
 
 def generator(seed=0):
@@ -58,8 +66,12 @@ def test_p_of_differences():
     b = torch.randn(4000, generator=generator(4), dtype=torch.float64)
     apart = float((a - b).std())
     assert p_of_difference(apart * 1.96, 0.0, a, b, 10**6) == pytest.approx(0.05, abs=0.001)
-    assert p_of_difference(0.0, apart, a, b, 10**6) == pytest.approx(2 * (1 - NormalDist().cdf(1)), abs=1e-5)
-    assert p_of_difference(2.776 * apart, 0.0, a, b, 5) == pytest.approx(0.05, abs=1e-3)  # Student's t of 4
+    assert p_of_difference(0.0, apart, a, b, 10**6) == pytest.approx(
+        2 * (1 - NormalDist().cdf(1)), abs=1e-5
+    )
+    assert p_of_difference(2.776 * apart, 0.0, a, b, 5) == pytest.approx(
+        0.05, abs=1e-3
+    )  # Student's t of 4
     assert p_of_difference(1.0, 1.0, a, a, 9) == 1
     assert p_of_difference(1.0, 1.1, a, a, 9) == 0  # the shared part cancels
     few, many = (p_of_difference(9.0, 0.0, a, b, n) for n in (4, 400))
@@ -73,7 +85,9 @@ def test_p_is_uniform_where_nothing_differs():
     for _ in range(400):
         x, y = (torch.randn(15, generator=chance, dtype=torch.float64) for _ in range(2))
         wx, wy = counts(15, 200, chance), counts(15, 200, chance)
-        found.append(p_of_difference(float(x.mean()), float(y.mean()), wx @ x / 15, wy @ y / 15, 15))
+        found.append(
+            p_of_difference(float(x.mean()), float(y.mean()), wx @ x / 15, wy @ y / 15, 15)
+        )
     assert sum(p < 0.05 for p in found) / 400 == pytest.approx(0.05, abs=0.025)
 
 

@@ -36,9 +36,14 @@ def test_copies_are_flagged():
 def test_the_share_that_few_people_flag_by_chance():
     """The quantile of few people is rough: on average more than 5 % of innocent samples lie below it."""
     for m in (5, 20):
-        drawn = [judged(normal(50, 3 * s), normal(m, 3 * s + 1), normal(200, 3 * s + 2)) for s in range(150)]
+        drawn = [
+            judged(normal(50, 3 * s), normal(m, 3 * s + 1), normal(200, 3 * s + 2))
+            for s in range(150)
+        ]
         shares = torch.tensor([float(d.flagged.double().mean()) for d in drawn])
-        assert float(shares.mean()) == pytest.approx(drawn[0].expected, abs=4 * float(shares.std()) / 150**0.5)
+        assert float(shares.mean()) == pytest.approx(
+            drawn[0].expected, abs=4 * float(shares.std()) / 150**0.5
+        )
         assert drawn[0].expected > 0.08
 
 

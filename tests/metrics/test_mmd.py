@@ -14,7 +14,9 @@ from neuromf.metrics.mmd import (
 
 
 def normal(n, d=5, seed=0, shift=0.0):
-    return shift + torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return shift + torch.randn(
+        n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def by_loops(a, b, kernel):
@@ -26,7 +28,9 @@ def by_loops(a, b, kernel):
 
 def test_equals_the_definition():
     a, b = normal(6), normal(9, seed=1, shift=0.3)
-    assert kid(a, b) == pytest.approx(float(by_loops(a, b, lambda x, y: (x @ y / 5 + 1) ** 3)), rel=1e-10)
+    assert kid(a, b) == pytest.approx(
+        float(by_loops(a, b, lambda x, y: (x @ y / 5 + 1) ** 3)), rel=1e-10
+    )
     rbf = by_loops(a, b, lambda x, y: torch.exp(-(x - y).square().sum() / (2 * 1.7**2)))
     assert mmd(a, b, 1.7) == pytest.approx(float(rbf), rel=1e-10)
 
@@ -40,7 +44,9 @@ def test_rbf_equals_torchmetrics_formula_for_polynomials():
 
 def test_unbiased():
     """Over many draws of equal distributions the mean is 0, within its error."""
-    values = torch.tensor([kid(normal(12, seed=2 * s), normal(12, seed=2 * s + 1)) for s in range(400)])
+    values = torch.tensor(
+        [kid(normal(12, seed=2 * s), normal(12, seed=2 * s + 1)) for s in range(400)]
+    )
     assert abs(values.mean()) < 3 * values.std() / 20
     assert values.min() < 0  # unbiased, so it falls below
 
@@ -57,7 +63,9 @@ def test_gaussians_in_closed_form():
     w, s, n = 1.0, 1.5, 4000
     same = w / (w**2 + 2) ** 0.5
     across = same * torch.exp(torch.tensor(-(s**2) / (2 * (w**2 + 2))))
-    assert mmd(normal(n, 1), normal(n, 1, 1, s), w) == pytest.approx(float(2 * same - 2 * across), abs=0.02)
+    assert mmd(normal(n, 1), normal(n, 1, 1, s), w) == pytest.approx(
+        float(2 * same - 2 * across), abs=0.02
+    )
 
 
 def test_counts_are_a_resampled_set():
@@ -74,7 +82,9 @@ def test_counts_are_a_resampled_set():
         wb[i] * wb[j] for i in range(4) for j in range(4) if i != j
     )
     cross = (wa.double() @ k.ab @ wb.double()) / 20
-    assert float(mmd_squared(k, wa, wb)) == pytest.approx(float(total + other - 2 * cross), rel=1e-10)
+    assert float(mmd_squared(k, wa, wb)) == pytest.approx(
+        float(total + other - 2 * cross), rel=1e-10
+    )
     batch = mmd_squared(k, torch.stack([wa, torch.ones(5)]), torch.stack([wb, torch.ones(4)]))
     torch.testing.assert_close(batch, torch.stack([mmd_squared(k, wa, wb), ones]))
 

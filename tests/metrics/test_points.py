@@ -68,7 +68,10 @@ def test_parameters_of_figures():
         (lambda: mmd(GOOD, GOOD, float("nan")), "bandwidth"),
         (lambda: manifold(GOOD, GOOD, 0), "k is 0"),
         (lambda: sliced_wasserstein(GOOD, GOOD, 0, torch.Generator()), "projections is 0"),
-        (lambda: nearest(GOOD, GOOD, torch.zeros(3, 3, dtype=torch.bool)), r"leave_out has shape \(3, 3\)"),
+        (
+            lambda: nearest(GOOD, GOOD, torch.zeros(3, 3, dtype=torch.bool)),
+            r"leave_out has shape \(3, 3\)",
+        ),
         (lambda: fit_gaussian([GOOD, torch.rand(2, 4)]), "4 dimensions came after one of 5"),
         (lambda: fit_gaussian(GOOD), r"points \(N, D\)"),
         (lambda: counts(0, 5, torch.Generator()), "bootstrap of 0"),
@@ -78,7 +81,9 @@ def test_parameters_of_figures():
         with pytest.raises(ValueError, match=what):
             call()
     with pytest.raises(ValueError, match=r"means \(B, D\)"):
-        frechet_of_covariances(torch.zeros(2, 3), torch.zeros(2, 3, 3), torch.zeros(4), torch.eye(4))
+        frechet_of_covariances(
+            torch.zeros(2, 3), torch.zeros(2, 3, 3), torch.zeros(4), torch.eye(4)
+        )
 
 
 def test_regions_and_spectra():

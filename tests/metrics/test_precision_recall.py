@@ -7,14 +7,19 @@ from neuromf.metrics.precision_recall import kth_distance, manifold, nearest
 
 
 def normal(n, d=3, seed=0, shift=0.0):
-    return shift + torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return shift + torch.randn(
+        n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 def by_loops(samples, real, k):
     def radius(points, i):
         return sorted(float((points[i] - p).norm()) for j, p in enumerate(points) if j != i)[k - 1]
 
-    rr, rs = [radius(real, i) for i in range(len(real))], [radius(samples, i) for i in range(len(samples))]
+    rr, rs = (
+        [radius(real, i) for i in range(len(real))],
+        [radius(samples, i) for i in range(len(samples))],
+    )
     apart = [[float((s - r).norm()) for r in real] for s in samples]
     precision = [any(row[j] <= rr[j] for j in range(len(real))) for row in apart]
     density = [sum(row[j] <= rr[j] for j in range(len(real))) / k for row in apart]
@@ -51,12 +56,16 @@ def test_samples_of_one_brain_have_precision_without_recall():
 def test_unit_and_rotation_do_not_matter():
     samples, real = normal(40, shift=0.4), normal(40, seed=1)
     turn = torch.linalg.qr(normal(3, seed=5)).Q
-    for a, b in zip(manifold(samples, real), manifold(7 * samples @ turn, 7 * real @ turn), strict=True):
+    for a, b in zip(
+        manifold(samples, real), manifold(7 * samples @ turn, 7 * real @ turn), strict=True
+    ):
         assert torch.equal(a, b)
 
 
 def test_too_few_points_are_refused():
-    with pytest.raises(ValueError, match="5-th neighbour needs more than 5 points in each set: 9 and 5"):
+    with pytest.raises(
+        ValueError, match="5-th neighbour needs more than 5 points in each set: 9 and 5"
+    ):
         manifold(normal(9), normal(5), 5)
 
 

@@ -17,7 +17,9 @@ def test_wasserstein_of_a_shift_is_the_shift():
     x = normal(500)
     assert wasserstein(x, x) == 0
     assert wasserstein(x, x + 3.5) == pytest.approx(3.5)
-    assert wasserstein(normal(40000), normal(40000, 1, 0.0, 2.0)) == pytest.approx(math.sqrt(2 / math.pi), rel=0.03)
+    assert wasserstein(normal(40000), normal(40000, 1, 0.0, 2.0)) == pytest.approx(
+        math.sqrt(2 / math.pi), rel=0.03
+    )
 
 
 def test_kl():

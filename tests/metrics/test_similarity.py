@@ -92,7 +92,12 @@ def test_wrong_shapes_are_refused():
 @pytest.mark.parametrize("measure", [psnr, ssim, ms_ssim, gmsd])
 def test_what_is_no_pair_of_volumes_is_refused(measure):
     a = torch.rand(12, 12, 12)
-    for b in (torch.rand(12, 12, 13), torch.rand(1, 12, 12, 12), torch.ones(12, 12, 12, dtype=torch.int16), a.numpy()):
+    for b in (
+        torch.rand(12, 12, 13),
+        torch.rand(1, 12, 12, 12),
+        torch.ones(12, 12, 12, dtype=torch.int16),
+        a.numpy(),
+    ):
         for pair in ((a, b), (b, a)):
             with pytest.raises(ValueError, match="came|equal shape"):
                 measure(*pair)
@@ -101,7 +106,11 @@ def test_what_is_no_pair_of_volumes_is_refused(measure):
 @pytest.mark.parametrize("measure", [psnr, ssim, gmsd])
 def test_masks_are_checked(measure):
     a, b = volumes()
-    for mask in (torch.ones(a.shape), torch.ones(3, 3, dtype=torch.bool), torch.zeros(a.shape, dtype=torch.bool)):
+    for mask in (
+        torch.ones(a.shape),
+        torch.ones(3, 3, dtype=torch.bool),
+        torch.zeros(a.shape, dtype=torch.bool),
+    ):
         with pytest.raises(ValueError, match="mask of bool"):
             measure(a, b, mask)
 
@@ -124,7 +133,9 @@ def test_ms_ssim_equals_monais():
     """To the last digit, on volumes of two scales."""
     a, b = volumes(shape=(30, 33, 36))
     weights = torch.tensor(SCALE_WEIGHTS[:3])
-    theirs = compute_ms_ssim(a[None, None], b[None, None], 3, kernel_size=7, weights=(weights / weights.sum()).tolist())
+    theirs = compute_ms_ssim(
+        a[None, None], b[None, None], 3, kernel_size=7, weights=(weights / weights.sum()).tolist()
+    )
     assert ms_ssim(a, b) == pytest.approx(float(theirs), rel=1e-6)
 
 
@@ -144,9 +155,15 @@ class TestMultiScale:
     def test_equals_torchmetrics_where_all_five_scales_fit(self):
         functional = pytest.importorskip("torchmetrics.functional.image", exc_type=ImportError)
         a = torch.rand(1, 1, 113, 113, 113, generator=torch.Generator().manual_seed(0))
-        b = 0.7 * a + 0.3 * torch.rand(1, 1, 113, 113, 113, generator=torch.Generator().manual_seed(1))
-        theirs = functional.multiscale_structural_similarity_index_measure(a, b, kernel_size=7, data_range=1.0)
-        assert ms_ssim(a[0, 0], b[0, 0]) == pytest.approx(float(theirs), abs=0.02)  # their borders differ
+        b = 0.7 * a + 0.3 * torch.rand(
+            1, 1, 113, 113, 113, generator=torch.Generator().manual_seed(1)
+        )
+        theirs = functional.multiscale_structural_similarity_index_measure(
+            a, b, kernel_size=7, data_range=1.0
+        )
+        assert ms_ssim(a[0, 0], b[0, 0]) == pytest.approx(
+            float(theirs), abs=0.02
+        )  # their borders differ
 
     def test_small_or_unlike_volumes_are_refused(self):
         with pytest.raises(ValueError, match="7 voxels or more a side"):

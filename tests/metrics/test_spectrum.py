@@ -3,16 +3,25 @@ import math
 import pytest
 import torch
 
-from neuromf.metrics.spectrum import frequency_radius, high_frequency_energy, high_frequency_ratio, radial_power
+from neuromf.metrics.spectrum import (
+    frequency_radius,
+    high_frequency_energy,
+    high_frequency_ratio,
+    radial_power,
+)
 
 
 def wave(cycles, amplitude=1.0, n=32):
     """A sine along the first axis; `cycles` of n/2 is Nyquist."""
-    return (amplitude * torch.sin(2 * math.pi * cycles * torch.arange(n) / n))[:, None, None].expand(n, n, n) + 0.5
+    return (amplitude * torch.sin(2 * math.pi * cycles * torch.arange(n) / n))[
+        :, None, None
+    ].expand(n, n, n) + 0.5
 
 
 def test_energy_of_a_wave_is_half_its_squared_amplitude():
-    assert high_frequency_energy(wave(12, 0.3)) == pytest.approx(0.3**2 / 2, rel=1e-5)  # 0.75 of Nyquist
+    assert high_frequency_energy(wave(12, 0.3)) == pytest.approx(
+        0.3**2 / 2, rel=1e-5
+    )  # 0.75 of Nyquist
     assert high_frequency_energy(wave(4, 0.3)) == pytest.approx(0, abs=1e-12)  # 0.25 of Nyquist
 
 

@@ -16,7 +16,9 @@ def chance(seed=0):
 def test_identity_and_symmetry():
     a, b = torch.randn(30, 4, 3, generator=chance()), torch.randn(40, 4, 3, generator=chance(1)) + 1
     assert sliced_wasserstein(a, a, 64, chance()) == 0
-    assert sliced_wasserstein(a, b, 64, chance()) == pytest.approx(sliced_wasserstein(b, a, 64, chance()), rel=1e-5)
+    assert sliced_wasserstein(a, b, 64, chance()) == pytest.approx(
+        sliced_wasserstein(b, a, 64, chance()), rel=1e-5
+    )
 
 
 def test_a_shift_of_all_coordinates_is_its_own_distance():
@@ -26,7 +28,10 @@ def test_a_shift_of_all_coordinates_is_its_own_distance():
 
 def test_gaussians_of_unlike_spread():
     """W2 of N(0, 1) and N(0, s²) is |1 - s| along every direction."""
-    a, b = torch.randn(20_000, 5, generator=chance()), 1.5 * torch.randn(20_000, 5, generator=chance(1))
+    a, b = (
+        torch.randn(20_000, 5, generator=chance()),
+        1.5 * torch.randn(20_000, 5, generator=chance(1)),
+    )
     assert sliced_wasserstein(a, b, 256, chance()) == pytest.approx(0.5, abs=0.02)
 
 
@@ -34,7 +39,10 @@ def test_gaussians_of_unlike_spread():
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 1000))
 def test_sets_of_unlike_size_equal_repeated_ones(n, m, seed):
     """Each point of one set repeated m times, of the other n times: equal sizes, the same distributions."""
-    a, b = torch.randn(n, 2, generator=chance(seed)).double(), torch.randn(m, 2, generator=chance(seed + 1)).double()
+    a, b = (
+        torch.randn(n, 2, generator=chance(seed)).double(),
+        torch.randn(m, 2, generator=chance(seed + 1)).double(),
+    )
     expected = wasserstein_squared(a.repeat_interleave(m, 0), b.repeat_interleave(n, 0))
     torch.testing.assert_close(wasserstein_squared(a, b), expected)
 

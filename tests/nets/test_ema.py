@@ -17,7 +17,9 @@ def test_average_equals_its_closed_form():
         history.append(net.weight.detach().clone())
     decays = [ema_decay(0.9, n) for n in range(1, 41)]
     expected = torch.zeros(2, 3).double()
-    for k, w in enumerate(history):  # w_k enters with 1 - d_k and is then shrunk by every later decay
+    for k, w in enumerate(
+        history
+    ):  # w_k enters with 1 - d_k and is then shrunk by every later decay
         own = 1.0 if k == 0 else 1 - decays[k - 1]
         expected += own * torch.tensor(decays[k:], dtype=torch.float64).prod() * w
     torch.testing.assert_close(average.module.weight.detach(), expected, rtol=1e-12, atol=1e-12)

@@ -12,7 +12,9 @@ from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
 
 
 def inputs(*shape: int, dtype=torch.float64):
-    z = torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(dtype)
+    z = torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(
+        dtype
+    )
     t = torch.linspace(1, 0.5, shape[0], dtype=dtype)
     return z, t, 0.3 * t
 
@@ -38,21 +40,28 @@ def test_brain_preset_is_the_network_of_the_papers():
 def test_with_the_second_branch_zeroed_it_is_the_stock_network():
     width = TINY.channels[0]
     half = width // 2
-    config = replace(TINY, lowest_frequency=1000 * 10000 ** (-(half - 1) / half), highest_frequency=1000.0)
-    net = tiny_unet(lowest_frequency=config.lowest_frequency, highest_frequency=config.highest_frequency)
+    config = replace(
+        TINY, lowest_frequency=1000 * 10000 ** (-(half - 1) / half), highest_frequency=1000.0
+    )
+    net = tiny_unet(
+        lowest_frequency=config.lowest_frequency, highest_frequency=config.highest_frequency
+    )
     for parameter in net.interval_embed.parameters():
         torch.nn.init.zeros_(parameter)
     stock = _stock(config).double()
     stock.load_state_dict(net.body.state_dict())
     z, t, r = inputs(2, 4, 8, 8, 8)
     assert stock(z, 1000 * t).std() > 0.1
-    assert relative(net(z, t, r), stock(z, 1000 * t)) < 1e-4  # MONAI computes its sinusoids in float32
+    assert (
+        relative(net(z, t, r), stock(z, 1000 * t)) < 1e-4
+    )  # MONAI computes its sinusoids in float32
     features = get_timestep_embedding(1000 * t, width).double()
     torch.testing.assert_close(net._sinusoids(t), features, rtol=0, atol=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("conditioning", "t_matters", "r_matters"), [("t_h", True, True), ("dual", True, True), ("h", False, True)]
+    ("conditioning", "t_matters", "r_matters"),
+    [("t_h", True, True), ("dual", True, True), ("h", False, True)],
 )
 def test_conditioning(conditioning, t_matters, r_matters):
     net = tiny_unet(conditioning=conditioning)
@@ -113,14 +122,22 @@ def test_group_norm_computes_in_float32_and_keeps_the_dtype():
 
 
 def test_written_out_group_norm_equals_the_fused_one():
-    x, weight, bias = torch.randn(2, 8, 3, 4, 5).double(), torch.randn(8).double(), torch.randn(8).double()
-    torch.testing.assert_close(_written_out(x, 4, weight, bias, 1e-6), F.group_norm(x, 4, weight, bias, 1e-6))
+    x, weight, bias = (
+        torch.randn(2, 8, 3, 4, 5).double(),
+        torch.randn(8).double(),
+        torch.randn(8).double(),
+    )
+    torch.testing.assert_close(
+        _written_out(x, 4, weight, bias, 1e-6), F.group_norm(x, 4, weight, bias, 1e-6)
+    )
 
 
 def test_fused_attention_is_the_same_function(monkeypatch):
     z, t, r = inputs(2, 4, 8, 8, 8)
     calls, fused = [], F.scaled_dot_product_attention
-    monkeypatch.setattr(F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k))
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda *a, **k: calls.append(1) or fused(*a, **k)
+    )
     tiny_unet()(z, t, r)
     assert len(calls) == 0
     tiny_unet(fused_attention=True)(z, t, r)

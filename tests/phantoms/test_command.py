@@ -11,7 +11,15 @@ from neuromf.data.scans import Scan
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
 from neuromf.phantoms import command as phantom
-from neuromf.phantoms.command import Appearance, PhantomConfig, bias_field, draw, find_sources, run, touched_faces
+from neuromf.phantoms.command import (
+    Appearance,
+    PhantomConfig,
+    bias_field,
+    draw,
+    find_sources,
+    run,
+    touched_faces,
+)
 from neuromf.phantoms.deform import Deformation
 
 SMALL = PhantomConfig(n=3, spacing=4.0, shape=(40, 48, 40), workers=1)
@@ -33,17 +41,25 @@ def test_phantoms_are_brains(tmp_path):
 def test_a_phantom_depends_on_its_seed_and_number_alone():
     (source,) = find_sources("mni152")
     alone = draw(source, 5, SMALL).volume
-    np.testing.assert_array_equal(alone.voxels, draw(source, 5, replace(SMALL, n=100)).volume.voxels)
-    assert np.abs(alone.voxels - draw(source, 5, replace(SMALL, seed=1)).volume.voxels).mean() > 0.01
+    np.testing.assert_array_equal(
+        alone.voxels, draw(source, 5, replace(SMALL, n=100)).volume.voxels
+    )
+    assert (
+        np.abs(alone.voxels - draw(source, 5, replace(SMALL, seed=1)).volume.voxels).mean() > 0.01
+    )
 
 
 def test_without_any_change_a_copy_is_its_source(tmp_path):
     folder = tiny_cohort(tmp_path / "c")
     still = replace(
-        SMALL, deformation=Deformation(warp_mm=0, scale=0, rotation=0), appearance=Appearance(0, 0, noise=0)
+        SMALL,
+        deformation=Deformation(warp_mm=0, scale=0, rotation=0),
+        appearance=Appearance(0, 0, noise=0),
     )
     for source, entry in zip(
-        find_sources(str(folder)), (e for e in read_cohort(folder) if e.split == "train"), strict=True
+        find_sources(str(folder)),
+        (e for e in read_cohort(folder) if e.split == "train"),
+        strict=True,
     ):
         assert source.parent == entry.subject
         copy = draw(source, 0, still).volume
@@ -103,7 +119,9 @@ def egg_cohort(folder, margin=1):
     volume, _ = preprocess(egg(placed(spacing=(4.0, 4.0, 4.0))), Preprocessing(4.0, (40, 48, 40)))
     top = np.flatnonzero(volume.voxels.any(axis=(0, 1)))[-1]
     shifted = np.roll(volume.voxels, volume.voxels.shape[2] - 1 - margin - top, axis=2)
-    record = save_entry(folder, Scan("x", "p"), Volume(shifted, volume.affine), {"split": "train", "notes": []})
+    record = save_entry(
+        folder, Scan("x", "p"), Volume(shifted, volume.affine), {"split": "train", "notes": []}
+    )
     finish_cohort(folder, [record], SplitConfig())
     return folder
 
@@ -115,7 +133,10 @@ def test_copies_that_the_box_would_cut_are_drawn_again(tmp_path, capsys, monkeyp
     copies = read_cohort(tmp_path / "out")
     again = [c.sidecar()["redrawn"] for c in copies]
     assert sum(n > 0 for n in again) >= 2
-    assert f"{sum(n > 0 for n in again)} drawn again, because the box would have cut" in capsys.readouterr().out
+    assert (
+        f"{sum(n > 0 for n in again)} drawn again, because the box would have cut"
+        in capsys.readouterr().out
+    )
     for copy in copies:
         assert not touched_faces(copy.read().voxels)
         assert copy.sidecar()["cut"] is False

@@ -26,7 +26,10 @@ def test_no_deformation_is_the_identity():
     still = Deformation(warp_mm=0.0, scale=0.0, rotation=0.0)
     points = random_points(GRID, still, np.random.default_rng(0))
     indices = np.indices(GRID.shape)
-    expected = np.tensordot(GRID.affine[:3, :3], indices, axes=(1, 0)) + GRID.affine[:3, 3][:, None, None, None]
+    expected = (
+        np.tensordot(GRID.affine[:3, :3], indices, axes=(1, 0))
+        + GRID.affine[:3, 3][:, None, None, None]
+    )
     np.testing.assert_allclose(points, expected, atol=1e-3)
 
 
@@ -41,14 +44,24 @@ def test_integration_composes():
 
     rng = np.random.default_rng(0)
     size = np.full(3, 6.0)
-    velocity = np.stack([ndimage.gaussian_filter(rng.standard_normal((24, 24, 24)), 4) for _ in range(3)]).astype(
-        np.float32
-    )
+    velocity = np.stack(
+        [ndimage.gaussian_filter(rng.standard_normal((24, 24, 24)), 4) for _ in range(3)]
+    ).astype(np.float32)
     velocity *= 4 / np.sqrt((velocity**2).sum(0).mean())
-    once, back, twice = integrate(velocity, size), integrate(-velocity, size), integrate(2 * velocity, size)
+    once, back, twice = (
+        integrate(velocity, size),
+        integrate(-velocity, size),
+        integrate(2 * velocity, size),
+    )
     identity = np.indices(velocity.shape[1:], dtype=np.float32)
     after = lambda first, then: (
-        first + np.stack([ndimage.map_coordinates(d, identity + first / 6, order=1, mode="nearest") for d in then])
+        first
+        + np.stack(
+            [
+                ndimage.map_coordinates(d, identity + first / 6, order=1, mode="nearest")
+                for d in then
+            ]
+        )
     )
     inner = (slice(None), *[slice(4, -4)] * 3)
     assert np.abs(after(once, once) - twice)[inner].max() < 0.2  # mm
@@ -69,7 +82,13 @@ def test_reading_at_the_own_voxels_returns_them():
 @pytest.mark.parametrize(
     "bad",
     [
-        *({"warp_mm": -1}, {"smooth_mm": 2}, {"warp_mm": 30.0, "smooth_mm": 20.0}, {"scale": 2.0}, {"rotation": 400}),
+        *(
+            {"warp_mm": -1},
+            {"smooth_mm": 2},
+            {"warp_mm": 30.0, "smooth_mm": 20.0},
+            {"scale": 2.0},
+            {"rotation": 400},
+        ),
         *({key: np.nan} for key in ("warp_mm", "smooth_mm", "scale", "rotation")),
         {"smooth_mm": np.inf},
     ],

@@ -9,7 +9,9 @@ from neuromf.phantoms.labels import BRIGHTNESS, labelled_brain
 def two_hemispheres():
     grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 40)] * 3, indexing="ij"))
     radius = np.sqrt((grid**2).sum(0))
-    labels = np.where(radius < 0.75, np.where(radius < 0.55, 41, 42), np.where(radius < 0.95, 24, 0))
+    labels = np.where(
+        radius < 0.75, np.where(radius < 0.55, 41, 42), np.where(radius < 0.95, 24, 0)
+    )
     left = grid[0] < 0
     labels[left & (labels == 41)] = 2
     labels[left & (labels == 42)] = 3
@@ -41,7 +43,8 @@ def test_an_image_is_no_label_map():
 def test_parcels_are_their_tissue():
     labels = two_hemispheres()
     parcels = Volume(
-        np.where(labels.voxels == 42, 2035, np.where(labels.voxels == 3, 1021, labels.voxels)), labels.affine
+        np.where(labels.voxels == 42, 2035, np.where(labels.voxels == 3, 1021, labels.voxels)),
+        labels.affine,
     )
     one, two = (labelled_brain(v, 0.1, np.random.default_rng(0)).voxels for v in (labels, parcels))
     np.testing.assert_array_equal(one, two)

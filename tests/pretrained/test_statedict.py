@@ -82,7 +82,8 @@ def test_a_pickle_that_would_run_code_is_not_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({"state_dict": Bomb()}, tmp_path / "a.pt")
     with pytest.raises(
-        WeightsError, match=r"holds more than tensors \(\w+\.system\), which could run code: it is not opened"
+        WeightsError,
+        match=r"holds more than tensors \(\w+\.system\), which could run code: it is not opened",
     ):
         read_state(tmp_path / "a.pt")
     assert not (tmp_path / "exploded").exists()

@@ -23,7 +23,9 @@ def test_slices_show_up_as_up_and_left_as_left():
 
 
 def test_grey_clips():
-    np.testing.assert_array_equal(grey(np.array([[-1, 0, 0.5, 1, 9, np.nan]])), [[0, 0, 128, 255, 255, 0]])
+    np.testing.assert_array_equal(
+        grey(np.array([[-1, 0, 0.5, 1, 9, np.nan]])), [[0, 0, 128, 255, 255, 0]]
+    )
 
 
 def test_sheets(tmp_path):

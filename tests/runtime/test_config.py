@@ -29,7 +29,9 @@ class Paths:
     files: Any = ""
 
 
-@pytest.mark.parametrize("text", ["2024_01", "/data/my #1 study", "/data/a: b", "*.nii.gz", "ü/null", "007"])
+@pytest.mark.parametrize(
+    "text", ["2024_01", "/data/my #1 study", "/data/a: b", "*.nii.gz", "ü/null", "007"]
+)
 def test_text_is_taken_as_it_stands(text):
     assert settings.load(Paths, [f"file={text}", f"files={text}"], "toy") == Paths(text, text)
     assert settings.load(Paths, ["files=[a, b c]"], "toy").files == ["a", "b c"]
@@ -75,7 +77,9 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, text):
 
 
 def test_a_mistyped_word_adds_no_entry_to_a_dictionary():
-    with pytest.raises(settings.ConfigError, match=r"unknown key 'arms.r4x'.*did you mean 'arms.r4-x'\?"):
+    with pytest.raises(
+        settings.ConfigError, match=r"unknown key 'arms.r4x'.*did you mean 'arms.r4-x'\?"
+    ):
         settings.load(ToyConfig, ["preset=quick", "arms.r4x.epochs=5"], "toy")
 
 

@@ -9,7 +9,9 @@ from neuromf.runtime.device import has_bf16, pick_device, say_memory
 def test_names():
     assert pick_device("cpu").type == "cpu"
     assert pick_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ValueError, match=r"device=cuda:99: torch sees \d+ GPUs here; device=cpu works anywhere"):
+    with pytest.raises(
+        ValueError, match=r"device=cuda:99: torch sees \d+ GPUs here; device=cpu works anywhere"
+    ):
         pick_device("cuda:99")
     with pytest.raises(ValueError, match="device=gpu: auto, cpu, cuda"):
         pick_device("gpu")
@@ -17,7 +19,9 @@ def test_names():
 
 def test_out_of_memory_says_what_to_lower():
     with (
-        pytest.raises(ValueError, match="decoding needs more memory than there is: try max_memory_gb=4"),
+        pytest.raises(
+            ValueError, match="decoding needs more memory than there is: try max_memory_gb=4"
+        ),
         say_memory("decoding", "max_memory_gb=4"),
     ):
         torch.empty(2**62, dtype=torch.uint8)

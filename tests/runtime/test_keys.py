@@ -27,7 +27,11 @@ class Derived(Outer):
 
 
 def test_comments_are_read_from_the_source():
-    assert comments(Inner) == {"rate": "of learning", "wrapped": "a comment inside brackets fmt: skip", "bare": ""}
+    assert comments(Inner) == {
+        "rate": "of learning",
+        "wrapped": "a comment inside brackets fmt: skip",
+        "bare": "",
+    }
 
 
 def test_every_key_with_value_and_meaning():
@@ -44,5 +48,10 @@ def test_every_key_with_value_and_meaning():
 
 
 def test_of_a_real_verb():
-    lines = describe(TrainConfig, settings.load(TrainConfig, ["preset=small2mm"], "train"), "optimiser.")
-    assert any(line.split()[:2] == ["optimiser.clip", "1.0"] and "norm of the gradient" in line for line in lines)
+    lines = describe(
+        TrainConfig, settings.load(TrainConfig, ["preset=small2mm"], "train"), "optimiser."
+    )
+    assert any(
+        line.split()[:2] == ["optimiser.clip", "1.0"] and "norm of the gradient" in line
+        for line in lines
+    )

@@ -16,7 +16,10 @@ with lock(Path({folder!r})):
 
 def start(folder):
     done = subprocess.run(
-        [sys.executable, "-c", TRY.format(folder=str(folder))], capture_output=True, text=True, check=False
+        [sys.executable, "-c", TRY.format(folder=str(folder))],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout, done.stderr
 

@@ -7,7 +7,9 @@ from neuromf.runtime import progress as module
 from neuromf.runtime.progress import Lines, clock, progress
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (700, "12 min"), (12_000, "3 h 20 min")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (89, "89 s"), (700, "12 min"), (12_000, "3 h 20 min")]
+)
 def test_a_time_as_a_person_says_it(seconds, said):
     assert clock(seconds) == said
 
@@ -40,5 +42,7 @@ def test_the_end_is_told(capsys):
 
 
 def test_on_a_terminal_there_is_a_bar(monkeypatch):
-    monkeypatch.setattr(module, "Console", lambda stderr: Console(file=io.StringIO(), force_terminal=True))
+    monkeypatch.setattr(
+        module, "Console", lambda stderr: Console(file=io.StringIO(), force_terminal=True)
+    )
     assert not isinstance(progress("scans"), Lines)

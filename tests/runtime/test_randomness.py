@@ -14,8 +14,24 @@ def test_equal_numbers_equal_streams():
 
 def test_no_two_streams_are_alike():
     """Also where numbers are 0, or there are fewer of them."""
-    seeds = [numbers for n in (1, 2, 3, 4) for numbers in itertools.product((0, 1, 2, 2**40), repeat=n)]
-    lengths = {Purpose.ORDER: 2, Purpose.TIMES: 2, Purpose.SAMPLES: 2, Purpose.DIRECTIONS: 1, Purpose.HELD_OUT: 2}
-    lengths |= {Purpose.NOISE: 3, Purpose.AUGMENTATION: 3, Purpose.BOOTSTRAP: 2, Purpose.SUBSETS: 4, Purpose.PAIRS: 2}
-    states = [generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]]
+    seeds = [
+        numbers for n in (1, 2, 3, 4) for numbers in itertools.product((0, 1, 2, 2**40), repeat=n)
+    ]
+    lengths = {
+        Purpose.ORDER: 2,
+        Purpose.TIMES: 2,
+        Purpose.SAMPLES: 2,
+        Purpose.DIRECTIONS: 1,
+        Purpose.HELD_OUT: 2,
+    }
+    lengths |= {
+        Purpose.NOISE: 3,
+        Purpose.AUGMENTATION: 3,
+        Purpose.BOOTSTRAP: 2,
+        Purpose.SUBSETS: 4,
+        Purpose.PAIRS: 2,
+    }
+    states = [
+        generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]
+    ]
     assert len(set(states)) == len(states)

@@ -25,7 +25,9 @@ def test_a_record_comes_back_as_its_type(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"name": "x", "inner": {"sizes": [1, 2], "rate": 3}}')
     assert read_record(path, Outer) == Outer("x", Inner((1, 2), 3.0))
-    assert as_record({"name": "x", "inner": {"sizes": [1]}}, Outer, "there") == Outer("x", Inner((1,)))
+    assert as_record({"name": "x", "inner": {"sizes": [1]}}, Outer, "there") == Outer(
+        "x", Inner((1,))
+    )
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,9 @@ def test_a_second_start_is_refused_unless_asked_for(tmp_path):
         pass
     with opened(out, Outer(), resume=True):
         assert (out / "kept").exists()
-    with pytest.raises(settings.ConfigError, match=r"another configuration \(- seed: 0; \+ seed: 1\)"):  # noqa: SIM117
+    with pytest.raises(
+        settings.ConfigError, match=r"another configuration \(- seed: 0; \+ seed: 1\)"
+    ):
         with opened(out, Outer(seed=1), resume=True):
             pass
     with opened(out, Outer(seed=1), overwrite=True):
@@ -84,7 +86,9 @@ def test_a_run_that_is_going_on_is_left_alone(tmp_path):
     with opened(out, Outer()):
         run.write_text(out / "kept", "")
     code = f"import time; from pathlib import Path; from neuromf.runtime.lock import lock\nwith lock(Path({str(out)!r})):\n"
-    writer = subprocess.Popen([sys.executable, "-c", f"{code} print('held', flush=True); time.sleep(60)"], stdout=PIPE)
+    writer = subprocess.Popen(
+        [sys.executable, "-c", f"{code} print('held', flush=True); time.sleep(60)"], stdout=PIPE
+    )
     try:
         assert writer.stdout.readline() == b"held\n"
         for how in ({"overwrite": True}, {"resume": True}):
@@ -103,7 +107,10 @@ def test_a_run_that_is_going_on_is_left_alone(tmp_path):
 
 def test_one_of_two_starts_in_one_instant_is_refused(tmp_path):
     """Both see an empty folder; the lock decides, and the loser changes nothing."""
-    with opened(tmp_path / "a", Outer(seed=1)) as out, pytest.raises(FileExistsError, match="not empty|being written"):  # noqa: SIM117
+    with (
+        opened(tmp_path / "a", Outer(seed=1)) as out,
+        pytest.raises(FileExistsError, match="not empty|being written"),
+    ):
         with opened(out, Outer(seed=2), resume=True):
             pass
     assert settings.load(Outer, [str(out / "config.yaml")], "toy") == Outer(seed=1)
@@ -131,11 +138,20 @@ def test_an_overwrite_that_was_killed_as_it_began_does_not_go_on_as_a_resume(tmp
         run.write_text(out / "kept", "")
     (out / ".replaced" / "1").mkdir(parents=True)
     (out / "kept").rename(out / ".replaced" / "1" / "kept")
-    with pytest.raises(FileExistsError, match="stopped as it began"), opened(out, Outer(), resume=True):
+    with (
+        pytest.raises(FileExistsError, match="stopped as it began"),
+        opened(out, Outer(), resume=True),
+    ):
         pass
     with opened(out, Outer(), overwrite=True):
         pass
-    assert {p.name for p in out.iterdir()} == {"config.yaml", "run.json", "run.log", "files.txt", ".lock"}
+    assert {p.name for p in out.iterdir()} == {
+        "config.yaml",
+        "run.json",
+        "run.log",
+        "files.txt",
+        ".lock",
+    }
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "more.txt", "part/mine", "deep/er/note.txt"])
@@ -150,7 +166,9 @@ def test_files_of_the_user_are_not_overwritten(tmp_path, name):
         opened(out, Outer(), overwrite=True),
     ):
         pass
-    with opened(out, Outer(), resume=True):  # a resumed run leaves them alone, and does not take them for its own
+    with opened(
+        out, Outer(), resume=True
+    ):  # a resumed run leaves them alone, and does not take them for its own
         pass
     with pytest.raises(FileExistsError, match=name), opened(out, Outer(), overwrite=True):
         pass
@@ -166,7 +184,10 @@ def test_a_file_that_appears_while_a_run_goes_is_the_users(tmp_path):
         (out / "mine.txt").write_text("mine")
     for state in ("finished", "running"):
         run.write_json(out / "run.json", read(out / "run.json") | {"state": state})
-        with pytest.raises(FileExistsError, match=r"\(mine.txt\)"), opened(out, Outer(), overwrite=True):
+        with (
+            pytest.raises(FileExistsError, match=r"\(mine.txt\)"),
+            opened(out, Outer(), overwrite=True),
+        ):
             pass
     assert (out / "mine.txt").read_text() == "mine"
     (out / "mine.txt").unlink()
@@ -180,7 +201,10 @@ def test_what_processes_write_for_a_run_is_its_own(tmp_path):
     with opened(out, Outer()):
         subprocess.run([sys.executable, "-c", code.format(str(out / "theirs.txt"))], check=True)
     subprocess.run([sys.executable, "-c", code.format(str(out / "later.txt"))], check=True)
-    with pytest.raises(FileExistsError, match=r"\(later.txt\)"), opened(out, Outer(), overwrite=True):
+    with (
+        pytest.raises(FileExistsError, match=r"\(later.txt\)"),
+        opened(out, Outer(), overwrite=True),
+    ):
         pass
 
 
@@ -207,7 +231,10 @@ def test_of_a_run_of_an_earlier_version_the_patterns_tell(tmp_path):
     (out / "files.txt").unlink()
     (out / ".one.0123456789abcdef.tmp.txt").touch()  # half-written
     (out / "stranger").touch()
-    with pytest.raises(FileExistsError, match=r"\(stranger\)"), opened(out, Outer(), overwrite=True):
+    with (
+        pytest.raises(FileExistsError, match=r"\(stranger\)"),
+        opened(out, Outer(), overwrite=True),
+    ):
         pass
     with opened(out, Outer(), resume=True):
         assert not list(out.glob(".one*"))
@@ -249,7 +276,10 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path, how, record):
     (tmp_path / "thesis.tex").touch()
     if record:
         (tmp_path / "run.json").write_text(record)
-    with pytest.raises(FileExistsError, match=r"no run.json of ours"), opened(tmp_path, Outer(), **how):
+    with (
+        pytest.raises(FileExistsError, match=r"no run.json of ours"),
+        opened(tmp_path, Outer(), **how),
+    ):
         pass
     assert (tmp_path / "thesis.tex").exists()
 
@@ -274,7 +304,10 @@ def test_a_start_that_failed_at_once_is_no_obstacle(tmp_path):
         raise ValueError("no luck")
     with opened(tmp_path / "a", Outer(seed=2)) as out:
         (out / "result").touch()
-    with pytest.raises(FileExistsError, match="is not empty"), opened(tmp_path / "a", Outer(seed=2)):
+    with (
+        pytest.raises(FileExistsError, match="is not empty"),
+        opened(tmp_path / "a", Outer(seed=2)),
+    ):
         pass
 
 

@@ -6,7 +6,13 @@ import sys
 import pytest
 
 from features.conftest import write_set
-from neuromf.segmentation.synthseg import Parcellation, SynthSegConfig, SynthSegError, both_sides, synthseg
+from neuromf.segmentation.synthseg import (
+    Parcellation,
+    SynthSegConfig,
+    SynthSegError,
+    both_sides,
+    synthseg,
+)
 
 STAND_IN = """#!{python}
 import sys, pathlib, csv
@@ -57,13 +63,20 @@ def test_failures_are_told(tmp_path):
         synthseg(files, tmp_path / "out", SynthSegConfig(program(tmp_path, fail=True)))
     with pytest.raises(SynthSegError, match="left out 1 of 2 volumes"):
         synthseg(files, tmp_path / "out", SynthSegConfig(program(tmp_path, skip=1)))
-    with pytest.raises(SynthSegError, match="not to be found: install FreeSurfer.*morphology=tissue"):
+    with pytest.raises(
+        SynthSegError, match="not to be found: install FreeSurfer.*morphology=tissue"
+    ):
         SynthSegConfig("/nowhere/mri_synthseg").found()
 
 
 def test_sides_and_parcels_are_added_up():
     found = both_sides(
-        {"left cerebral cortex": 2000, "right cerebral cortex": 3000, "ctx-lh-cuneus": 10, "ctx-rh-cuneus": 20}
+        {
+            "left cerebral cortex": 2000,
+            "right cerebral cortex": 3000,
+            "ctx-lh-cuneus": 10,
+            "ctx-rh-cuneus": 20,
+        }
     )
     assert found == pytest.approx({"cerebral cortex": 5, "cuneus": 0.03})
     assert Parcellation({}, {}).passed

@@ -34,14 +34,20 @@ def drawn(noise=0.02, seed=0):
         for v in (mni152("gm").voxels, mni152("wm").voxels, mni152_mask())
     )
     truth = np.where(mask > 0.5, 1 + np.stack([1 - grey - white, grey, white]).argmax(0), 0)
-    image = np.choose(truth, [0.0, 0.2, 0.5, 0.8]) + noise * np.random.default_rng(seed).standard_normal(truth.shape)
-    return Volume(np.where(truth > 0, np.clip(image, 0.02, 1), 0).astype(np.float32), grid.affine), truth
+    image = np.choose(truth, [0.0, 0.2, 0.5, 0.8]) + noise * np.random.default_rng(
+        seed
+    ).standard_normal(truth.shape)
+    return Volume(
+        np.where(truth > 0, np.clip(image, 0.02, 1), 0).astype(np.float32), grid.affine
+    ), truth
 
 
 def test_a_brain_drawn_from_the_template():
     volume, truth = drawn()
     found = segment(volume)
-    assert (found.labels == truth)[truth > 1].mean() > 0.97  # fluid at the border is dim, and taken for a rim
+    assert (found.labels == truth)[
+        truth > 1
+    ].mean() > 0.97  # fluid at the border is dim, and taken for a rim
     for i, name in ((2, "GM"), (3, "WM")):
         assert found.ml[name] == pytest.approx((truth == i).sum() * volume.voxel_ml, rel=0.05)
     assert found.ml["brain"] == found.ml["GM"] + found.ml["WM"]
@@ -51,7 +57,9 @@ def test_a_brain_drawn_from_the_template():
 def test_where_the_brain_lies_does_not_matter():
     """Moved, turned and in other axes: the same sizes."""
     volume, _ = drawn()
-    moved = Volume(volume.voxels, placed(degrees=8.0, spacing=(2.0, 2.0, 2.0)) @ np.diag([1, 1, 1, 1.0]))
+    moved = Volume(
+        volume.voxels, placed(degrees=8.0, spacing=(2.0, 2.0, 2.0)) @ np.diag([1, 1, 1, 1.0])
+    )
     a, b = segment(volume).ml, segment(moved).ml
     for name in ("GM", "WM", "brain"):
         assert b[name] == pytest.approx(a[name], rel=0.05), name
@@ -121,7 +129,9 @@ def test_against_label_maps():
         prepared, _ = preprocess(image, Preprocessing(spacing=2.0, shape=(80, 96, 80)))
         ml = segment(prepared).ml
         for name, members in TRUE.items():
-            found.setdefault(name, []).append((ml[name], np.isin(ids, members).sum() * labels.voxel_ml))
+            found.setdefault(name, []).append(
+                (ml[name], np.isin(ids, members).sum() * labels.voxel_ml)
+            )
     for name, bound in (("GM", 0.06), ("WM", 0.25)):
         ours, true = np.array(found[name]).T
         assert np.abs(ours / true - 1).max() < bound, name

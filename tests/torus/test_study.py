@@ -69,7 +69,13 @@ def test_flow_matching_is_a_value_not_another_trainer():
 
 
 def test_a_run_writes_its_page_and_a_resumed_one_keeps_finished_arms(tmp_path):
-    tiny = UNetConfig(channels=(16, 32), attention=(False, True), head_channels=(0, 16), res_blocks=1, norm_groups=4)
+    tiny = UNetConfig(
+        channels=(16, 32),
+        attention=(False, True),
+        head_channels=(0, 16),
+        res_blocks=1,
+        norm_groups=4,
+    )
     volume = replace(SHORT, space="volume", size=4, net=tiny, batch=4, epochs=1, steps=2, samples=3)
     config = ToyConfig(arms={"a": replace(SHORT, epochs=1), "v": volume})
     metrics = run(config, tmp_path / "out")
@@ -81,17 +87,25 @@ def test_a_run_writes_its_page_and_a_resumed_one_keeps_finished_arms(tmp_path):
     again = run(config, tmp_path / "out", resume=True)
     assert (tmp_path / "out" / "arms" / "a" / "model.safetensors").stat().st_mtime_ns == before
     same = {k: v for k, v in metrics["v"].items() if k != "seconds"}
-    assert {k: v for k, v in again["v"].items() if k != "seconds"} == pytest.approx(same, nan_ok=True)
+    assert {k: v for k, v in again["v"].items() if k != "seconds"} == pytest.approx(
+        same, nan_ok=True
+    )
 
 
 def test_a_loss_that_leaves_the_numbers_stops_the_run():
-    with pytest.raises(ValueError, match=r"raw loss is nan in epoch .*lower lr"), Progress(disable=True) as progress:
+    with (
+        pytest.raises(ValueError, match=r"raw loss is nan in epoch .*lower lr"),
+        Progress(disable=True) as progress,
+    ):
         train(replace(SHORT, lr=1e30), 0, progress, "r4")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({}, "preset=quick"), ({"arms": {"a": SHORT}, "only": ("b",)}, "only names b: the arms are a")],
+    [
+        ({}, "preset=quick"),
+        ({"arms": {"a": SHORT}, "only": ("b",)}, "only names b: the arms are a"),
+    ],
 )
 def test_bad_arms_are_named(options, message):
     with pytest.raises(ValueError, match=message):

@@ -11,25 +11,45 @@ from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.latents.statistics import latent_statistics
 from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
-from neuromf.training.config import Checkpoints, Diagnostics, Evaluation, Guard, Optimiser, Samples, TrainConfig
+from neuromf.training.config import (
+    Checkpoints,
+    Diagnostics,
+    Evaluation,
+    Guard,
+    Optimiser,
+    Samples,
+    TrainConfig,
+)
 
 SIZE = (4, 8, 8, 8)
 
 
 def latent_store(
-    folder: Path, n: int = 24, size=SIZE, vae: VAEIdentity = STORE_VAE, val: int = 6, broken: int = -1, names: str = "s"
+    folder: Path,
+    n: int = 24,
+    size=SIZE,
+    vae: VAEIdentity = STORE_VAE,
+    val: int = 6,
+    broken: int = -1,
+    names: str = "s",
 ) -> Path:
     """A store of smooth latents about a common mean, as brains are; number `broken` got a NaN after the statistics."""
     folder.mkdir(parents=True)
     chance = torch.Generator().manual_seed(0)
     coarse = torch.randn(1 + n, size[0], 2, 2, 2, generator=chance)
-    smooth = torch.nn.functional.interpolate(coarse, size=size[1:], mode="trilinear", align_corners=True)
+    smooth = torch.nn.functional.interpolate(
+        coarse, size=size[1:], mode="trilinear", align_corners=True
+    )
     latents = 3 * smooth[:1] + smooth[1:] + 5
     affine = ((2.0, 0, 0, 1), (0, 2.0, 0, 1), (0, 0, 2.0, 1), (0, 0, 0, 1.0))
     part = [
         (
             LatentEntry(
-                f"{names}{i:02d}", f"{names}{i:02d}", "train" if i < n - val else "val", "shard-00000", affine=affine
+                f"{names}{i:02d}",
+                f"{names}{i:02d}",
+                "train" if i < n - val else "val",
+                "shard-00000",
+                affine=affine,
             ),
             z,
             None,

@@ -37,7 +37,12 @@ def test_an_epoch_sees_every_latent_once(store, latents):
     ranks = [Batches(latents, config, rank, 2) for rank in (0, 1)]
     every = {tuple(latents[i].latent.flatten()[:3].tolist()) for i in range(len(latents))}
     for epoch in (0, 1):
-        seen = [tuple(x.flatten()[:3].tolist()) for update in range(3) for b in ranks for x in b[3 * epoch + update].x]
+        seen = [
+            tuple(x.flatten()[:3].tolist())
+            for update in range(3)
+            for b in ranks
+            for x in b[3 * epoch + update].x
+        ]
         assert len(seen) == 18
         assert set(seen) == every
     first, second = (torch.cat([ranks[0][3 * epoch + u].x for u in range(3)]) for epoch in (0, 1))
@@ -48,7 +53,11 @@ def test_an_epoch_sees_every_latent_once(store, latents):
 def test_shares_are_exact_over_ranks_and_accumulation(store, latents, share):
     config = tiny_config(store, batch=1, accumulate=2, times=TimeSampler(equal_fraction=share))
     for update in range(4):
-        parts = [Batches(latents, config, rank, 4)[2 * update + micro] for rank in range(4) for micro in range(2)]
+        parts = [
+            Batches(latents, config, rank, 4)[2 * update + micro]
+            for rank in range(4)
+            for micro in range(2)
+        ]
         assert sum(int((b.t == b.r).sum()) for b in parts) == 8 * share
         assert len({b.noise.flatten()[0].item() for b in parts}) == 8
 
@@ -69,7 +78,9 @@ def test_latents_are_scaled_on_the_path(store, latents):
 
 def test_the_share_of_equal_rows_follows_its_ramp(store, latents):
     config = tiny_config(store, updates=10, batch=4, equal_fraction=Ramp(1.0, 0.5, 0.2, 0.8))
-    shares = [float((b.t == b.r).float().mean()) for b in (Batches(latents, config)[i] for i in range(10))]
+    shares = [
+        float((b.t == b.r).float().mean()) for b in (Batches(latents, config)[i] for i in range(10))
+    ]
     assert shares[:2] == [1, 1]
     assert shares[-2:] == [0.5, 0.5]
     limited = tiny_config(store, updates=10, batch=4, max_interval=Ramp(0.0, 1.0, 0.5, 1.0))

@@ -31,7 +31,9 @@ def looks(tmp_path, store, every, first=True):
     look = Counting(meter, every)
     for number in range(14):
         module.update += number % 2
-        look.on_train_batch_end(SimpleNamespace(is_global_zero=first, should_stop=False), module, None, None, number)
+        look.on_train_batch_end(
+            SimpleNamespace(is_global_zero=first, should_stop=False), module, None, None, number
+        )
     return look, meter
 
 

@@ -25,7 +25,9 @@ from training.conftest import latent_store, tiny_config
 
 
 def losses(out):
-    return [row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["meter"]["rows"]]
+    return [
+        row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["meter"]["rows"]
+    ]
 
 
 def same_state(a, b):
@@ -44,9 +46,13 @@ def same_state(a, b):
 
 def flat(tree, prefix=""):
     if isinstance(tree, dict):
-        return {k: v for key, value in tree.items() for k, v in flat(value, f"{prefix}/{key}").items()}
+        return {
+            k: v for key, value in tree.items() for k, v in flat(value, f"{prefix}/{key}").items()
+        }
     if isinstance(tree, list | tuple):
-        return {k: v for i, value in enumerate(tree) for k, v in flat(value, f"{prefix}/{i}").items()}
+        return {
+            k: v for i, value in enumerate(tree) for k, v in flat(value, f"{prefix}/{i}").items()
+        }
     return {prefix: tree}
 
 
@@ -83,9 +89,29 @@ def test_resume_is_exact(tmp_path, store, monkeypatch, loaders):
 
 
 COMMAND = [
-    *(sys.executable, "-m", "neuromf.cli", "train", "device=cpu", "precision=float32", "objective.jvp=two-stream"),
-    *("network.channels=[16,32]", "network.attention=[false,true]", "network.head_channels=[0,16]", "ema=[0.9]"),
-    *("network.res_blocks=1", "network.norm_groups=4", "batch=2", "log_every=1", "samples.n=1", "samples.calls=[1]"),
+    *(
+        sys.executable,
+        "-m",
+        "neuromf.cli",
+        "train",
+        "device=cpu",
+        "precision=float32",
+        "objective.jvp=two-stream",
+    ),
+    *(
+        "network.channels=[16,32]",
+        "network.attention=[false,true]",
+        "network.head_channels=[0,16]",
+        "ema=[0.9]",
+    ),
+    *(
+        "network.res_blocks=1",
+        "network.norm_groups=4",
+        "batch=2",
+        "log_every=1",
+        "samples.n=1",
+        "samples.calls=[1]",
+    ),
     *("diagnostics.every=0", "evaluation.every=0", "checkpoints.every=5"),
 ]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -108,13 +134,16 @@ def logged(out):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGUSR2, 0), (signal.SIGINT, 130)]
+    ("number", "code"),
+    [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGUSR2, 0), (signal.SIGINT, 130)],
 )
 def test_a_signal_saves(tmp_path, store, number, code):
     """Sent to every process of the run, as clusters and terminals do, loaders included."""
     out = tmp_path / "run"
     words = command(store, out, "updates=100000", "loaders=1")
-    process = subprocess.Popen(words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = subprocess.Popen(
+        words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     wait_for(lambda: logged(out) >= 3)
     os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
@@ -128,12 +157,16 @@ def test_a_signal_saves(tmp_path, store, number, code):
 def test_kill_at_any_moment_and_go_on(tmp_path, store):
     """kill -9, three times: the run still ends as one that was never killed."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    subprocess.run(command(store, whole, "updates=40"), env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(
+        command(store, whole, "updates=40"), env=ENVIRONMENT, check=True, capture_output=True
+    )
     chance = random.Random(0)
     for _ in range(3):
         before = logged(parts)
         process = subprocess.Popen(
-            command(store, parts, "updates=40", "--resume"), env=ENVIRONMENT, stderr=subprocess.DEVNULL
+            command(store, parts, "updates=40", "--resume"),
+            env=ENVIRONMENT,
+            stderr=subprocess.DEVNULL,
         )
         wait_for(lambda: logged(parts) != before or process.poll() is not None)
         time.sleep(chance.uniform(0, 0.4))
@@ -141,7 +174,12 @@ def test_kill_at_any_moment_and_go_on(tmp_path, store):
         process.wait()
         last = parts / "checkpoints" / "last.ckpt"
         assert not last.is_file() or read_checkpoint(last)["update"] % 5 == 0
-    subprocess.run(command(store, parts, "updates=40", "--resume"), env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(
+        command(store, parts, "updates=40", "--resume"),
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+    )
     assert losses(parts) == losses(whole)
     same_state(parts, whole)
 
@@ -149,8 +187,18 @@ def test_kill_at_any_moment_and_go_on(tmp_path, store):
 def test_two_processes_train_as_one_that_accumulates(tmp_path, store):
     """DDP on the CPU: the same global batch, the same weights but for the order of sums."""
     one, two = tmp_path / "one", tmp_path / "two"
-    subprocess.run(command(store, one, "updates=6", "accumulate=2"), env=ENVIRONMENT, check=True, capture_output=True)
-    subprocess.run(command(store, two, "updates=6", "devices=2"), env=ENVIRONMENT, check=True, capture_output=True)
+    subprocess.run(
+        command(store, one, "updates=6", "accumulate=2"),
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+    )
+    subprocess.run(
+        command(store, two, "updates=6", "devices=2"),
+        env=ENVIRONMENT,
+        check=True,
+        capture_output=True,
+    )
     assert losses(two) == pytest.approx(losses(one), rel=1e-4)
     a, b = (read_checkpoint(out / "checkpoints" / "last.ckpt") for out in (one, two))
     for key, value in a["averages"]["0.9"].items():
@@ -187,8 +235,12 @@ class TestOddData:
     def test_statistics_with_nan(self, tmp_path):
         odd = latent_store(tmp_path / "odd")
         record = json.loads((odd / "stats.json").read_text())
-        (odd / "stats.json").write_text(json.dumps(record | {"mean": [math.nan, *record["mean"][1:]]}))
-        self.refused(tiny_config(odd), tmp_path, "stats.json is not what it should be: .*encode. again")
+        (odd / "stats.json").write_text(
+            json.dumps(record | {"mean": [math.nan, *record["mean"][1:]]})
+        )
+        self.refused(
+            tiny_config(odd), tmp_path, "stats.json is not what it should be: .*encode. again"
+        )
 
     def test_one_latent_with_nan(self, tmp_path, store):
         """Statistics of whole latents, one latent broken since: it is named, and what was trained is kept."""
@@ -225,12 +277,18 @@ class TestOddData:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
         monkeypatch.setattr(MeanFlow, "terms", full)
-        self.refused(tiny_config(store), tmp_path, "a smaller batch with a larger accumulate, network.checkpointing")
+        self.refused(
+            tiny_config(store),
+            tmp_path,
+            "a smaller batch with a larger accumulate, network.checkpointing",
+        )
 
     def test_a_run_that_diverges(self, tmp_path, store):
         config = tiny_config(store, updates=60, batch=4)
         config = replace(
-            config, optimiser=replace(config.optimiser, lr=0.5), guard=replace(config.guard, factor=3, grace=3)
+            config,
+            optimiser=replace(config.optimiser, lr=0.5),
+            guard=replace(config.guard, factor=3, grace=3),
         )
         self.refused(config, tmp_path, "times its minimum|was not finite in 20 updates")
 
@@ -239,7 +297,8 @@ def test_training_starts_from_a_model(tmp_path, store):
     config = tiny_config(store, updates=3)
     first = fit.run(config, tmp_path / "first")
     fit.run(
-        replace(config, start=str(first), updates=1, optimiser=replace(config.optimiser, lr=1e-12)), tmp_path / "next"
+        replace(config, start=str(first), updates=1, optimiser=replace(config.optimiser, lr=1e-12)),
+        tmp_path / "next",
     )
     a = read_checkpoint(tmp_path / "first" / "checkpoints" / "last.ckpt")["averages"]["0.9"]
     b = read_checkpoint(tmp_path / "next" / "checkpoints" / "last.ckpt")["network"]
@@ -269,7 +328,9 @@ def test_a_run_that_left_out_most_rows_is_given_up(tmp_path, store, monkeypatch)
 
 def test_a_run_that_stopped_early_is_over(tmp_path, store, monkeypatch):
     monkeypatch.setattr(evaluation, "distance", lambda *_: 1.0)
-    config = tiny_config(store, updates=10, evaluation=Evaluation(every=1, n=4, projections=8, patience=2))
+    config = tiny_config(
+        store, updates=10, evaluation=Evaluation(every=1, n=4, projections=8, patience=2)
+    )
     fit.run(config, tmp_path / "run")
     assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["update"] == 3
     assert load_model(tmp_path / "run").config.updates == 1  # the best
@@ -284,7 +345,9 @@ def test_a_checkpoint_of_another_configuration(tmp_path, store):
     last = tmp_path / "b" / "checkpoints" / "last.ckpt"
     last.unlink()
     last.write_bytes((tmp_path / "a" / "checkpoints" / "last.ckpt").read_bytes())
-    with pytest.raises(ValueError, match="the checkpoint was started with another configuration .*seed"):
+    with pytest.raises(
+        ValueError, match="the checkpoint was started with another configuration .*seed"
+    ):
         fit.run(tiny_config(store, updates=2, seed=1), tmp_path / "b", resume=True)
 
 

@@ -24,8 +24,12 @@ def test_rectified_flow_is_two_values_that_go_together():
 
 
 def test_ramps_come_from_words():
-    config = settings.load(TrainConfig, ["equal_fraction={start: 1.0, end: 0.5, begin: 0.2, finish: 0.4}"], "train")
-    assert [config.times_at(u).equal_fraction for u in (0, 30_000, 50_000)] == pytest.approx([1.0, 0.75, 0.5])
+    config = settings.load(
+        TrainConfig, ["equal_fraction={start: 1.0, end: 0.5, begin: 0.2, finish: 0.4}"], "train"
+    )
+    assert [config.times_at(u).equal_fraction for u in (0, 30_000, 50_000)] == pytest.approx(
+        [1.0, 0.75, 0.5]
+    )
     assert config.times_at(0).mean == config.times.mean
 
 

@@ -37,7 +37,9 @@ def decodable(vae, tmp_path_factory):
 def judge(decodable, vae, tmp_path):
     config = tiny_config(decodable, vae=str(vae), evaluation=LOOKS)
     held_out = LatentDataset(
-        LatentStore(str(decodable)), "val", LatentDataset(LatentStore(str(decodable)), "train").stats
+        LatentStore(str(decodable)),
+        "val",
+        LatentDataset(LatentStore(str(decodable)), "train").stats,
     )
     real = torch.stack([held_out[i].latent for i in range(len(held_out))])
     return DecodedJudge(tmp_path, config, held_out.stats, load_vae(str(vae)), real)
@@ -60,13 +62,19 @@ def test_the_real_side_is_computed_once(judge, monkeypatch):
     first = judge.fid(judge.real[:3])
     assert len(list(judge.folder.glob("real-*.safetensors"))) == 1
     decoded = []
-    again = DecodedJudge(judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae, judge.real)
+    again = DecodedJudge(
+        judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae, judge.real
+    )
     whole = again.gaussians
     monkeypatch.setattr(again, "gaussians", lambda z: decoded.append(len(z)) or whole(z))
     assert again.fid(judge.real[:3]) == pytest.approx(first, rel=1e-9)
     assert decoded == [3]  # the samples alone
     other = DecodedJudge(
-        judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae, judge.real + 1
+        judge.folder.parent,
+        tiny_config("x", evaluation=LOOKS),
+        judge.stats,
+        judge.vae,
+        judge.real + 1,
     )
     other.real_gaussians()
     assert len(list(judge.folder.glob("real-*.safetensors"))) == 2  # other latents are another file
@@ -88,7 +96,12 @@ def test_a_training_is_judged(decodable, vae, tmp_path, head, capsys):
     config = replace(config, network=replace(config.network, head_blocks=head))
     fit.run(config, tmp_path / "run")
     looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["meter"]["looks"]
-    assert [look["update"] for look in looks] == [4, 8, 9, 12]  # 18 latents in batches of 2: an epoch is 9 updates
+    assert [look["update"] for look in looks] == [
+        4,
+        8,
+        9,
+        12,
+    ]  # 18 latents in batches of 2: an epoch is 9 updates
     assert all(look["fid"] > 0 for look in looks)
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert found["monitor"] == "swd"
@@ -100,7 +113,9 @@ def test_a_training_is_judged(decodable, vae, tmp_path, head, capsys):
 
 def test_the_first_look_is_after_the_first_epoch(decodable, tmp_path):
     """P4h-T6: however rarely a run is looked at."""
-    config = tiny_config(decodable, updates=12, evaluation=Evaluation(every=100, n=4, projections=8))
+    config = tiny_config(
+        decodable, updates=12, evaluation=Evaluation(every=100, n=4, projections=8)
+    )
     fit.run(config, tmp_path / "run")
     looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["meter"]["looks"]
     assert [look["update"] for look in looks] == [9, 12]
@@ -130,7 +145,9 @@ def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
     with pytest.raises(ValueError, match="every is 0, fid_every 4"):
         Evaluation(every=0, fid_every=4)
     with pytest.raises(ValueError, match="needs 2 samples and 2 held-out latents"):
-        fit.run(tiny_config(decodable, vae=str(vae), evaluation=replace(LOOKS, n=1)), tmp_path / "one")
+        fit.run(
+            tiny_config(decodable, vae=str(vae), evaluation=replace(LOOKS, n=1)), tmp_path / "one"
+        )
     with pytest.raises(ValueError, match="fid_every needs the VAE"):
         fit.run(tiny_config(store, evaluation=LOOKS), tmp_path / "run")
 
@@ -138,5 +155,8 @@ def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
 def test_a_summary_in_words():
     rows = [{"update": 5, "swd": 3.0}, {"update": 10, "swd": 1.0}, {"update": 15, "swd": 2.0}]
     text = sentence(summary(rows, tiny_config("x")))
-    assert text == "swd to held-out latents: 3 at first (update 5), 1 at best (update 10), 2 at last (update 15)"
+    assert (
+        text
+        == "swd to held-out latents: 3 at first (update 5), 1 at best (update 10), 2 at last (update 15)"
+    )
     assert summary([], tiny_config("x")) == {}

@@ -24,8 +24,14 @@ def trained(tmp_path_factory, store):
 
 def test_every_kind_of_weights(tmp_path, trained):
     state = read_checkpoint(trained / "checkpoints" / "last.ckpt")
-    for ema, expected in ((0.0, state["averages"]["0.5"]), (0.9, state["averages"]["0.9"]), (-1.0, state["network"])):
-        folder = export.run(export.ExportConfig(str(trained), ema=ema, half=False), tmp_path / str(ema))
+    for ema, expected in (
+        (0.0, state["averages"]["0.5"]),
+        (0.9, state["averages"]["0.9"]),
+        (-1.0, state["network"]),
+    ):
+        folder = export.run(
+            export.ExportConfig(str(trained), ema=ema, half=False), tmp_path / str(ema)
+        )
         stored = read_state(folder / "model.safetensors")
         assert all(torch.equal(v, expected[k]) for k, v in stored.items())
     with pytest.raises(ValueError, match="the run kept 0.5, 0.9"):
@@ -50,11 +56,16 @@ def test_the_folder_says_what_it_is(tmp_path, trained, store):
 def test_training_writes_the_same_model_in_float32(trained):
     model = load_model(trained)
     assert model.config.ema == 0.5
-    assert next(iter(read_state(trained / "model" / "model.safetensors").values())).dtype == torch.float32
+    assert (
+        next(iter(read_state(trained / "model" / "model.safetensors").values())).dtype
+        == torch.float32
+    )
 
 
 def test_what_is_missing_is_named(tmp_path, trained):
     with pytest.raises(settings.ConfigError, match="run= names no folder"):
         export.run(export.ExportConfig(), tmp_path / "a")
-    with pytest.raises(FileNotFoundError, match="best.ckpt: no such checkpoint; there are last, update-00000012"):
+    with pytest.raises(
+        FileNotFoundError, match="best.ckpt: no such checkpoint; there are last, update-00000012"
+    ):
         export.run(export.ExportConfig(str(trained), checkpoint="best"), tmp_path / "a")

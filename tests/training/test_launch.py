@@ -18,7 +18,11 @@ from training.conftest import tiny_config
 
 def test_the_script_holds_the_whole_run(tmp_path, store):
     config = tiny_config(
-        store, devices=4, nodes=2, launch="print", slurm=Slurm("gpu", "lab", 1.5, setup="module load x")
+        store,
+        devices=4,
+        nodes=2,
+        launch="print",
+        slurm=Slurm("gpu", "lab", 1.5, setup="module load x"),
     )
     script = launch.print_job(config, tmp_path / "a run")
     for line in (
@@ -76,7 +80,9 @@ def test_a_job_whose_time_is_over_saves_and_then_lets_submitit_queue_it_again(tm
     config, last = tiny_config(store, updates=60), tmp_path / "run" / "checkpoints" / "last.ckpt"
     job = launch.Job(config, tmp_path / "run")
     saved = []
-    before = signal.signal(signal.SIGUSR2, lambda *_: saved.append(last.is_file()))  # submitit's place
+    before = signal.signal(
+        signal.SIGUSR2, lambda *_: saved.append(last.is_file())
+    )  # submitit's place
     warned = threading.Thread(target=warn_when_training, args=(tmp_path / "run" / "log.csv",))
     try:
         warned.start()

@@ -43,7 +43,10 @@ def test_no_row_of_a_kind_gives_nan():
 
 
 def rows(*losses):
-    return [{"update": 10 * (i + 1), "raw": value, "nonfinite_share": 0.0} for i, value in enumerate(losses)]
+    return [
+        {"update": 10 * (i + 1), "raw": value, "nonfinite_share": 0.0}
+        for i, value in enumerate(losses)
+    ]
 
 
 def test_guard():

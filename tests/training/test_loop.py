@@ -19,14 +19,18 @@ def trained(module, config):
     """Train with Lightning and nothing else."""
     batches = Batches(LatentDataset(LatentStore(config.latents)), config)
     with fit.quiet():
-        pl.Trainer(**fit.trainer_options(config, torch.device("cpu"))).fit(module, loader(batches, 0))
+        pl.Trainer(**fit.trainer_options(config, torch.device("cpu"))).fit(
+            module, loader(batches, 0)
+        )
     return module
 
 
 def by_hand(network, config):
     """The same training as a plain loop."""
     batches = Batches(LatentDataset(LatentStore(config.latents)), config)
-    optimiser = torch.optim.AdamW(network.parameters(), betas=config.optimiser.betas, weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), betas=config.optimiser.betas, weight_decay=0.0
+    )
     average = {k: v.clone() for k, v in network.state_dict().items()}
     for update in range(config.updates):
         for micro in range(config.accumulate):
@@ -57,10 +61,14 @@ def test_training_equals_a_plain_loop(store):
 def test_rectified_flow_equals_five_lines(store):
     config = fit.replace(tiny_config(store), updates=3)
     times = replace(config.times, equal_fraction=1.0)
-    config = replace(config, times=times, objective=replace(config.objective, jvp="none", weight_power=0.0))
+    config = replace(
+        config, times=times, objective=replace(config.objective, jvp="none", weight_power=0.0)
+    )
     module = trained(MeanFlowModule(tiny_unet(torch.float32), config), config)
     network = tiny_unet(torch.float32)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0
+    )
     for x, noise, t, _ in (Batches(LatentDataset(LatentStore(store)), config)[i] for i in range(3)):
         s = t.view(-1, 1, 1, 1, 1)
         z = (1 - s) * x + s * noise
@@ -94,7 +102,9 @@ def test_several_averages(store):
 
     def lag(decay):
         state = module.averages[decay].module.state_dict()
-        return sum(float((state[k] - now[k]).norm()) for k in now) / sum(float((start[k] - now[k]).norm()) for k in now)
+        return sum(float((state[k] - now[k]).norm()) for k in now) / sum(
+            float((start[k] - now[k]).norm()) for k in now
+        )
 
     assert 0 < lag(0.5) < lag(0.99) < 1
     assert module.average is module.averages[0.5].module

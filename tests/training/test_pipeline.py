@@ -11,7 +11,10 @@ from neuromf.latents.encode import run as encode
 
 
 def test_five_stored_latents_pass_the_network(tmp_path):
-    encode(EncodeConfig(str(tiny_cohort(tmp_path / "volumes", n=8, shape=(24, 24, 24)))), tmp_path / "latents")
+    encode(
+        EncodeConfig(str(tiny_cohort(tmp_path / "volumes", n=8, shape=(24, 24, 24)))),
+        tmp_path / "latents",
+    )
     latents = LatentDataset(LatentStore(tmp_path / "latents"), "train")
     x = torch.stack([latents[i].latent for i in range(4)] + [latents[0].latent])
     out = tiny_unet(torch.float32)(x, torch.full((5,), 0.7), torch.full((5,), 0.2))
@@ -41,8 +44,18 @@ def test_the_verbs_in_a_row(tmp_path, monkeypatch):
 def test_resume_without_words_takes_the_folders_configuration(store, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     out = "out=run"
-    words = ["network.channels=[16,32]", "network.attention=[false,true]", "network.head_channels=[0,16]"]
-    words += ["network.res_blocks=1", "network.norm_groups=4", "updates=2", "samples.n=1", "samples.calls=[1]"]
+    words = [
+        "network.channels=[16,32]",
+        "network.attention=[false,true]",
+        "network.head_channels=[0,16]",
+    ]
+    words += [
+        "network.res_blocks=1",
+        "network.norm_groups=4",
+        "updates=2",
+        "samples.n=1",
+        "samples.calls=[1]",
+    ]
     cli.run_verb("train", cli.VERBS["train"], [f"latents={store}", out, "device=cpu", *words])
     (tmp_path / "run" / "model" / "config.json").unlink()
     cli.run_verb("train", cli.VERBS["train"], [out], resume=True)

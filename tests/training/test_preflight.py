@@ -8,7 +8,13 @@ import torch
 from conftest import TINY, tiny_unet
 from neuromf.flow import MeanFlow, TimeSampler, jvp
 from neuromf.nets import DualTimeUNet
-from neuromf.training.preflight import SelfCheckError, check_derivative, memory_gb, warnings, with_random_weights
+from neuromf.training.preflight import (
+    SelfCheckError,
+    check_derivative,
+    memory_gb,
+    warnings,
+    with_random_weights,
+)
 from training.conftest import tiny_config
 
 SHAPE = (4, 8, 8, 8)
@@ -54,8 +60,14 @@ def test_memory_grows_with_batch_and_size(store):
 def test_warnings(store):
     config = tiny_config(store, updates=100_000, ema=(0.999,))
     assert warnings(config, SHAPE, 10) == []
-    assert "averages over 10000 updates" in warnings(replace(config, ema=(0.9999,), updates=1000), SHAPE, 10)[0]
-    assert "endpoint" in warnings(replace(config, times=TimeSampler(endpoint_fraction=0)), SHAPE, 10)[0]
+    assert (
+        "averages over 10000 updates"
+        in warnings(replace(config, ema=(0.9999,), updates=1000), SHAPE, 10)[0]
+    )
+    assert (
+        "endpoint"
+        in warnings(replace(config, times=TimeSampler(endpoint_fraction=0)), SHAPE, 10)[0]
+    )
     assert "du/dt explodes" in warnings(config, (4, 20, 24, 20), 10)[0]
     assert warnings(replace(config, scale=0.3), (4, 20, 24, 20), 10) == []
     assert "one subject" in warnings(config, SHAPE, 1)[0]

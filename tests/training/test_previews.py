@@ -23,7 +23,9 @@ def test_one_call_is_the_averaged_networks_own_output(tmp_path, store):
     with torch.no_grad():
         for p in module.network.parameters():
             p.mul_(0.5)  # the average stays
-    SampleLook(Meter(tmp_path, config), tmp_path, config, LatentStats.load(store), None).look(module)
+    SampleLook(Meter(tmp_path, config), tmp_path, config, LatentStats.load(store), None).look(
+        module
+    )
     drawn = load_file(tmp_path / "samples" / "update-00000007.safetensors")
     noise = torch.cat([noise_of(SIZE, i, config.seed) for i in range(2)])
     expected = module.average(noise, torch.ones(2), torch.zeros(2))
@@ -37,18 +39,25 @@ def test_one_call_is_the_averaged_networks_own_output(tmp_path, store):
 def test_rectified_flow_is_asked_for_its_velocity(tmp_path, store, monkeypatch):
     """Trained at r = t alone, it is sampled there."""
     config = tiny_config(store)
-    times, objective = replace(config.times, equal_fraction=1.0), replace(config.objective, jvp="none")
+    times, objective = (
+        replace(config.times, equal_fraction=1.0),
+        replace(config.objective, jvp="none"),
+    )
     config = replace(config, times=times, objective=objective)
     module = MeanFlowModule(tiny_unet(torch.float32), config)
     asked = []
     forward = type(module.network).without_head
-    monkeypatch.setattr(type(module.network), "without_head", lambda *a: asked.append(a[2:]) or forward(*a))
+    monkeypatch.setattr(
+        type(module.network), "without_head", lambda *a: asked.append(a[2:]) or forward(*a)
+    )
     draw(module, config, SIZE)
     assert len(asked) == 3
     assert all(torch.equal(t, r) for t, r in asked)
 
 
-def test_a_picture_that_cannot_be_decoded_loses_no_training(tmp_path, store, vae_folder, monkeypatch):
+def test_a_picture_that_cannot_be_decoded_loses_no_training(
+    tmp_path, store, vae_folder, monkeypatch
+):
     config = tiny_config(store)
     vae = load_vae(str(vae_folder))
 

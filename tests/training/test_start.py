@@ -23,7 +23,9 @@ def test_the_weights_are_the_models(store, model):
     config = tiny_config(store, start=str(model))
     chosen = start_model(config, STORE_VAE)
     network = first_network(config, STORE_VAE)
-    assert all(torch.equal(v, chosen.network.state_dict()[k]) for k, v in network.state_dict().items())
+    assert all(
+        torch.equal(v, chosen.network.state_dict()[k]) for k, v in network.state_dict().items()
+    )
     assert start_model(tiny_config(store), STORE_VAE) is None
     assert isinstance(first_network(tiny_config(store), STORE_VAE), DualTimeUNet)
 

@@ -34,7 +34,12 @@ def test_older_ones_are_deleted(tmp_path, store):
     config = tiny_config(store, updates=10, checkpoints=Checkpoints(every=2, keep=2))
     fit.run(config, tmp_path / "run")
     names = sorted(p.name for p in (tmp_path / "run" / "checkpoints").iterdir())
-    assert names == ["last.ckpt", "update-00000006.ckpt", "update-00000008.ckpt", "update-00000010.ckpt"]
+    assert names == [
+        "last.ckpt",
+        "update-00000006.ckpt",
+        "update-00000008.ckpt",
+        "update-00000010.ckpt",
+    ]
 
 
 def test_a_checkpoint_loads_as_weights_only(tmp_path, store):
@@ -100,11 +105,18 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
 
 def test_another_run_is_refused(store):
     config, own = tiny_config(store), origin(store)
-    state = {"vae": asdict(STORE_VAE), "config": recorded(config), "stats": asdict(own.stats), "latents": own.latents}
+    state = {
+        "vae": asdict(STORE_VAE),
+        "config": recorded(config),
+        "stats": asdict(own.stats),
+        "latents": own.latents,
+    }
     check_same_run(state, replace(config, loaders=2, launch="print", slurm=Slurm("gpu")), own)
     with pytest.raises(ValueError, match="give the latents that the run began with"):
         check_same_run(state, config, own._replace(vae=VAEIdentity("other", "b" * 64, 4, 4)))
-    with pytest.raises(ConfigError, match="the checkpoint was started with another configuration .*accumulate"):
+    with pytest.raises(
+        ConfigError, match="the checkpoint was started with another configuration .*accumulate"
+    ):
         check_same_run(state, replace(config, accumulate=2), own)
     with pytest.raises(ConfigError, match="'n': 3"):
         check_same_run(state, replace(config, samples=Samples(n=3)), own)
@@ -117,7 +129,8 @@ def test_other_latents_under_the_same_path_are_refused(tmp_path):
     shutil.rmtree(tmp_path / "latents")
     latent_store(tmp_path / "latents", n=30)
     with pytest.raises(
-        ValueError, match=r"on 18 latents of 18 people, .* other statistics now \(24 latents of 24 people"
+        ValueError,
+        match=r"on 18 latents of 18 people, .* other statistics now \(24 latents of 24 people",
     ):
         fit.run(replace(config, updates=2), tmp_path / "run", resume=True)
     stats = LatentStats.load(tmp_path / "latents")
@@ -132,7 +145,9 @@ def test_other_latents_under_the_same_path_are_refused(tmp_path):
 def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path, store, monkeypatch, where):
     config = tiny_config(store)
     module = module_of(config)
-    monkeypatch.setattr(module, "state", lambda: {"update": 3, "network": module.network.state_dict()})
+    monkeypatch.setattr(
+        module, "state", lambda: {"update": 3, "network": module.network.state_dict()}
+    )
     Saver(tmp_path, config, origin(store), Meter(tmp_path, config)).save(module)
     path = tmp_path / "checkpoints" / "last.ckpt"
     content = bytearray(path.read_bytes())

@@ -78,7 +78,9 @@ def test_learning_rate():
     assert [rate_factor(u, config) for u in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
     assert rate_factor(60, config) == pytest.approx((1 + 0.01) / 2)
     assert rate_factor(109, config) == pytest.approx(0.01, abs=1e-3)
-    assert rate_factor(3, TrainVAEConfig(updates=4, warmup=10)) == pytest.approx(0.4)  # a run shorter than its warm-up
+    assert rate_factor(3, TrainVAEConfig(updates=4, warmup=10)) == pytest.approx(
+        0.4
+    )  # a run shorter than its warm-up
 
 
 def test_patches_depend_on_seed_and_number_alone(config, cohort):
@@ -95,7 +97,11 @@ def test_patches_depend_on_seed_and_number_alone(config, cohort):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"patch": 18}, "multiple of 4"), ({"updates": 0}, "updates is 0"), ({"lr": 0.0}, "lr above 0")],
+    [
+        ({"patch": 18}, "multiple of 4"),
+        ({"updates": 0}, "updates is 0"),
+        ({"lr": 0.0}, "lr above 0"),
+    ],
 )
 def test_settings_are_checked(change, message):
     with pytest.raises(ValueError, match=message):
@@ -103,7 +109,10 @@ def test_settings_are_checked(change, message):
 
 
 def test_bad_input(config, tmp_path):
-    with pytest.raises(ValueError, match="patch is 32, the volumes measure 24 voxels along an axis: at most patch=24"):
+    with pytest.raises(
+        ValueError,
+        match="patch is 32, the volumes measure 24 voxels along an axis: at most patch=24",
+    ):
         run(replace(config, patch=32), tmp_path / "out")
     with pytest.raises(ValueError, match="volumes= is empty"):
         run(replace(config, volumes=""), tmp_path / "out")

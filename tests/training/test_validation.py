@@ -29,7 +29,9 @@ def scripted(monkeypatch, values):
 
 def test_best_is_kept_and_a_tired_run_ends(tmp_path, store, monkeypatch):
     scripted(monkeypatch, [3.0, 1.0, 2.0, 2.5, 0.1])
-    config = tiny_config(store, updates=10, evaluation=Evaluation(every=2, n=4, projections=8, patience=2))
+    config = tiny_config(
+        store, updates=10, evaluation=Evaluation(every=2, n=4, projections=8, patience=2)
+    )
     fit.run(config, tmp_path / "run")
     folder = tmp_path / "run" / "checkpoints"
     assert read_checkpoint(folder / "best.ckpt")["update"] == 4
@@ -41,8 +43,12 @@ def test_best_is_kept_and_a_tired_run_ends(tmp_path, store, monkeypatch):
 
 def test_training_brings_samples_closer_to_held_out_latents(tmp_path, store):
     """P4-T1 to T3 in small: it starts, raw loss and distance fall, nothing is NaN."""
-    config = tiny_config(store, updates=100, batch=4, objective=MeanFlow(jvp="two-stream", weight_power=0.5))
-    config = replace(config, optimiser=replace(config.optimiser, lr=3e-3), evaluation=Evaluation(20, 16, 64))
+    config = tiny_config(
+        store, updates=100, batch=4, objective=MeanFlow(jvp="two-stream", weight_power=0.5)
+    )
+    config = replace(
+        config, optimiser=replace(config.optimiser, lr=3e-3), evaluation=Evaluation(20, 16, 64)
+    )
     fit.run(config, tmp_path / "run")
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
     raw = [row["raw"] for row in state["meter"]["rows"]]
@@ -58,7 +64,9 @@ def test_held_out_loss_does_not_depend_on_chance(tmp_path, store):
     config = tiny_config(store, updates=2, evaluation=Evaluation(every=1, n=4, projections=8))
     fit.run(config, tmp_path / "a")
     fit.run(config, tmp_path / "b")
-    looks = [read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["meter"]["looks"] for n in "ab"]
+    looks = [
+        read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["meter"]["looks"] for n in "ab"
+    ]
     assert looks[0] == looks[1]
     assert looks[0][0]["raw"] != pytest.approx(looks[0][1]["raw"])
     assert torch.tensor(looks[0][0]["swd"]) > 0

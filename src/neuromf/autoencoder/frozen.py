@@ -16,7 +16,9 @@ from neuromf.runtime.device import Precision, autocast, check_precision
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """A frozen VAE: volumes (B, 1, D, H, W) in [0, 1] to latents (B, channels, D/factor, ...) and back."""
+    """A frozen VAE: volumes (B, 1, D, H, W) in [0, 1] to latents (B, channels, D/factor,
+    ...) and back.
+    """
 
     name: str
     channels: int
@@ -39,8 +41,9 @@ class Autoencoder(Protocol):
 class FrozenVAE:
     """An Autoencoder around a network with `encode(x) -> (mean, sigma)` and `decode(z)`.
 
-    The network is put into evaluation mode and its parameters are frozen. Results are float32 on the network's device,
-    whatever precision is computed in. Raises ValueError for shapes that the factor does not divide, or other channels.
+    The network is put into evaluation mode and its parameters are frozen. Results are float32 on
+    the network's device, whatever precision is computed in. Raises ValueError for shapes that the
+    factor does not divide, or other channels.
     """
 
     def __init__(
@@ -55,7 +58,8 @@ class FrozenVAE:
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.name, self.channels, self.factor = name, channels, factor
-        self.decode_bytes = decode_bytes  # peak memory of decoding, per voxel of the latent, in float32
+        # peak memory of decoding, per voxel of the latent, in float32
+        self.decode_bytes = decode_bytes
         self.precision = check_precision(precision)
         self.device = torch.device(device)
 
@@ -75,9 +79,8 @@ class FrozenVAE:
         sizes = tuple(x.shape[2:])
         if x.ndim != 5 or x.shape[1] != 1 or any(n % self.factor or n == 0 for n in sizes):
             raise ValueError(
-                f"volumes have shape {tuple(x.shape)}: (B, 1, D, H, W) with D, H, W divisible by {self.factor} is "
-                f"needed; "
-                "`prepare` crops and pads to such a size"
+                f"volumes have shape {tuple(x.shape)}: (B, 1, D, H, W) with D, H, W divisible by "
+                f"{self.factor} is needed; `prepare` crops and pads to such a size"
             )
         with self._autocast():
             mean, sigma = self.network.encode(x.to(self.device))  # type: ignore[operator]
@@ -85,13 +88,14 @@ class FrozenVAE:
 
     @torch.no_grad()
     def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
-        """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles blended over their overlaps."""
+        """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles
+        blended over their overlaps.
+        """
         _refuse_type(z, "latents")
         if z.ndim != 5 or z.shape[1] != self.channels:
             raise ValueError(
-                f"latents have shape {tuple(z.shape)}, {self.name} takes (B, {self.channels}, D, H, W): were they "
-                f"encoded "
-                "with another VAE?"
+                f"latents have shape {tuple(z.shape)}, {self.name} takes (B, {self.channels}, D, "
+                "H, W): were they encoded with another VAE?"
             )
         z = z.to(self.device)
         bytes_each = self.decode_bytes * (0.5 if self.precision == "bfloat16" else 1.0)
@@ -108,9 +112,14 @@ class FrozenVAE:
 
 def _refuse_type(values: object, what: str) -> None:
     if not isinstance(values, Tensor) or not values.is_floating_point():
-        kind = f"a tensor of {values.dtype}" if isinstance(values, Tensor) else f"a {type(values).__name__}"
+        kind = (
+            f"a tensor of {values.dtype}"
+            if isinstance(values, Tensor)
+            else f"a {type(values).__name__}"
+        )
         raise ValueError(
-            f"{what} are {kind}: a tensor of floating-point numbers is needed, torch.from_numpy(x).float()"
+            f"{what} are {kind}: a tensor of floating-point numbers is needed, "
+            "torch.from_numpy(x).float()"
         )
 
 
@@ -129,13 +138,16 @@ class VAEIdentity:
 
 
 def same_vae(vae: FrozenVAE, wanted: VAEIdentity, who: str, advice: str) -> None:
-    """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint (imported latents) fits any."""
+    """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint
+    (imported latents) fits any.
+    """
     if (vae.channels, vae.factor) != (wanted.channels, wanted.factor):
         raise ValueError(
-            f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} {wanted.name} with "
-            f"{wanted.channels} and {wanted.factor}: {advice}"
+            f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} "
+            f"{wanted.name} with {wanted.channels} and {wanted.factor}: {advice}"
         )
     if wanted.sha256 and vae.sha256 != wanted.sha256:
         raise ValueError(
-            f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} {wanted.sha256[:16]}: {advice}"
+            f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} "
+            f"{wanted.sha256[:16]}: {advice}"
         )

@@ -13,13 +13,19 @@ from neuromf.runtime.device import Precision
 from neuromf.runtime.folders import local_path
 
 
-def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
-    """Return `small` (ships with the package), `maisi` or `maisi-v2` (fetched before, see `neuromf weights`), or
-    the VAE
-    in a folder that `train-vae` wrote, or in a MAISI checkpoint file.
+def load_vae(
+    name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> FrozenVAE:
+    """Return `small` (ships with the package), `maisi` or `maisi-v2` (fetched before, see `neuromf
+    weights`), or the VAE in a folder that `train-vae` wrote, or in a MAISI checkpoint file.
     """
-    if name in {"small", "small-vae"}:  # its key here, and the name that stores and models know it by
-        return load_small(Path(str(resources.files("neuromf") / "weights" / "small-vae")), device, precision)
+    if name in {
+        "small",
+        "small-vae",
+    }:  # its key here, and the name that stores and models know it by
+        return load_small(
+            Path(str(resources.files("neuromf") / "weights" / "small-vae")), device, precision
+        )
     if name in {"maisi", "maisi-v1", "maisi-v2", "maisi-random"}:
         from neuromf.autoencoder.maisi import load_maisi
 
@@ -32,7 +38,6 @@ def load_vae(name: str, device: torch.device | str = "cpu", precision: Precision
 
         return maisi_from_file(path, device, precision)
     raise ValueError(
-        f"vae={name}: small, maisi, maisi-v2, maisi-random (untrained, for measuring), a folder that `neuromf "
-        f"train-vae` "
-        "wrote, or a MAISI checkpoint"
+        f"vae={name}: small, maisi, maisi-v2, maisi-random (untrained, for measuring), a folder "
+        "that `neuromf train-vae` wrote, or a MAISI checkpoint"
     )

@@ -1,4 +1,6 @@
-"""NVIDIA's MAISI VAE (MONAI's AutoencoderKlMaisi): 20.9 M parameters, factor 4, the default for full size."""
+"""NVIDIA's MAISI VAE (MONAI's AutoencoderKlMaisi): 20.9 M parameters, factor
+4, the default for full size.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,16 @@ from neuromf.pretrained.statedict import load_strict, loaded, read_state
 from neuromf.runtime.device import Precision
 
 ENTRIES, PARAMETERS = 130, 20_944_897
-MAISI_BYTES = 130_000.0  # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
+# peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
+MAISI_BYTES = 130_000.0
 
 
 class MaisiNetwork(nn.Module):
-    """The published architecture, with `encode` giving the posterior's mean and standard deviation, nothing drawn.
+    """The published architecture, with `encode` giving the posterior's mean and
+    standard deviation, nothing drawn.
 
-    MONAI's own `encode_stage_2_inputs` samples. Norms compute in float32: their float16 option fails on a CPU.
+    MONAI's own `encode_stage_2_inputs` samples. Norms compute in float32: their
+    float16 option fails on a CPU.
     """
 
     def __init__(self) -> None:
@@ -63,8 +68,11 @@ def check_maisi(state: Mapping[str, Tensor], what: str) -> None:
     loaded(lambda: MaisiNetwork().vae, state, what)
 
 
-def maisi_from_file(path: Path, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
-    """Return the MAISI VAE with the weights in a file, in any of the shapes that it is handed around in.
+def maisi_from_file(
+    path: Path, device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> FrozenVAE:
+    """Return the MAISI VAE with the weights in a file, in any of the shapes
+    that it is handed around in.
 
     Raises WeightsError naming the first keys that differ.
     """
@@ -74,8 +82,11 @@ def maisi_from_file(path: Path, device: torch.device | str = "cpu", precision: P
     return FrozenVAE(network, "maisi", 4, 4, MAISI_BYTES, precision, device)
 
 
-def load_maisi(name: str, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
-    """Return `maisi` (= maisi-v1) or `maisi-v2` from the cache of weights, or `maisi-random`, untrained, for measuring.
+def load_maisi(
+    name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> FrozenVAE:
+    """Return `maisi` (= maisi-v1) or `maisi-v2` from the cache of weights, or `maisi-random`,
+    untrained, for measuring.
 
     Raises FileNotFoundError with the command that fetches the weights.
     """
@@ -84,6 +95,8 @@ def load_maisi(name: str, device: torch.device | str = "cpu", precision: Precisi
             torch.manual_seed(0)
             network = MaisiNetwork()
         return FrozenVAE(network, name, 4, 4, MAISI_BYTES, precision, device)
-    vae = maisi_from_file(cached_weights("maisi-v1" if name == "maisi" else name), device, precision)
+    vae = maisi_from_file(
+        cached_weights("maisi-v1" if name == "maisi" else name), device, precision
+    )
     vae.name = "maisi-v1" if name == "maisi" else name
     return vae

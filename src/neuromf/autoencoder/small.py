@@ -38,8 +38,9 @@ class SmallVAEConfig:
 class SmallVAE(nn.Module):
     """Volumes (B, 1, D, H, W) in [0, 1] to latents (B, 4, D/4, H/4, W/4) and back.
 
-    Normalisation is over the channels of each voxel, never over space, so that a patch, a tile and a whole volume see
-    the same network: training on patches and decoding in tiles change nothing but borders.
+    Normalisation is over the channels of each voxel, never over space, so that a patch,
+    a tile and a whole volume see the same network: training on patches and decoding in
+    tiles change nothing but borders.
     """
 
     def __init__(self, config: SmallVAEConfig = SmallVAEConfig()) -> None:
@@ -96,12 +97,19 @@ class ChannelNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """x plus two convolutions of it; the second starts at 0, so that the block starts as the identity."""
+    """x plus two convolutions of it; the second starts at 0, so that the
+    block starts as the identity.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            ChannelNorm(width), nn.SiLU(), conv(width, width), ChannelNorm(width), nn.SiLU(), conv(width, width)
+            ChannelNorm(width),
+            nn.SiLU(),
+            conv(width, width),
+            ChannelNorm(width),
+            nn.SiLU(),
+            conv(width, width),
         )
         nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
 
@@ -112,7 +120,9 @@ class Residual(nn.Module):
 
 
 class Gather(nn.Module):
-    """(B, C, D, H, W) to (B, 8 C, D/2, H/2, W/2): each block of 2 x 2 x 2 voxels becomes channels."""
+    """(B, C, D, H, W) to (B, 8 C, D/2, H/2, W/2): each block of 2 x 2
+    x 2 voxels becomes channels.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the gathered tensor."""
@@ -132,7 +142,9 @@ class Scatter(nn.Module):
 
 
 def channels_last(network: nn.Module) -> None:
-    """Lay out a network's weights so that convolutions run with channels last: four times as fast on a CPU."""
+    """Lay out a network's weights so that convolutions run with channels last:
+    four times as fast on a CPU.
+    """
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
 
@@ -142,7 +154,9 @@ def conv(inputs: int, outputs: int) -> nn.Conv3d:
 
 
 def gradient_l1(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean absolute difference of the finite differences of two volumes (B, 1, D, H, W), over three axes."""
+    """Return the mean absolute difference of the finite differences of two volumes (B,
+    1, D, H, W), over three axes.
+    """
     total = a.new_zeros(())
     for axis in (2, 3, 4):
         total = total + F.l1_loss(a.diff(dim=axis), b.diff(dim=axis))
@@ -163,7 +177,8 @@ WEIGHTS = "model.safetensors"
 KIND = "small-vae"
 
 
-SMALL_BYTES = 14_000.0  # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
+# peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
+SMALL_BYTES = 14_000.0
 
 
 @dataclass(frozen=True)
@@ -178,24 +193,34 @@ class SmallVAEFile:
 
     def __post_init__(self) -> None:
         if self.kind != KIND or self.factor != 4:
-            raise ValueError(f"kind is {self.kind!r}, factor {self.factor}: {KIND!r} and 4 are needed")
+            raise ValueError(
+                f"kind is {self.kind!r}, factor {self.factor}: {KIND!r} and 4 are needed"
+            )
 
 
-def load_small(folder: Path, device: torch.device | str = "cpu", precision: Precision = "float32") -> FrozenVAE:
+def load_small(
+    folder: Path, device: torch.device | str = "cpu", precision: Precision = "float32"
+) -> FrozenVAE:
     """Return the small VAE in a folder with config.json and model.safetensors."""
     config = read_record(folder / CONFIG, SmallVAEFile, "copy the folder again")
-    network = loaded(lambda: SmallVAE(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    network = loaded(
+        lambda: SmallVAE(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS)
+    )
     channels_last(network)
-    vae = FrozenVAE(network, config.name, config.network.channels, 4, SMALL_BYTES, precision, device)
+    vae = FrozenVAE(
+        network, config.name, config.network.channels, 4, SMALL_BYTES, precision, device
+    )
     if config.sha256 not in {"", vae.sha256}:
         raise WeightsError(
-            f"{folder / WEIGHTS} has the fingerprint {vae.sha256[:16]}, {CONFIG} says {config.sha256[:16]}: "
-            "the file was damaged, or is of another VAE"
+            f"{folder / WEIGHTS} has the fingerprint {vae.sha256[:16]}, {CONFIG} says "
+            f"{config.sha256[:16]}: the file was damaged, or is of another VAE"
         )
     return vae
 
 
-def save_small(folder: Path, network: SmallVAE, config: SmallVAEConfig, name: str, half: bool = True) -> None:
+def save_small(
+    folder: Path, network: SmallVAE, config: SmallVAEConfig, name: str, half: bool = True
+) -> None:
     """Write a small VAE as model.safetensors (float16 unless `half` is false) and config.json."""
     dtype = torch.float16 if half else torch.float32
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}

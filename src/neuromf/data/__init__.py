@@ -1,1 +1,3 @@
-"""Scans to prepared volumes to latents: NIfTI files, preprocessing, phantoms, splits and the latent store."""
+"""Scans to prepared volumes to latents: NIfTI files, preprocessing, phantoms,
+splits and the latent store.
+"""

@@ -1,4 +1,6 @@
-"""A folder of prepared volumes: one NIfTI and one JSON a scan, manifest.csv, split.json, contact sheets."""
+"""A folder of prepared volumes: one NIfTI and one JSON a scan, manifest.csv, split.json,
+contact sheets.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ from neuromf.runtime.run import write_json
 from neuromf.runtime.tables import write_table
 
 log = logging.getLogger("neuromf")
-COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")  # of prepare and phantom
+# of prepare and phantom
+COHORT_FILES = ("*.nii.gz", "*.json", "manifest.csv", "rejected.csv", "contact*.png")
 AGAIN = "prepare the folder again with --resume"
 MANIFEST = (  # the columns of manifest.csv
     *("name", "subject", "session", "dataset", "group", "age", "sex", "path"),
@@ -68,7 +71,9 @@ class Entry:
         return str(self.record.get("parent") or self.record["subject"])
 
     def sidecar(self) -> dict[str, Any]:
-        """Return the volume's own record, every step of its preparation. Raises ValueError where it is not readable."""
+        """Return the volume's own record, every step of its preparation. Raises
+        ValueError where it is not readable.
+        """
         path = self.path.with_name(f"{self.name}.json")
         try:
             return read_json_object(path, AGAIN)
@@ -76,8 +81,12 @@ class Entry:
             raise ValueError(f"{path} is not readable ({error}): {AGAIN}") from None
 
     def place(self) -> Place:
-        """Return where the volume lies. Raises RecordError where its sidecar is not what `prepare` writes."""
-        return as_record(self.sidecar(), Place, str(self.path.with_name(f"{self.name}.json")), AGAIN)
+        """Return where the volume lies. Raises RecordError where its sidecar
+        is not what `prepare` writes.
+        """
+        return as_record(
+            self.sidecar(), Place, str(self.path.with_name(f"{self.name}.json")), AGAIN
+        )
 
     def read(self) -> Volume:
         """Return the volume, [0, 1]."""
@@ -93,7 +102,9 @@ class _Dealt:
     test: tuple[str, ...] = ()
 
 
-def save_entry(folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]) -> dict[str, Any]:
+def save_entry(
+    folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write a prepared volume and then its record, which marks it as done; return the record."""
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
@@ -113,21 +124,31 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
     except (OSError, ValueError):
         return None
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
-    if not all(isinstance(record.get(key), kind) for key, kind in needed.items()) or record["name"] != name:
+    if (
+        not all(isinstance(record.get(key), kind) for key, kind in needed.items())
+        or record["name"] != name
+    ):
         return None
     return record if path.is_file() and record["sha256"] == volume_sha256(path) else None
 
 
-def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig) -> dict[str, Split]:
-    """Write manifest.csv, split.json and the contact sheets of the volumes in `records`; return each subject's split.
+def finish_cohort(
+    folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig
+) -> dict[str, Split]:
+    """Write manifest.csv, split.json and the contact sheets of the volumes in `records`;
+    return each subject's split.
 
-    A volume with a `parent` (a deformed copy) goes where its parent goes, and everyone stays where an earlier
-    split.json has them: a cohort that grows moves nobody.
+    A volume with a `parent` (a deformed copy) goes where its parent goes, and everyone stays where
+    an earlier split.json has them: a cohort that grows moves nobody.
     """
     records = sorted(records, key=lambda r: str(r["name"]))
     families = {_family(r): f"{r['dataset']}/{r['group']}" for r in records}
     earlier = earlier_split(folder)
-    given = {_family(r): earlier[person(r["subject"])] for r in records if person(r["subject"]) in earlier}
+    given = {
+        _family(r): earlier[person(r["subject"])]
+        for r in records
+        if person(r["subject"]) in earlier
+    }
     given |= {_family(r): r["split"] for r in records if r.get("split")}
     by_family = split_subjects(families, split, given)
     splits = {str(r["subject"]): by_family[_family(r)] for r in records}
@@ -139,10 +160,15 @@ def finish_cohort(folder: Path, records: Sequence[Mapping[str, Any]], split: Spl
         for r in records
     ]
     write_table(folder / "manifest.csv", rows)
-    write_json(folder / "split.json", {name: sorted(s for s, at in splits.items() if at == name) for name in SPLITS})
+    write_json(
+        folder / "split.json",
+        {name: sorted(s for s, at in splits.items() if at == name) for name in SPLITS},
+    )
     labels = [f"{r['name']} ({splits[str(r['subject'])]})" for r in records]
     with ThreadPoolExecutor(4) as pool:
-        contact_sheets(folder, pool.map(lambda r: picture(folder / f"{r['name']}.nii.gz"), records), labels)
+        contact_sheets(
+            folder, pool.map(lambda r: picture(folder / f"{r['name']}.nii.gz"), records), labels
+        )
     return splits
 
 
@@ -164,10 +190,14 @@ def earlier_split(folder: Path) -> dict[str, Split]:
 
 
 def read_cohort(folder: Path) -> list[Entry]:
-    """Return what `prepare` or `phantom` wrote into a folder. Raises FileNotFoundError for any other folder."""
+    """Return what `prepare` or `phantom` wrote into a folder. Raises FileNotFoundError for
+    any other folder.
+    """
     manifest = folder / "manifest.csv"
     if not manifest.is_file():
-        raise FileNotFoundError(f"{folder} holds no manifest.csv: give a folder that `neuromf prepare` wrote")
+        raise FileNotFoundError(
+            f"{folder} holds no manifest.csv: give a folder that `neuromf prepare` wrote"
+        )
     columns, rows = read_table(manifest)
     missing = [column for column in MANIFEST if column not in columns]
     if missing:
@@ -183,26 +213,32 @@ def read_cohort(folder: Path) -> list[Entry]:
 
 
 def read_cohorts(volumes: Any) -> list[list[Entry]]:
-    """Return the entries of each folder in `volumes`, a path or a list of paths; a folder may be named twice.
+    """Return the entries of each folder in `volumes`, a path or a list of paths;
+    a folder may be named twice.
 
     Raises ValueError where there is none, a name that two folders share, or a person in two splits.
     """
     given = volumes if isinstance(volumes, list | tuple) else [volumes]
     folders = [local_path(str(v)) for v in given if v]
     if not folders:
-        raise ValueError("volumes= is empty: a folder that `neuromf prepare` or `phantom` wrote, or a list of them")
+        raise ValueError(
+            "volumes= is empty: a folder that `neuromf "
+            "prepare` or `phantom` wrote, or a list of them"
+        )
     cohorts = {folder: read_cohort(folder) for folder in dict.fromkeys(folders)}
     names: dict[str, Path] = {}
     people: dict[str, Entry] = {}
     for entry in (e for cohort in cohorts.values() for e in cohort):
         if entry.name in names:
-            raise ValueError(f"{entry.name} is both {names[entry.name]} and {entry.path}: rename one in its manifest")
+            raise ValueError(
+                f"{entry.name} is both {names[entry.name]} and "
+                f"{entry.path}: rename one in its manifest"
+            )
         names[entry.name] = entry.path
         first = people.setdefault(person(entry.person), entry)
         if first.split != entry.split:
             raise ValueError(
-                f"{entry.person} is in {first.split} ({first.path}) and in {entry.split} ({entry.path}): make the "
-                f"copies "
-                "again, or split the folders as one cohort"
+                f"{entry.person} is in {first.split} ({first.path}) and in {entry.split} "
+                f"({entry.path}): make the copies again, or split the folders as one cohort"
             )
     return [cohorts[folder] for folder in folders]

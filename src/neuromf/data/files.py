@@ -36,7 +36,8 @@ def volumes_below(folder: Path) -> list[Path]:
 def volumes_matching(pattern: str) -> list[Path]:
     """Return the volumes that a pattern matches, without those in folders that a run wrote.
 
-    Only folders from the pattern's first * on count: a run in a folder above says nothing of the scans below it.
+    Only folders from the pattern's first * on count: a run in a folder above says
+    nothing of the scans below it.
     """
     plain = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if is_volume(p)]
@@ -52,7 +53,9 @@ def volumes_matching(pattern: str) -> list[Path]:
     for folder, count in ours.items():
         _say_left_out(count, str(folder))
     if found and not scans:
-        raise FileNotFoundError(f"{pattern}: was written by neuromf; give the scans that it was made from")
+        raise FileNotFoundError(
+            f"{pattern}: was written by neuromf; give the scans that it was made from"
+        )
     return scans
 
 
@@ -78,7 +81,9 @@ def convert_dicom(path: Path) -> str:
 
 
 def is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM, by its name or by the four letters that follow its preamble."""
+    """Return whether a file is DICOM, by its name or by the four
+    letters that follow its preamble.
+    """
     if not path.is_file():
         return False
     if path.suffix.lower() in {".dcm", ".dicom", ".ima"}:

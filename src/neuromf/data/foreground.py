@@ -12,7 +12,8 @@ from neuromf.data.volume import Volume
 
 COARSE_MM = 2.0
 CONSTANT = 0.25  # a value held by a larger share of the voxels is a background that was set
-BRAIN_ML = (400.0, 2300.0)  # a filled mask of this size over a set background is a stripped brain, a larger one a head
+# a filled mask of this size over a set background is a stripped brain, a larger one a head
+BRAIN_ML = (400.0, 2300.0)
 
 Mask = NDArray[np.bool_]
 
@@ -22,11 +23,15 @@ class Foreground(NamedTuple):
 
     mask: Mask  # (D, H, W), one piece without holes
     stripped: bool  # a brain on a constant background, rather than a head in air
-    present: Mask  # every voxel of another value than the constant background; all where there is none
+    present: (
+        Mask  # every voxel of another value than the constant background; all where there is none
+    )
 
 
 def foreground(volume: Volume) -> Foreground:
-    """Return the largest connected piece above a constant background, or above Otsu's threshold, its holes filled."""
+    """Return the largest connected piece above a constant background, or above Otsu's
+    threshold, its holes filled.
+    """
     strides = [
         max(1, int(COARSE_MM / s)) for s in volume.spacing
     ]  # shape is seen well enough at 2 mm, and 8 times as fast
@@ -56,7 +61,9 @@ def otsu(values: NDArray[np.float32], bins: int = 256) -> float:
 
 
 def largest_piece(mask: Mask) -> Mask:
-    """Return the largest 6-connected piece of a mask, bridges of one voxel cut, its holes filled."""
+    """Return the largest 6-connected piece of a mask, bridges of one
+    voxel cut, its holes filled.
+    """
     core, pieces = ndimage.label(ndimage.binary_erosion(mask))
     if pieces == 0:
         return ndimage.binary_fill_holes(mask)
@@ -67,11 +74,13 @@ def largest_piece(mask: Mask) -> Mask:
 
 
 def bounds(mask: Mask, tail: float = 1e-4) -> NDArray[np.float64]:
-    """Return the first and last index (2, 3) of a mask along each axis, leaving out a share `tail` of it at each
-    end.
+    """Return the first and last index (2, 3) of a mask along each axis, leaving out a
+    share `tail` of it at each end.
     """
     ends = []
     for axis in range(3):
         share = np.cumsum(mask.sum(axis=tuple(a for a in range(3) if a != axis)))
-        ends.append(np.searchsorted(share, [tail * share[-1], (1 - tail) * share[-1]], side="right"))
+        ends.append(
+            np.searchsorted(share, [tail * share[-1], (1 - tail) * share[-1]], side="right")
+        )
     return np.clip(np.array(ends, dtype=np.float64).T, 0, np.array(mask.shape) - 1.0)

@@ -11,7 +11,8 @@ from scipy import ndimage
 
 from neuromf.data.volume import Volume, VolumeError
 
-GREY, WHITE = 0.45, 0.75  # what the two become: of 32 real scans, at most 1.6 % of a brain are clipped
+# what the two become: of 32 real scans, at most 1.6 % of a brain are clipped
+GREY, WHITE = (0.45, 0.75)
 LOOKED_AT_MM = 2.0
 LEVELS = 100  # of the histogram that classes are found in
 TOP = 98.0  # percentile of the brain where that ends: vessels lie above
@@ -28,16 +29,18 @@ class Tissue(NamedTuple):
 def tissue_levels(volume: Volume) -> Tissue:
     """Return the intensities of grey and white matter in a stripped T1w volume (0 is background).
 
-    The brain's histogram is split in three classes (Otsu's criterion): fluid, grey, white. Medians of classes bear bias
-    fields and vessels better than peaks do. Raises VolumeError where the brightest class does not lie deepest, as white
-    matter does in T1w alone.
+    The brain's histogram is split in three classes (Otsu's criterion): fluid, grey, white. Medians
+    of classes bear bias fields and vessels better than peaks do. Raises VolumeError where the
+    brightest class does not lie deepest, as white matter does in T1w alone.
     """
     steps = [max(1, int(LOOKED_AT_MM / s + 1e-6)) for s in volume.spacing]
     voxels = volume.voxels[:: steps[0], :: steps[1], :: steps[2]]
     depth = ndimage.distance_transform_edt(voxels > 0)
     inner = depth > 1  # the rim holds partial volumes
     if inner.sum() < 1000:
-        raise VolumeError("too little of a brain to find its tissues: preprocessing.intensity=percentile takes it")
+        raise VolumeError(
+            "too little of a brain to find its tissues: preprocessing.intensity=percentile takes it"
+        )
     values, deep = voxels[inner], depth[inner]
     low, high = three_classes(values)
     grey, white = (values > low) & (values <= high), values > high
@@ -50,22 +53,31 @@ def tissue_levels(volume: Volume) -> Tissue:
 
 
 def three_classes(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the two thresholds between three classes of positive values that differ most (Otsu 1979)."""
+    """Return the two thresholds between three classes of positive values
+    that differ most (Otsu 1979).
+    """
     counts, edges = np.histogram(values, LEVELS, (0.0, float(np.percentile(values, TOP))))
     centres = (edges[1:] + edges[:-1]) / 2
     number = np.concatenate([[0.0], np.cumsum(counts)])
     total = np.concatenate([[0.0], np.cumsum(counts * centres)])
     with np.errstate(invalid="ignore", divide="ignore"):  # empty classes add nothing
-        between = np.nan_to_num((total[None] - total[:, None]) ** 2 / (number[None] - number[:, None]))
-    score = between[0, :, None] + between + between[None, :, LEVELS]  # (first threshold, second threshold)
+        between = np.nan_to_num(
+            (total[None] - total[:, None]) ** 2 / (number[None] - number[:, None])
+        )
+    # (first threshold, second threshold)
+    score = between[0, :, None] + between + between[None, :, LEVELS]
     first, second = np.unravel_index(np.triu(score, 1).argmax(), score.shape)
     return float(edges[first]), float(edges[second])
 
 
 def data_set_medians(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return, for each data set, the median over its volumes of the median intensity in the brain."""
+    """Return, for each data set, the median over its volumes of the
+    median intensity in the brain.
+    """
     medians: dict[str, list[float]] = {}
     for record in records:
         if "median" in record["intensity"]:  # versions before this one did not write it
-            medians.setdefault(str(record["dataset"]) or "unnamed", []).append(float(record["intensity"]["median"]))
+            medians.setdefault(str(record["dataset"]) or "unnamed", []).append(
+                float(record["intensity"]["median"])
+            )
     return {name: float(np.median(values)) for name, values in sorted(medians.items())}

@@ -12,7 +12,8 @@ from neuromf.data.volume import Volume, Voxels
 
 TAIL = 1e-3  # of the voxels at each end: what lies between is the usual range
 FILL = 1e-3  # a value held by a larger share of the voxels was set, and is not one voxel's fault
-FILL_GAP = 2.0  # usual ranges between a fill and all other values; a black background is much nearer
+# usual ranges between a fill and all other values; a black background is much nearer
+FILL_GAP = 2.0
 BELOW = 0.4  # usual ranges that good values may lie below it (in 51 real scans: 0.16) ...
 ABOVE = 5.0  # ... and above it (2.95: vessels)
 BRAIN_BELOW = 4.0  # ranges of the brain below it where black is at the latest (0.55 in real scans)
@@ -26,7 +27,8 @@ class Outliers:
     above: int = 0
     first_below: tuple[int, ...] = ()  # the file's indices
     first_above: tuple[int, ...] = ()
-    filled: tuple[bool, bool] = (False, False)  # so many that they are a background, below and above
+    # so many that they are a background, below and above
+    filled: tuple[bool, bool] = (False, False)
     smallest: float = 0.0  # of all other values: what a background becomes
 
     def record(self) -> dict[str, int]:
@@ -40,13 +42,19 @@ class Outliers:
             (self.below, "below", self.first_below, self.filled[0]),
             (self.above, "above", self.first_above, self.filled[1]),
         ):
-            what = f"taken for background, set to {self.smallest:g}" if filled else "set to their neighbours' median"
+            what = (
+                f"taken for background, set to {self.smallest:g}"
+                if filled
+                else "set to their neighbours' median"
+            )
             if count:
                 lines.append(f"{count} voxels far {where} all others, the first at {first}: {what}")
         return lines
 
 
-def without_outliers(volume: Volume, values: Voxels, counts: NDArray[np.int_]) -> tuple[Volume, Outliers]:
+def without_outliers(
+    volume: Volume, values: Voxels, counts: NDArray[np.int_]
+) -> tuple[Volume, Outliers]:
     """Return the volume with voxels far from all others mended, and what was found.
 
     A few become the median of their neighbours, many (a fill outside the field of view) the

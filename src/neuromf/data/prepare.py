@@ -1,5 +1,5 @@
-"""`neuromf prepare`: a cohort of scans to prepared volumes, in processes, resumable, bad scans listed with the
-reason.
+"""`neuromf prepare`: a cohort of scans to prepared volumes, in processes, resumable, bad
+scans listed with the reason.
 """
 
 from __future__ import annotations
@@ -45,11 +45,19 @@ class PrepareConfig:
 
     def __post_init__(self) -> None:
         codes = self.assume_orientation.upper()
-        if codes and sorted({"L": "R", "P": "A", "I": "S"}.get(c, c) for c in codes) != ["A", "R", "S"]:
-            raise ValueError(f"assume_orientation is {self.assume_orientation!r}: three axis codes such as RAS or LPI")
+        if codes and sorted({"L": "R", "P": "A", "I": "S"}.get(c, c) for c in codes) != [
+            "A",
+            "R",
+            "S",
+        ]:
+            raise ValueError(
+                f"assume_orientation is {self.assume_orientation!r}: "
+                "three axis codes such as RAS or LPI"
+            )
         if self.preprocessing.intensity != "percentile" and self.contrast.lower() not in T1:
             raise ValueError(
-                f"contrast is {self.contrast}, preprocessing.intensity={self.preprocessing.intensity}: white matter is "
+                f"contrast is {self.contrast}, "
+                f"preprocessing.intensity={self.preprocessing.intensity}: white matter is "
                 "brightest in T1w alone: preprocessing.intensity=percentile takes others"
             )
         if self.workers < 0:
@@ -60,7 +68,10 @@ class PrepareConfig:
         given = self.input if isinstance(self.input, list | tuple) else [self.input]
         sources = [str(s) for s in given if s not in ("", None)]
         if not sources:
-            raise ValueError("input= is empty: a file, folder, glob, CSV/TSV manifest or BIDS tree, or a list of them")
+            raise ValueError(
+                "input= is empty: a file, folder, glob, CSV/TSV "
+                "manifest or BIDS tree, or a list of them"
+            )
         return sources
 
 
@@ -83,14 +94,21 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
             rejected += failed
             open_names = {person(scan.name) for scan, _ in failed}
             scans = [scan for scan, _ in others if person(scan.name) in open_names]
-            duplicates += [(scan, why) for scan, why in others if person(scan.name) not in open_names]
+            duplicates += [
+                (scan, why) for scan, why in others if person(scan.name) not in open_names
+            ]
         write_table(
             out / "rejected.csv",
-            [{"path": s.path, "subject": s.subject, "reason": why} for s, why in duplicates + rejected],
+            [
+                {"path": s.path, "subject": s.subject, "reason": why}
+                for s, why in duplicates + rejected
+            ],
             REJECTED,
         )
         if not records:
-            raise VolumeError(f"none of {len(rejected)} scans could be prepared; the first: {rejected[0][1]}")
+            raise VolumeError(
+                f"none of {len(rejected)} scans could be prepared; the first: {rejected[0][1]}"
+            )
         splits = finish_cohort(out, records, config.split)
         report(out, records, duplicates, rejected, splits, config.split)
     return len(rejected)
@@ -99,12 +117,16 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
 def prepare_all(
     scans: list[Scan], config: PrepareConfig, out: Path
 ) -> tuple[list[dict[str, Any]], list[tuple[Scan, str]]]:
-    """Prepare scans in processes; return the records, and the scans that could not be used with the reason."""
+    """Prepare scans in processes; return the records, and the scans that could
+    not be used with the reason.
+    """
     records: list[dict[str, Any]] = []
     rejected: list[tuple[Scan, str]] = []
     with progress("scans") as bar:
         task = bar.add_task("prepare", total=len(scans))
-        for scan, outcome in each(functools.partial(prepare_scan, config=config, out=out), scans, config.workers):
+        for scan, outcome in each(
+            functools.partial(prepare_scan, config=config, out=out), scans, config.workers
+        ):
             bar.advance(task)
             stop_if_disk(outcome)
             if isinstance(outcome, Exception):
@@ -118,11 +140,15 @@ def prepare_all(
 
 
 def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]:
-    """Prepare one scan and return its record; one that is there already, of the same source file, is kept."""
+    """Prepare one scan and return its record; one that is there already, of
+    the same source file, is kept.
+    """
     path = Path(scan.path)
     if not path.exists():
         raise VolumeError(
-            f"{path}: no such file" if not path.is_symlink() else f"{path}: the link leads nowhere, or in a circle"
+            f"{path}: no such file"
+            if not path.is_symlink()
+            else f"{path}: the link leads nowhere, or in a circle"
         )
     if is_dicom(path):
         raise VolumeError(f"{path}: is DICOM: {convert_dicom(path)}")
@@ -138,32 +164,43 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
     sources = [volume_sha256(file) for file in files if file.is_file()]
     known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
     if known and known.get("source_sha256") == sources:
-        write_json(out / f"{scan.name}.json", known | named.row())  # the table may say more of the subject by now
+        # the table may say more of the subject by now
+        write_json(out / f"{scan.name}.json", known | named.row())
         return known | named.row()
-    volume, record = preprocess(read_volume(path, config.assume_orientation), config.preprocessing, scan.mask)
+    volume, record = preprocess(
+        read_volume(path, config.assume_orientation), config.preprocessing, scan.mask
+    )
     return save_entry(out, named, volume, {"source_sha256": sources} | record)
 
 
 def _refuse_prepared(path: Path) -> None:
-    """Raise VolumeError for a volume that a run wrote: its affine and intensities have been through all of this."""
+    """Raise VolumeError for a volume that a run wrote: its affine and intensities
+    have been through all of this.
+    """
     if not written_by_us(path.parent):
         return
     source = (saved_record(path.parent, stem(path)) or {}).get("path", "")
     raise VolumeError(
-        f"{path}: was written by neuromf and is prepared already: give the scan that it was made from"
+        f"{path}: was written by neuromf and is prepared "
+        "already: give the scan that it was made from"
         + (f", {source}" if source else "")
         + "; or move it to a folder of its own"
     )
 
 
 def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, str]]]:
-    """Return the first scan of each subject and session, and the others with the reason why they are left out."""
+    """Return the first scan of each subject and session, and the others with the
+    reason why they are left out.
+    """
     kept: dict[str, Scan] = {}
     left_out = []
     for scan in scans:
         key = person(scan.name)  # file systems differ in what they tell apart
         if key in kept:
-            why = f"same subject and session as {kept[key].path}: give a CSV table with a `session` column"
+            why = (
+                f"same subject and session as {kept[key].path}: "
+                "give a CSV table with a `session` column"
+            )
             left_out.append((scan, why))
         else:
             kept[key] = scan
@@ -181,12 +218,20 @@ def _few_held_out(people: int) -> str:
     share = math.ceil(100 * FEWEST_HELD_OUT / people) / 100
     meaning = f"below {FEWEST_HELD_OUT} volumes an evaluation gives figures without intervals"
     if share > 0.5:
-        return f"{meaning}; {people} people are too few to hold {FEWEST_HELD_OUT} out and to train: add scans"
-    return f"{meaning}; split.test={share:g} in a new folder holds {math.ceil(share * people)} of {people} people out"
+        return (
+            f"{meaning}; {people} people are too few to hold "
+            f"{FEWEST_HELD_OUT} out and to train: add scans"
+        )
+    return (
+        f"{meaning}; split.test={share:g} in a new folder holds "
+        f"{math.ceil(share * people)} of {people} people out"
+    )
 
 
 def reason(error: Exception) -> str:
-    """Return what to write of a scan's failure: one line, with the kind where the error is not ours."""
+    """Return what to write of a scan's failure: one line, with the kind
+    where the error is not ours.
+    """
     text = " ".join(str(error).split())
     return text if isinstance(error, VolumeError) else f"{type(error).__name__}: {text}"
 
@@ -203,18 +248,34 @@ def report(
     people = {person(subject): split for subject, split in splits.items()}
     counts: dict[str, int] = {name: list(people.values()).count(name) for name in SPLITS}
     dealt = ", ".join(f"{n} {name}" for name, n in counts.items())
-    print(f"{len(records)} volumes of {len(people)} subjects ({dealt}) in {out}; look at {out / 'contact.png'}")
-    methods = [r["strip"]["method"] if not r["strip"].get("stripped_already") else "stripped already" for r in records]
+    print(
+        f"{len(records)} volumes of {len(people)} subjects ({dealt}) in {out}; look at "
+        f"{out / 'contact.png'}"
+    )
+    methods = [
+        r["strip"]["method"] if not r["strip"].get("stripped_already") else "stripped already"
+        for r in records
+    ]
     print("brains: " + ", ".join(f"{methods.count(m)} {m}" for m in dict.fromkeys(methods)))
-    empty = [name for name, share in (("val", shares.val), ("test", shares.test)) if share and not counts[name]]
+    empty = [
+        name
+        for name, share in (("val", shares.val), ("test", shares.test))
+        if share and not counts[name]
+    ]
     if empty:
-        print(f"too few subjects for a share of {' and '.join(empty)}: split.{empty[0]}=0.5, for example")
+        print(
+            "too few subjects for a share of "
+            f"{' and '.join(empty)}: split.{empty[0]}=0.5, for example"
+        )
     if shares.test and counts["test"] < FEWEST_HELD_OUT:
         print(f"{counts['test']} test: {_few_held_out(len(people))}")
     medians = data_set_medians(records)
     if len(medians) > 1 and max(medians.values()) - min(medians.values()) >= SPREAD:
         found = ", ".join(f"{name} {median:.2f}" for name, median in medians.items())
-        print(f"data sets differ in their median intensity in the brain: {found}; {_harmonised(records)}")
+        print(
+            f"data sets differ in their median intensity in the brain: {found}; "
+            f"{_harmonised(records)}"
+        )
     noted = sum(bool(r["notes"]) for r in records)
     if noted:
         print(f"{noted} with a note: see run.log, or `notes` in their .json")
@@ -225,8 +286,14 @@ def report(
         files.setdefault(str(record["source_sha256"][0]), []).append(str(record["name"]))
     twins = [names for names in files.values() if len(names) > 1]
     if twins:
-        print(f"one file under several names: {', '.join(sorted(twins[0]))}: one person? ({len(twins)} such files)")
+        print(
+            f"one file under several names: {', '.join(sorted(twins[0]))}: one person? "
+            f"({len(twins)} such files)"
+        )
     if duplicates:
-        print(f"{len(duplicates)} left out as second scans of a subject and session: see {out / 'rejected.csv'}")
+        print(
+            f"{len(duplicates)} left out as second scans of a subject and session: see "
+            f"{out / 'rejected.csv'}"
+        )
     if rejected:
         print(f"{len(rejected)} rejected: see {out / 'rejected.csv'}; the first: {rejected[0][1]}")

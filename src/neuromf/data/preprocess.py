@@ -1,4 +1,6 @@
-"""One scan to one prepared volume, step by step, each step in the record; and back onto the scan's own grid."""
+"""One scan to one prepared volume, step by step, each step in the record; and
+back onto the scan's own grid.
+"""
 
 from __future__ import annotations
 
@@ -27,22 +29,27 @@ class Preprocessing:
     """What every scan goes through: orientation, strip, bias field, one resampling, scaling."""
 
     spacing: float = 1.0  # mm, of cubic voxels
-    shape: tuple[int, int, int] = (192, 192, 192)  # voxels, right-left, posterior-anterior, inferior-superior
+    # voxels, right-left, posterior-anterior, inferior-superior
+    shape: tuple[int, int, int] = (192, 192, 192)
     strip: StripConfig = field(default_factory=StripConfig)
     n4: bool = False  # correct the bias field (N4, Tustison 2010)
-    percentiles: tuple[float, float] = (0.0, 99.5)  # the low one of the scan, the high one of the brain: 0 and 1
-    intensity: Intensity = (
-        "percentile"  # what is set: the high percentile to 1; of T1w white matter to 0.75, or grey too
-    )
+    # the low one of the scan, the high one of the brain: 0 and 1
+    percentiles: tuple[float, float] = (0.0, 99.5)
+    # what is fixed: the high percentile, T1w white matter, or grey too
+    intensity: Intensity = "percentile"
     smooth: bool = True  # a Gaussian before voxels grow, against aliasing
     smallest_ml: float = 100.0  # a smaller foreground is no brain; 0 takes everything
 
     def __post_init__(self) -> None:
         low, high = self.percentiles
         if not SPACING_MM[0] <= self.spacing <= SPACING_MM[1]:
-            raise ValueError(f"spacing is {self.spacing}: {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm is expected")
+            raise ValueError(
+                f"spacing is {self.spacing}: {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm is expected"
+            )
         if len(self.shape) != 3 or min(self.shape) < 8 or any(n % 4 for n in self.shape):
-            raise ValueError(f"shape is {self.shape}: three multiples of 4 (the factor of the VAEs), 8 or more")
+            raise ValueError(
+                f"shape is {self.shape}: three multiples of 4 (the factor of the VAEs), 8 or more"
+            )
         refuse_large(self.shape)
         if not (math.isfinite(self.smallest_ml) and self.smallest_ml >= 0):
             raise ValueError(f"smallest_ml is {self.smallest_ml}: ml, 0 or more")
@@ -54,24 +61,32 @@ def refuse_large(shape: tuple[int, ...]) -> None:
     """Raise ValueError for a shape of more voxels than a volume may have in memory."""
     if 4 * math.prod(shape) > LARGEST_BYTES:
         raise ValueError(
-            f"shape is {shape}: {4 * math.prod(shape) / 1e9:.1f} GB a volume, {LARGEST_BYTES / 1e9:g} GB is the limit"
+            f"shape is {shape}: {4 * math.prod(shape) / 1e9:.1f} GB a volume, "
+            f"{LARGEST_BYTES / 1e9:g} GB is the limit"
         )
 
 
-def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tuple[Volume, dict[str, Any]]:
-    """Return the prepared volume, [0, 1] on a cubic grid around the brain, and a record of every step.
+def preprocess(
+    volume: Volume, steps: Preprocessing, mask_file: str = ""
+) -> tuple[Volume, dict[str, Any]]:
+    """Return the prepared volume, [0, 1] on a cubic grid around the brain, and a record
+    of every step.
 
     Raises VolumeError where no brain is found.
     """
     values, counts = np.unique(volume.voxels[::2, ::2, ::2], return_counts=True)
     if values.size < FEW_VALUES:
-        raise VolumeError(f"it has only {values.size} different values: is it a mask or a label map?")
+        raise VolumeError(
+            f"it has only {values.size} different values: is it a mask or a label map?"
+        )
     volume, outliers = without_outliers(volume, values, counts)
     canonical = volume.canonical()
     kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
     ml = float(brain.sum()) * canonical.voxel_ml
     if ml < steps.smallest_ml:
-        raise VolumeError(f"the foreground measures {ml:.1f} ml, no brain: preprocessing.smallest_ml=0 takes it")
+        raise VolumeError(
+            f"the foreground measures {ml:.1f} ml, no brain: preprocessing.smallest_ml=0 takes it"
+        )
     corrected = correct_bias(canonical, brain) if steps.n4 else canonical
     dark, low, lifted = without_background(corrected, kept, brain, steps.percentiles[0])
     grid = isotropic_grid(canonical, steps.spacing, steps.shape, bounds(brain).mean(axis=0))
@@ -83,9 +98,14 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
         prepared, high = scale_to_tissue(resampled, kept, steps.intensity)
     notes = [*volume.notes, *outliers.notes()]
     if lifted:
-        notes.append(f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black")
+        notes.append(
+            f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black"
+        )
     if cut > 0:
-        notes.append(f"{100 * cut:.2f} % of the brain lies outside the {'x'.join(map(str, steps.shape))} voxels")
+        notes.append(
+            f"{100 * cut:.2f} % of the brain lies outside the "
+            f"{'x'.join(map(str, steps.shape))} voxels"
+        )
     return Volume(prepared.voxels, grid.affine, tuple(notes)), {
         "source_shape": list(volume.voxels.shape),
         "source_affine": volume.affine.tolist(),
@@ -110,18 +130,22 @@ def preprocess(volume: Volume, steps: Preprocessing, mask_file: str = "") -> tup
 
 
 def put_back(prepared: Volume, shape: tuple[int, int, int], affine: Affine) -> Volume:
-    """Return a prepared (or generated) volume on a scan's own grid: `source_shape` and `source_affine` of its
-    record.
+    """Return a prepared (or generated) volume on a scan's own grid: `source_shape` and
+    `source_affine` of its record.
     """
     return resample(prepared, Grid(shape, affine), smooth=False)
 
 
 def correct_bias(volume: Volume, brain: Mask) -> Volume:
-    """Return the volume divided by its bias field (N4, Tustison 2010), estimated at about 4 mm inside the brain."""
+    """Return the volume divided by its bias field (N4, Tustison 2010), estimated at
+    about 4 mm inside the brain.
+    """
     import SimpleITK as sitk  # noqa: N813
 
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(volume.voxels.transpose(2, 1, 0) - volume.voxels.min()))
+    image = sitk.GetImageFromArray(
+        np.ascontiguousarray(volume.voxels.transpose(2, 1, 0) - volume.voxels.min())
+    )
     image.SetSpacing(volume.spacing)
     mask = sitk.GetImageFromArray(np.ascontiguousarray(brain.transpose(2, 1, 0)).astype(np.uint8))
     mask.CopyInformation(image)
@@ -131,15 +155,24 @@ def correct_bias(volume: Volume, brain: Mask) -> Volume:
     n4.Execute(sitk.Shrink(image, factors), sitk.Shrink(mask, factors))
     field_ = sitk.GetArrayFromImage(sitk.Exp(n4.GetLogBiasFieldAsImage(image))).transpose(2, 1, 0)
     low = volume.voxels.min()
-    return Volume(((volume.voxels - low) / field_ + low).astype(np.float32), volume.affine, volume.notes)
+    return Volume(
+        ((volume.voxels - low) / field_ + low).astype(np.float32), volume.affine, volume.notes
+    )
 
 
-def without_background(volume: Volume, kept: Mask | None, brain: Mask, percentile: float) -> tuple[Volume, float, bool]:
-    """Return the volume less its black, 0 outside the mask and nowhere negative; its black; whether the brain set it.
+def without_background(
+    volume: Volume, kept: Mask | None, brain: Mask, percentile: float
+) -> tuple[Volume, float, bool]:
+    """Return the volume less its black, 0 outside the mask and nowhere negative; its
+    black; whether the brain set it.
 
     Black is the scan's low percentile, or what is black beside the brain where that lies higher.
     """
-    lowest = float(np.percentile(volume.voxels, percentile)) if percentile else float(volume.voxels.min())
+    lowest = (
+        float(np.percentile(volume.voxels, percentile))
+        if percentile
+        else float(volume.voxels.min())
+    )
     low = max(lowest, black_of_brain(volume.voxels, brain))
     voxels = np.clip(volume.voxels - np.float32(low), 0, None)
     if kept is not None:
@@ -148,24 +181,32 @@ def without_background(volume: Volume, kept: Mask | None, brain: Mask, percentil
 
 
 def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
-    """Return the volume over the high percentile of its voxels above 0, clipped to [0, 1]; and that percentile."""
+    """Return the volume over the high percentile of its voxels above 0, clipped to
+    [0, 1]; and that percentile.
+    """
     above: NDArray[np.float32] = volume.voxels[volume.voxels > 0]
     if above.size == 0:
         raise VolumeError(
-            "nothing is left above the low percentile: is the mask on the scan, or the background brighter?"
+            "nothing is left above the low percentile: is the mask "
+            "on the scan, or the background brighter?"
         )
     high = float(np.percentile(above, percentile))
     return _divided(volume, high), high
 
 
-def scale_to_tissue(volume: Volume, kept: Mask | None, intensity: Intensity) -> tuple[Volume, float]:
-    """Return a stripped T1w volume in which white matter is WHITE, clipped to [0, 1]; and what became 1.
+def scale_to_tissue(
+    volume: Volume, kept: Mask | None, intensity: Intensity
+) -> tuple[Volume, float]:
+    """Return a stripped T1w volume in which white matter is WHITE, clipped
+    to [0, 1]; and what became 1.
 
-    With `grey-white`, grey matter is GREY besides: straight lines lead from 0 to grey, to white, to 1.
+    With `grey-white`, grey matter is GREY besides: straight lines lead from 0 to grey,
+    to white, to 1.
     """
     if kept is None:
         raise VolumeError(
-            f"preprocessing.intensity={intensity} needs a stripped brain: preprocessing.strip.method=auto"
+            f"preprocessing.intensity={intensity} needs a stripped brain: "
+            "preprocessing.strip.method=auto"
         )
     grey, white = tissue_levels(volume)
     high = white / WHITE
@@ -185,5 +226,7 @@ def share_outside(brain: Mask, affine: Affine, grid: Grid) -> float:
     points = np.argwhere(brain).astype(np.float32)
     to_grid = (np.linalg.inv(grid.affine) @ affine).astype(np.float32)
     indices = points @ to_grid[:3, :3].T + to_grid[:3, 3]
-    inside = ((indices > -0.5) & (indices < np.asarray(grid.shape, dtype=np.float32) - 0.5)).all(axis=1)
+    inside = ((indices > -0.5) & (indices < np.asarray(grid.shape, dtype=np.float32) - 0.5)).all(
+        axis=1
+    )
     return float(1 - inside.mean())

@@ -32,14 +32,17 @@ UNREADABLE: tuple[Any, ...] = (
 
 
 def read_volume(path: Path, assume_orientation: str = "") -> Volume:
-    """Return the volume in a .nii, .nii.gz, .mgz file or a .hdr/.img pair, in the file's own axis order.
+    """Return the volume in a .nii, .nii.gz, .mgz file or a .hdr/.img pair,
+    in the file's own axis order.
 
-    NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`, axis codes such as LAS,
-    is used where the header gives no orientation. Raises VolumeError for everything that is not one finite 3D image.
+    NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`,
+    axis codes such as LAS, is used where the header gives no orientation. Raises VolumeError for
+    everything that is not one finite 3D image.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # nibabel's on odd headers: what matters is refused or noted below
+            # nibabel's on odd headers: what matters is refused or noted below
+            warnings.simplefilter("ignore")
             image = _open(path)
             notes: list[str] = []
             shape = _spatial(path, image.shape)
@@ -58,7 +61,9 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
 
 
 def _open(path: Path) -> Any:
-    """Return the nibabel image; a compressed or single file is read once, into memory, as far as its header says."""
+    """Return the nibabel image; a compressed or single file is read once, into
+    memory, as far as its header says.
+    """
     name = path.name.lower()
     if not name.endswith(ENDINGS):
         raise VolumeError(f"{path}: a volume's name ends in {', '.join(ENDINGS)}")
@@ -68,24 +73,37 @@ def _open(path: Path) -> Any:
     raw = head = path.read_bytes()
     if name.endswith((".nii.gz", ".mgz")):
         if raw[:2] != b"\x1f\x8b":
-            raise VolumeError(f"{path}: named {path.suffix} but not compressed with gzip: rename it, or fetch it again")
+            raise VolumeError(
+                f"{path}: named {path.suffix} but not compressed "
+                "with gzip: rename it, or fetch it again"
+            )
         head, _ = inflate(raw, HEAD)
     kind = nib.MGHImage if name.endswith((".mgz", ".mgh")) else _nifti_kind(path, head)
     needed = _announced(path, kind, head)
     if name.endswith((".nii.gz", ".mgz")):
         raw, whole = inflate(raw, needed + TRAILING)
         if not whole:
-            raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds more: repair the header")
+            raise VolumeError(
+                f"{path}: the header announces {needed} bytes, "
+                "the file holds more: repair the header"
+            )
     if needed > len(raw):
-        raise VolumeError(f"{path}: the header announces {needed} bytes, the file holds {len(raw)}: fetch it again")
+        raise VolumeError(
+            f"{path}: the header announces {needed} bytes, the "
+            f"file holds {len(raw)}: fetch it again"
+        )
     return kind.from_bytes(raw)
 
 
 def _open_pair(path: Path) -> Any:
     """Return the image of a header whose voxels lie in an .img file beside it."""
-    voxels = next((p for p in (path.with_suffix(".img"), path.with_suffix(".IMG")) if p.exists()), None)
+    voxels = next(
+        (p for p in (path.with_suffix(".img"), path.with_suffix(".IMG")) if p.exists()), None
+    )
     if voxels is None:
-        raise VolumeError(f"{path}: the header's image file {path.with_suffix('.img').name} is missing")
+        raise VolumeError(
+            f"{path}: the header's image file {path.with_suffix('.img').name} is missing"
+        )
     require_file(voxels)
     image = nib.load(path)
     _refuse_shape(path, image.shape, image.get_data_dtype())
@@ -93,14 +111,21 @@ def _open_pair(path: Path) -> Any:
 
 
 def _announced(path: Path, kind: Any, head: bytes) -> int:
-    """Return the bytes that a header announces, its own included. Raises VolumeError for what is no usable volume."""
+    """Return the bytes that a header announces, its own included. Raises VolumeError
+    for what is no usable volume.
+    """
     size = 284 if kind is nib.MGHImage else kind.header_class.template_dtype.itemsize
     if len(head) < size:
-        raise VolumeError(f"{path}: the file breaks off inside its header, after {len(head)} bytes: fetch it again")
+        raise VolumeError(
+            f"{path}: the file breaks off inside its header, "
+            f"after {len(head)} bytes: fetch it again"
+        )
     header = kind.header_class(head[:size], check=False)
     start = float(size if kind is nib.MGHImage else header["vox_offset"])
     if not 0 <= start < LARGEST_BYTES:
-        raise VolumeError(f"{path}: the header says that the voxels begin at byte {start:g}: repair the header")
+        raise VolumeError(
+            f"{path}: the header says that the voxels begin at byte {start:g}: repair the header"
+        )
     shape = tuple(int(n) for n in header.get_data_shape())
     _refuse_shape(path, shape, header.get_data_dtype())
     return int(start) + math.prod(shape) * int(header.get_data_dtype().itemsize)
@@ -115,36 +140,49 @@ def _nifti_kind(path: Path, raw: bytes) -> Any:
 
 
 def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
-    """Raise VolumeError where a header announces anything but one 3D image of one number a voxel, or no MRI."""
+    """Raise VolumeError where a header announces anything but one 3D image of
+    one number a voxel, or no MRI.
+    """
     if dtype.fields is not None:
-        raise VolumeError(f"{path}: holds colours ({', '.join(dtype.names)} a voxel); one grey value is needed")
+        raise VolumeError(
+            f"{path}: holds colours ({', '.join(dtype.names)} a voxel); one grey value is needed"
+        )
     if dtype.kind == "c":
         raise VolumeError(f"{path}: holds complex numbers; save their magnitude first")
     spatial = _spatial(path, shape)
     size = math.prod(spatial)
     if 4 * size > LARGEST_BYTES:
         raise VolumeError(
-            f"{path}: the header announces {size * dtype.itemsize} bytes, {' x '.join(map(str, spatial))} voxels: "
-            f"no MRI has as many ({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
+            f"{path}: the header announces {size * dtype.itemsize} bytes, "
+            f"{' x '.join(map(str, spatial))} voxels: no MRI has as many "
+            f"({LARGEST_BYTES / 1e9:g} GB as float32 is the limit); repair the header"
         )
 
 
 def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything but one 3D image."""
+    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError
+    for anything but one 3D image.
+    """
     shape = tuple(int(n) for n in shape)
     if any(n < 1 for n in shape) or not shape:
         raise VolumeError(f"{path}: has no voxels (shape {shape})")
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) > 3:
-        raise VolumeError(f"{path}: is {len(shape)}D, shape {shape}: save one of its volumes as a 3D file")
+        raise VolumeError(
+            f"{path}: is {len(shape)}D, shape {shape}: save one of its volumes as a 3D file"
+        )
     if len(shape) < 3 or min(shape) < 2:
         raise VolumeError(f"{path}: is a single slice, shape {shape}: a volume is needed")
     return shape  # type: ignore[return-value]
 
 
-def _affine(path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]) -> Affine:
-    """Return the affine, sform before qform. Raises VolumeError where there is none, or it places nothing."""
+def _affine(
+    path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]
+) -> Affine:
+    """Return the affine, sform before qform. Raises VolumeError where there
+    is none, or it places nothing.
+    """
     affine = np.asarray(image.affine, dtype=np.float64)
     if isinstance(image, nib.Nifti1Pair):
         qform, sform = image.get_qform(coded=True)[0], image.get_sform(coded=True)[0]
@@ -152,19 +190,28 @@ def _affine(path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: 
             affine = _assumed(path, image, shape, assume)
             notes.append(f"neither qform nor sform: taken as {assume}")
         elif qform is not None and sform is not None:
-            corners = np.array([[x, y, z, 1.0] for x in (0, shape[0]) for y in (0, shape[1]) for z in (0, shape[2])])
+            corners = np.array(
+                [
+                    [x, y, z, 1.0]
+                    for x in (0, shape[0])
+                    for y in (0, shape[1])
+                    for z in (0, shape[2])
+                ]
+            )
             gap = float(np.linalg.norm((corners @ (qform - sform).T)[:, :3], axis=1).max())
             if gap > 1:
                 notes.append(f"qform and sform differ by up to {gap:.1f} mm: the sform is used")
     elif not isinstance(image, nib.MGHImage):
         affine = _assumed(path, image, shape, assume)  # Analyze 7.5
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(f"{path}: its affine places no volume ({affine[:3].round(3).tolist()}): repair it")
+        raise VolumeError(
+            f"{path}: its affine places no volume ({affine[:3].round(3).tolist()}): repair it"
+        )
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     if sizes.min() < VOXEL_MM[0] or sizes.max() > VOXEL_MM[1]:
         raise VolumeError(
-            f"{path}: voxels of {' x '.join(f'{s:.3g}' for s in sizes)} mm: {VOXEL_MM[0]} to {VOXEL_MM[1]} mm is "
-            "expected; is the header in another unit?"
+            f"{path}: voxels of {' x '.join(f'{s:.3g}' for s in sizes)} mm: {VOXEL_MM[0]} to "
+            f"{VOXEL_MM[1]} mm is expected; is the header in another unit?"
         )
     return affine
 
@@ -173,8 +220,8 @@ def _assumed(path: Path, image: Any, shape: tuple[int, ...], codes: str) -> Affi
     """Return the centred affine of an image without orientation whose axes point to `codes`."""
     if not codes:
         raise VolumeError(
-            f"{path}: has neither qform nor sform, so left and right are unknown: set assume_orientation=LAS (or what "
-            "is right), or repair the header"
+            f"{path}: has neither qform nor sform, so left and right are unknown: set "
+            "assume_orientation=LAS (or what is right), or repair the header"
         )
     order = nib.orientations.axcodes2ornt(tuple(codes.upper()))
     sizes = np.append(np.asarray(image.header.get_zooms()[:3], dtype=np.float64), 1.0)
@@ -217,14 +264,23 @@ def _stored(image: Any) -> NDArray[Any]:
 
 
 def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Voxels:
-    """Return the voxels with NaN and Inf set to the smallest finite value. Raises VolumeError where nothing is left."""
+    """Return the voxels with NaN and Inf set to the smallest finite value. Raises
+    VolumeError where nothing is left.
+    """
     finite = np.isfinite(voxels)
     if not finite.all():
         count = int(voxels.size - finite.sum())
-        kinds = {"too large for float32 (beyond 3.4e38)": too_large, "NaN or infinite": count - too_large}
+        kinds = {
+            "too large for float32 (beyond 3.4e38)": too_large,
+            "NaN or infinite": count - too_large,
+        }
         if count == voxels.size:
-            raise VolumeError(f"{path}: every voxel is {' or '.join(k for k, n in kinds.items() if n)}")
-        notes += [f"{n} voxels were {kind}: set to the smallest value" for kind, n in kinds.items() if n]
+            raise VolumeError(
+                f"{path}: every voxel is {' or '.join(k for k, n in kinds.items() if n)}"
+            )
+        notes += [
+            f"{n} voxels were {kind}: set to the smallest value" for kind, n in kinds.items() if n
+        ]
         voxels = np.where(finite, voxels, voxels[finite].min())
     if voxels.min() == voxels.max():
         raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
@@ -232,7 +288,9 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
 
 
 def picture(path: Path) -> Picture:
-    """Return three slices of a volume for a contact sheet, at most 128 voxels a side; grey where it cannot be read."""
+    """Return three slices of a volume for a contact sheet, at most 128 voxels a side;
+    grey where it cannot be read.
+    """
     try:
         volume = read_volume(path)
     except VolumeError:

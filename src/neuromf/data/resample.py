@@ -1,4 +1,6 @@
-"""One resampling instead of several: smoothing, interpolation, crop and pad as one small matrix an axis."""
+"""One resampling instead of several: smoothing, interpolation, crop and pad
+as one small matrix an axis.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from scipy import ndimage, special
 
 from neuromf.data.volume import Affine, Volume, Voxels
 
-ALIGNED = 1e-4  # an affine between two grids with smaller off-diagonal parts acts on each axis alone
+# an affine between two grids with smaller off-diagonal parts acts on each axis alone
+ALIGNED = 1e-4
 GROWTH = 3  # times the larger of the volumes before and after, that one in between may measure
 
 
@@ -26,8 +29,8 @@ class Grid:
 def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
     """Return `volume` on another grid by trilinear interpolation, 0 outside.
 
-    Where voxels grow, a Gaussian first brings the resolution down, so that nothing aliases; `smooth=False` leaves
-    it out.
+    Where voxels grow, a Gaussian first brings the resolution down, so that nothing aliases;
+    `smooth=False` leaves it out.
     """
     step = np.linalg.inv(volume.affine) @ grid.affine  # grid indices -> volume indices
     size = np.asarray(volume.spacing)
@@ -36,21 +39,26 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
     if (scale - np.diag(np.diag(scale))).max() <= ALIGNED * scale.max():
         sigmas = resolution_sigmas(size, new_size) if smooth else np.zeros(3)
         matrices = [
-            axis_matrix(volume.voxels.shape[a], grid.shape[a], step[a, 3], step[a, a], sigmas[a]) for a in range(3)
+            axis_matrix(volume.voxels.shape[a], grid.shape[a], step[a, 3], step[a, a], sigmas[a])
+            for a in range(3)
         ]
         return Volume(_apply(volume.voxels, matrices), grid.affine, volume.notes)
     voxels = volume.voxels
     if smooth:
-        along = np.linalg.norm(step[:3, :3] / new_size, axis=1) * size  # 1 where the grids are turned, not scaled
+        # 1 where the grids are turned, not scaled
+        along = np.linalg.norm(step[:3, :3] / new_size, axis=1) * size
         voxels = ndimage.gaussian_filter(
             voxels, resolution_sigmas(size, new_size.max() * np.clip(along, 0, 1)), mode="constant"
         )
-    turned = ndimage.affine_transform(voxels, step[:3, :3], step[:3, 3], grid.shape, order=1, mode="constant")
+    turned = ndimage.affine_transform(
+        voxels, step[:3, :3], step[:3, 3], grid.shape, order=1, mode="constant"
+    )
     return Volume(turned.astype(np.float32, copy=False), grid.affine, volume.notes)
 
 
 def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDArray[np.float32]:
-    """Return the (m, n) matrix that smooths n samples by `sigma` samples and reads them at start + step * i, linearly.
+    """Return the (m, n) matrix that smooths n samples by `sigma` samples and reads them
+    at start + step * i, linearly.
 
     Samples beyond both ends count as 0.
     """
@@ -73,15 +81,19 @@ def gaussian(radius: NDArray[np.int_], sigma: float) -> NDArray[np.float64]:
     """Return the weights of a Gaussian integrated over each sample, for distances in samples."""
     width = sigma * math.sqrt(2)
     cut = np.abs(radius) <= max(round(4 * sigma), 1)
-    return np.where(cut, 0.5 * (special.erf((radius + 0.5) / width) - special.erf((radius - 0.5) / width)), 0.0)
+    return np.where(
+        cut, 0.5 * (special.erf((radius + 0.5) / width) - special.erf((radius - 0.5) / width)), 0.0
+    )
 
 
-def isotropic_grid(volume: Volume, spacing: float, shape: tuple[int, int, int], centre: NDArray[np.float64]) -> Grid:
-    """Return a grid of `spacing` mm and `shape` along the volume's own axes, with `centre` (voxel indices) in its
-    middle.
+def isotropic_grid(
+    volume: Volume, spacing: float, shape: tuple[int, int, int], centre: NDArray[np.float64]
+) -> Grid:
+    """Return a grid of `spacing` mm and `shape` along the volume's own axes, with `centre`
+    (voxel indices) in its middle.
 
-    It lies on the lattice of the volume's first voxel, so equal scans get equal lattices. Sheared axes are made
-    orthogonal (the nearest rotation), so that voxels are cubes.
+    It lies on the lattice of the volume's first voxel, so equal scans get equal lattices. Sheared
+    axes are made orthogonal (the nearest rotation), so that voxels are cubes.
     """
     u, _, vt = np.linalg.svd(volume.affine[:3, :3] / np.asarray(volume.spacing))
     affine = np.eye(4)
@@ -93,13 +105,19 @@ def isotropic_grid(volume: Volume, spacing: float, shape: tuple[int, int, int], 
     return Grid(shape, affine)
 
 
-def resolution_sigmas(size: NDArray[np.float64], new_size: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the Gaussian, in voxels of the source, that turns a resolution of `size` mm FWHM into `new_size`."""
+def resolution_sigmas(
+    size: NDArray[np.float64], new_size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the Gaussian, in voxels of the source, that turns a resolution of
+    `size` mm FWHM into `new_size`.
+    """
     return np.sqrt(np.clip(new_size**2 - size**2, 0, None) / (8 * math.log(2))) / size
 
 
 def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
-    """Return the voxels with each axis taken through its matrix; only samples that some row reads are touched."""
+    """Return the voxels with each axis taken through its matrix; only samples
+    that some row reads are touched.
+    """
     used = [np.flatnonzero(m.any(axis=0)) for m in matrices]
     if any(len(u) == 0 for u in used):
         return np.zeros([len(m) for m in matrices], np.float32)
@@ -108,14 +126,17 @@ def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
     order = _order(out.shape, [len(m) for m in matrices])
     out = out.transpose(order)
     for axis in order:
-        out = np.tensordot(out, matrices[axis][:, window[axis]], axes=(0, 1))  # the new axis comes last
+        # the new axis comes last
+        out = np.tensordot(out, matrices[axis][:, window[axis]], axes=(0, 1))
     return np.ascontiguousarray(out.transpose(np.argsort(order)), dtype=np.float32)
 
 
 def _order(before: tuple[int, ...], after: list[int]) -> tuple[int, ...]:
-    """Return in which order axes of these lengths are resampled: as they come, unless that needs too much memory.
+    """Return in which order axes of these lengths are resampled: as they come,
+    unless that needs too much memory.
 
-    An axis that grows before another one shrinks makes a volume larger than both; then those that shrink go first.
+    An axis that grows before another one shrinks makes a volume larger than both;
+    then those that shrink go first.
     """
     largest = max(after[0] * before[1] * before[2], after[0] * after[1] * before[2])
     if largest <= GROWTH * max(math.prod(before), math.prod(after)):

@@ -14,7 +14,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from neuromf.data.files import convert_dicom, first_dicom, is_volume, volumes_below, volumes_matching
+from neuromf.data.files import (
+    convert_dicom,
+    first_dicom,
+    is_volume,
+    volumes_below,
+    volumes_matching,
+)
 from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
 from neuromf.runtime.folders import local_path
@@ -63,18 +69,21 @@ COLUMNS = tuple(f.name for f in fields(Scan) if f.name != "label")
 
 
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
-    """Return the scans that each source names, in a fixed order; `contrast` chooses the files of a BIDS tree.
+    """Return the scans that each source names, in a fixed order; `contrast`
+    chooses the files of a BIDS tree.
 
-    A folder's files that are named after another contrast, or are masks by name, are left out. A subject's name
-    that two datasets share is preceded by the dataset's; where two subjects would share a file name, it gets a label.
-    Raises FileNotFoundError where a source holds none,
+    A folder's files that are named after another contrast, or are masks by name, are left out.
+    A subject's name that two datasets share is preceded by the dataset's; where two subjects
+    would share a file name, it gets a label. Raises FileNotFoundError where a source holds none,
     ValueError where a manifest lacks its path column.
     """
     return _labelled(_told_apart([scan for source in sources for scan in _scans(source, contrast)]))
 
 
 def read_manifest(path: Path) -> list[Scan]:
-    """Return the scans of a CSV or TSV table with a `path` column (relative to the table) and any of Scan's others."""
+    """Return the scans of a CSV or TSV table with a `path` column (relative to the
+    table) and any of Scan's others.
+    """
     columns, rows = read_table(path)
     if "path" not in columns:
         raise ValueError(
@@ -86,7 +95,8 @@ def read_manifest(path: Path) -> list[Scan]:
 
 
 def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the columns of a CSV or TSV table, in lower case, and its rows; a cell that is missing is empty.
+    """Return the columns of a CSV or TSV table, in lower case, and its rows; a
+    cell that is missing is empty.
 
     Raises ValueError for what is no table, with the line.
     """
@@ -95,7 +105,9 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not UTF-8: save the table as UTF-8") from None
     if "\0" in text:
-        raise ValueError(f"{path}: holds NUL bytes, so it is no text in UTF-8: save the table again")
+        raise ValueError(
+            f"{path}: holds NUL bytes, so it is no text in UTF-8: save the table again"
+        )
     with io.StringIO(text, newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:
@@ -104,7 +116,8 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             rows = [{c: (row[c] or "").strip() for c in columns} for row in reader]
         except csv.Error as error:
             raise ValueError(
-                f"{path}, line {reader.line_num}: not readable as a table ({error}): is a quotation mark missing?"
+                f"{path}, line {reader.line_num}: not readable as a table ({error}): is a "
+                "quotation mark missing?"
             ) from None
     return columns, rows
 
@@ -124,12 +137,17 @@ def _scans(source: str, contrast: str) -> list[Scan]:
     else:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
     if not found and (path / "run.json").is_file():
-        raise FileNotFoundError(f"{source}: was written by neuromf; give the scans that it was made from")
+        raise FileNotFoundError(
+            f"{source}: was written by neuromf; give the scans that it was made from"
+        )
     if not found and (dicom := first_dicom(path, source)):
-        raise FileNotFoundError(f"{source}: holds DICOM ({dicom.name}, for example): {convert_dicom(path)}")
+        raise FileNotFoundError(
+            f"{source}: holds DICOM ({dicom.name}, for example): {convert_dicom(path)}"
+        )
     if not found:
         raise FileNotFoundError(
-            f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree sub-*/**/anat/*_{contrast})"
+            f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree "
+            f"sub-*/**/anat/*_{contrast})"
         )
     return found
 
@@ -173,7 +191,9 @@ def _dataset_name(root: Path) -> str:
     try:
         name = json.loads(path.read_text(encoding="utf-8")).get("Name") or root.name
     except (ValueError, AttributeError, RecursionError):
-        log.warning("%s: no JSON object: the data set is called %s, after its folder", path, root.name)
+        log.warning(
+            "%s: no JSON object: the data set is called %s, after its folder", path, root.name
+        )
         return root.name
     return str(name)
 
@@ -187,7 +207,9 @@ def _participants(table: Path) -> list[dict[str, str]]:
 
 
 def _from_name(path: Path) -> Scan:
-    """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or all but the contrast."""
+    """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or
+    all but the contrast.
+    """
     name = stem(path)
     match = NAMED.match(name)
     path = Path(os.path.abspath(path))
@@ -199,13 +221,19 @@ def _from_name(path: Path) -> Scan:
 def _from_folder(folder: Path, contrast: str) -> list[Scan]:
     """Return the scans below a folder: those named after the contrast, or after none; no masks."""
     paths = volumes_below(folder)
-    wanted = [p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))]
+    wanted = [
+        p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))
+    ]
     if paths and not wanted:
         found = ", ".join(sorted({_contrast(p) or "mask" for p in paths}))
-        raise FileNotFoundError(f"{folder}: no {contrast} among {len(paths)} volumes ({found}): contrast=..., perhaps")
+        raise FileNotFoundError(
+            f"{folder}: no {contrast} among {len(paths)} volumes ({found}): contrast=..., perhaps"
+        )
     left_out = [p for p in paths if p not in set(wanted)]
     if left_out:
-        log.warning("%s: %d volumes of another contrast, or masks, are left out", folder, len(left_out))
+        log.warning(
+            "%s: %d volumes of another contrast, or masks, are left out", folder, len(left_out)
+        )
         for path in left_out:
             log.info("left out: %s", path)
     scans = [_from_name(p) for p in wanted]
@@ -213,16 +241,22 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
     for index, scan in enumerate(scans):
         alike.setdefault(scan.full_name, []).append(index)
     for name, indices in alike.items():
-        if len(indices) > 1 and not NAMED.match(name):  # subject/T1.nii.gz: the folder names the subject
+        if len(indices) > 1 and not NAMED.match(
+            name
+        ):  # subject/T1.nii.gz: the folder names the subject
             parts = [wanted[i].relative_to(folder).with_name(name).parts for i in indices]
             for i, part in zip(indices, parts, strict=True):
-                own = [p for at, p in enumerate(part) if any(at >= len(o) or o[at] != p for o in parts)]
+                own = [
+                    p for at, p in enumerate(part) if any(at >= len(o) or o[at] != p for o in parts)
+                ]
                 scans[i] = replace(scans[i], subject="_".join(own) or name)
     return scans
 
 
 def _contrast(path: Path) -> str:
-    """Return the contrast that a file's name ends in, in lower case without its w, empty where it tells none."""
+    """Return the contrast that a file's name ends in, in lower case without its
+    w, empty where it tells none.
+    """
     match = CONTRASTS.search(stem(path))
     return _plain(match[1]) if match else ""
 
@@ -238,13 +272,16 @@ def _told_apart(scans: list[Scan]) -> list[Scan]:
     for scan in scans:
         datasets.setdefault(person(scan.subject), set()).add(scan.dataset)
     return [
-        replace(s, subject=f"{s.dataset}_{s.subject}") if s.dataset and len(datasets[person(s.subject)]) > 1 else s
+        replace(s, subject=f"{s.dataset}_{s.subject}")
+        if s.dataset and len(datasets[person(s.subject)]) > 1
+        else s
         for s in scans
     ]
 
 
 def _labelled(scans: list[Scan]) -> list[Scan]:
-    """Return the scans, each with a label where its file name would be that of another subject or session, or ours.
+    """Return the scans, each with a label where its file name would be that of another
+    subject or session, or ours.
 
     The one whose name needs no change keeps it: `a-b` beside `a b` and `a#b`.
     """
@@ -265,10 +302,19 @@ def _digest(scan: Scan) -> str:
 
 
 def _from_row(folder: Path, row: dict[str, str]) -> Scan:
-    path = Path(os.path.abspath(folder / local_path(row["path"])))  # an absolute path stays as it is
+    # an absolute path stays as it is
+    path = Path(os.path.abspath(folder / local_path(row["path"])))
     named = _from_name(path)
     mask = row.get("mask", "")
     if mask:
         mask = os.path.abspath(folder / local_path(mask))
     known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
-    return Scan(**{"subject": named.subject, "session": named.session, **known, "path": str(path), "mask": mask})
+    return Scan(
+        **{
+            "subject": named.subject,
+            "session": named.session,
+            **known,
+            "path": str(path),
+            "mask": mask,
+        }
+    )

@@ -22,15 +22,25 @@ from neuromf.data.volume import Volume, VolumeError
 Method = Literal["auto", "none", "mask", "template", "synthstrip", "hd-bet"]
 PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {
     # method -> program, its arguments for a scan and a stem of results, the mask that it writes
-    "synthstrip": ("mri_synthstrip", lambda scan, to: ["-i", scan, "-m", f"{to}_mask.nii.gz"], "_mask.nii.gz"),
-    "hd-bet": ("hd-bet", lambda scan, to: ["-i", scan, "-o", f"{to}.nii.gz", "--save_bet_mask"], "_bet.nii.gz"),
+    "synthstrip": (
+        "mri_synthstrip",
+        lambda scan, to: ["-i", scan, "-m", f"{to}_mask.nii.gz"],
+        "_mask.nii.gz",
+    ),
+    "hd-bet": (
+        "hd-bet",
+        lambda scan, to: ["-i", scan, "-o", f"{to}.nii.gz", "--save_bet_mask"],
+        "_bet.nii.gz",
+    ),
 }
 LONGEST_S = 7 * 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class StripConfig:
-    """How the brain is found. `auto` keeps a scan that is stripped already and takes `template` for a whole head."""
+    """How the brain is found. `auto` keeps a scan that is stripped already and takes
+    `template` for a whole head.
+    """
 
     method: Method = "auto"
     program: str = ""  # where the external program lies, if not on the PATH
@@ -39,7 +49,10 @@ class StripConfig:
 
     def __post_init__(self) -> None:
         if (self.program or self.arguments) and self.method not in PROGRAMS:
-            raise ValueError(f"program and arguments are for method={' or '.join(PROGRAMS)}, method is {self.method}")
+            raise ValueError(
+                "program and arguments are for "
+                f"method={' or '.join(PROGRAMS)}, method is {self.method}"
+            )
         if not 0 < self.timeout <= LONGEST_S:
             raise ValueError(f"timeout is {self.timeout}: seconds, above 0 and up to a week")
 
@@ -54,14 +67,17 @@ class StripConfig:
         program = shutil.which(name)
         if program is None:
             raise VolumeError(
-                f"preprocessing.strip.method={self.method}: {name} is not to be found: install it, set "
-                "preprocessing.strip.program=/path/to/it, or take preprocessing.strip.method=template"
+                f"preprocessing.strip.method={self.method}: {name} is not to be found: install "
+                "it, set preprocessing.strip.program=/path/to/it, or take "
+                "preprocessing.strip.method=template"
             )
         return program
 
 
 class Brain(NamedTuple):
-    """What is kept of a scan (None: all of it), where its brain is, and a record of how that was found."""
+    """What is kept of a scan (None: all of it), where its brain is, and a
+    record of how that was found.
+    """
 
     kept: Mask | None
     brain: Mask
@@ -69,14 +85,17 @@ class Brain(NamedTuple):
 
 
 def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
-    """Return the brain of a canonical volume. Of a stripped scan everything but its constant background is kept.
+    """Return the brain of a canonical volume. Of a stripped scan everything but its
+    constant background is kept.
 
-    `given` is the file of a precomputed mask. Raises VolumeError where the method finds no brain, and names the option.
+    `given` is the file of a precomputed mask. Raises VolumeError where the method finds no
+    brain, and names the option.
     """
     method: str = config.method
     if method == "mask" and not given:
         raise VolumeError(
-            "preprocessing.strip.method=mask, but the scan has no mask: give a `mask` column in a manifest"
+            "preprocessing.strip.method=mask, but the scan has no "
+            "mask: give a `mask` column in a manifest"
         )
     if method == "auto" and given:
         method = "mask"
@@ -95,7 +114,8 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
     ml = float(mask.sum()) * volume.voxel_ml
     if not BRAIN_ML[0] / 4 < ml:
         raise VolumeError(
-            f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml: try another method, or give a mask"
+            f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml: try another "
+            "method, or give a mask"
         )
     return Brain(mask, mask, {"method": method, "brain_ml": round(ml, 1)} | record)
 
@@ -104,11 +124,15 @@ def _given_mask(volume: Volume, path: Path) -> Mask:
     """Return a mask from a file on any grid, in the volume's voxels."""
     mask = read_volume(path)
     binary = Volume((mask.voxels > 0).astype(np.float32), mask.affine)
-    return resample(binary.canonical(), Grid(_shape(volume), volume.affine), smooth=False).voxels > 0.5
+    return (
+        resample(binary.canonical(), Grid(_shape(volume), volume.affine), smooth=False).voxels > 0.5
+    )
 
 
 def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Mask, dict[str, Any]]:
-    """Return the mask that a program outside writes; it is called with an argument list, never through a shell."""
+    """Return the mask that a program outside writes; it is called with an argument
+    list, never through a shell.
+    """
     _, arguments, written = PROGRAMS[method]
     program = config.found()
     with tempfile.TemporaryDirectory(prefix="neuromf-strip-") as folder:
@@ -116,13 +140,23 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
         nib.save(nib.Nifti1Image(volume.voxels, volume.affine), scan)
         command = [program, *arguments(scan, to), *config.arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=config.timeout, check=False)
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=config.timeout, check=False
+            )
         except subprocess.TimeoutExpired:
-            raise VolumeError(f"{program} took longer than preprocessing.strip.timeout={config.timeout:g} s") from None
+            raise VolumeError(
+                f"{program} took longer than preprocessing.strip.timeout={config.timeout:g} s"
+            ) from None
         if done.returncode or not Path(to + written).is_file():
-            said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or "it said nothing"
+            said = (
+                " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
+                or "it said nothing"
+            )
             raise VolumeError(f"{program} ended with status {done.returncode} and no mask: {said}")
-        return _given_mask(volume, Path(to + written)), {"program": program, "stderr": done.stderr.strip()[-500:]}
+        return _given_mask(volume, Path(to + written)), {
+            "program": program,
+            "stderr": done.stderr.strip()[-500:],
+        }
 
 
 def _shape(volume: Volume) -> tuple[int, int, int]:

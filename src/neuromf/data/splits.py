@@ -21,31 +21,44 @@ class SplitConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (self.val >= 0 and self.test >= 0 and self.val + self.test < 1):  # NaN fails all of them
-            raise ValueError(f"shares of val {self.val} and test {self.test}: not negative, and below 1 together")
+        if not (
+            self.val >= 0 and self.test >= 0 and self.val + self.test < 1
+        ):  # NaN fails all of them
+            raise ValueError(
+                f"shares of val {self.val} and test {self.test}: not negative, and below 1 together"
+            )
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}: 0 or more")
 
 
 def split_subjects(
-    strata: Mapping[str, str], config: SplitConfig = SplitConfig(), given: Mapping[str, Split] | None = None
+    strata: Mapping[str, str],
+    config: SplitConfig = SplitConfig(),
+    given: Mapping[str, Split] | None = None,
 ) -> dict[str, Split]:
-    """Return the split of each subject, given the stratum of each (dataset and diagnosis, for example).
+    """Return the split of each subject, given the stratum of each (dataset
+    and diagnosis, for example).
 
-    Subjects in `given` keep their split: a cohort that grows moves nobody. Spellings of one name (see `person`) are
-    one subject; if `given` has them in several splits, the one nearest to training is kept.
+    Subjects in `given` keep their split: a cohort that grows moves nobody. Spellings of
+    one name (see `person`) are one subject; if `given` has them in several splits, the one
+    nearest to training is kept.
 
-    Within a stratum, subjects are ordered by a hash of seed and name; val and test are then dealt evenly along all
-    strata, so that each stratum gets its share to within one subject and the whole cohort to within half a subject.
+    Within a stratum, subjects are ordered by a hash of seed and name; val and test are then dealt
+    evenly along all strata, so that each stratum gets its share to within one subject and the whole
+    cohort to within half a subject.
     """
     spelled: dict[str, str] = {}
     for subject in sorted(strata, reverse=True):
         spelled[person(subject)] = subject  # the first in order, whatever the order of `strata`
-    held = sorted(((person(s), split) for s, split in (given or {}).items()), key=lambda g: -SPLITS.index(g[1]))
+    held = sorted(
+        ((person(s), split) for s, split in (given or {}).items()),
+        key=lambda g: -SPLITS.index(g[1]),
+    )
     splits: dict[str, Split] = {key: split for key, split in held if key in spelled}
 
     order = sorted(
-        spelled.keys() - splits.keys(), key=lambda key: (strata[spelled[key]], _rank(config.seed, spelled[key]))
+        spelled.keys() - splits.keys(),
+        key=lambda key: (strata[spelled[key]], _rank(config.seed, spelled[key])),
     )
     shares: dict[Split, float] = {"test": config.test, "val": config.val}
     before = list(splits.values())
@@ -62,7 +75,9 @@ def split_subjects(
 
 
 def person(subject: str) -> str:
-    """Return what names of one person have in common: sub-01, Sub-01 and SUB-01 are one, as on many file systems."""
+    """Return what names of one person have in common: sub-01, Sub-01 and SUB-01 are
+    one, as on many file systems.
+    """
     return unicodedata.normalize("NFC", subject).casefold()
 
 

@@ -21,14 +21,19 @@ DILATION_MM = 2  # the mask is grown by this: an affine map does not follow ever
 COARSE_MM = 4.0
 FINE_MM = 3.0
 CROWN_MM = 92.0  # z of the scalp's top in MNI space
-STARTS = tuple((size, shift) for size in (0.8, 0.9) for shift in (-20.0, -8.0, 4.0))  # of the brain beside the template
-LARGEST = 1.05  # a brain beside the template, which is larger than most; a larger map has taken the scalp for the brain
+# of the brain beside the template
+STARTS = tuple((size, shift) for size in (0.8, 0.9) for shift in (-20.0, -8.0, 4.0))
+# A brain's size over the template's, which is larger than most; a larger map has taken the scalp
+# for the brain.
+LARGEST = 1.05
 MIDDLE = np.array([0.0, -18.0, 8.0])  # of the template's brain
 
 
 @functools.cache
 def mni152(tissue: Literal["t1", "gm", "wm"] = "t1") -> Volume:
-    """Return the skull-stripped MNI152 T1 average or a tissue's probability at 1 mm, in [0, 1] (Fonov 2011)."""
+    """Return the skull-stripped MNI152 T1 average or a tissue's probability at
+    1 mm, in [0, 1] (Fonov 2011).
+    """
     name = f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz"
     path = Path(str(resources.files("nilearn") / "datasets" / "data" / name))
     volume = read_volume(path).canonical()
@@ -44,12 +49,14 @@ def mni152_mask() -> Mask:
 def place_in_template(volume: Volume) -> Affine:
     """Return the affine (4, 4) from MNI152 millimetres to the scan's RAS+ millimetres.
 
-    Maximises Mattes' mutual information inside the dilated brain of the template, coarse to fine, from several heights.
-    Raises VolumeError where the optimiser finds no overlap, or a map that no head would need.
+    Maximises Mattes' mutual information inside the dilated brain of the template, coarse to
+    fine, from several heights. Raises VolumeError where the optimiser finds no overlap, or a
+    map that no head would need.
     """
     import SimpleITK as sitk  # noqa: N813
 
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # scans run beside each other, and sums keep their order
+    # scans run beside each other, and sums keep their order
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     template = mni152()
     mask = ndimage.binary_dilation(mni152_mask(), iterations=RIM_MM)
     head = _crown(volume)
@@ -72,7 +79,9 @@ def place_in_template(volume: Volume) -> Affine:
         if placed.GetScale() < LARGEST and (best is None or value < best[0]):
             best = value, placed
     if best is None:
-        raise VolumeError("template: no overlap with the MNI152 template: is it a head, and is the affine right?")
+        raise VolumeError(
+            "template: no overlap with the MNI152 template: is it a head, and is the affine right?"
+        )
     start = sitk.AffineTransform(3)
     start.SetCenter(_lps(MIDDLE))
     start.SetMatrix(best[1].GetMatrix())
@@ -82,18 +91,19 @@ def place_in_template(volume: Volume) -> Affine:
     stretch = np.linalg.svd(affine[:3, :3], compute_uv=False)
     if stretch.min() < 0.6 or stretch.max() > 1.6:
         raise VolumeError(
-            f"template: the scan would have to be stretched by {stretch.min():.2f} to {stretch.max():.2f}: is it a "
-            f"whole "
-            "head? give masks in a table, or take preprocessing.strip.method=synthstrip"
+            f"template: the scan would have to be stretched by {stretch.min():.2f} to "
+            f"{stretch.max():.2f}: is it a whole head? give masks in a table, or take "
+            "preprocessing.strip.method=synthstrip"
         )
     return affine
 
 
 def place_brain(volume: Volume, start: Affine) -> Affine:
-    """Return the affine (4, 4) from MNI152 millimetres to a stripped brain's RAS+ millimetres, beginning with `start`.
+    """Return the affine (4, 4) from MNI152 millimetres to a stripped brain's RAS+
+    millimetres, beginning with `start`.
 
-    Maximises Mattes' mutual information inside the template's brain at 4 mm. Raises VolumeError where the two do not
-    overlap.
+    Maximises Mattes' mutual information inside the template's brain at 4 mm. Raises VolumeError
+    where the two do not overlap.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -107,12 +117,16 @@ def place_brain(volume: Volume, start: Affine) -> Affine:
     try:
         _, placed = _register(mni152(), mni152_mask(), volume, affine, COARSE_MM, 60)
     except RuntimeError as error:
-        raise VolumeError(f"template: the brain does not overlap with MNI152 ({str(error).splitlines()[-1]})") from None
+        raise VolumeError(
+            f"template: the brain does not overlap with MNI152 ({str(error).splitlines()[-1]})"
+        ) from None
     return _ras(placed)
 
 
 def template_mask(volume: Volume) -> tuple[Mask, dict[str, Any]]:
-    """Return the template's brain, dilated, in the scan's voxels, and how the scan lies in the template."""
+    """Return the template's brain, dilated, in the scan's voxels, and how
+    the scan lies in the template.
+    """
     placed = place_in_template(volume)
     grown = ndimage.binary_dilation(mni152_mask(), iterations=DILATION_MM)
     brain = Volume(grown.astype(np.float32), placed @ mni152().affine)
@@ -132,7 +146,9 @@ def _register(
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricFixedMask(
-        sitk.Cast(_image(Volume(mask.astype(np.float32), template.affine), spacing) > 0.5, sitk.sitkUInt8)
+        sitk.Cast(
+            _image(Volume(mask.astype(np.float32), template.affine), spacing) > 0.5, sitk.sitkUInt8
+        )
     )
     method.SetMetricSamplingStrategy(method.NONE)
     method.SetInterpolator(sitk.sitkLinear)
@@ -162,7 +178,9 @@ def _image(volume: Volume, spacing: float) -> Any:
 
 
 def _crown(volume: Volume) -> NDArray[np.float64]:
-    """Return the millimetres (RAS) of the head's top: middle of the upper 150 mm across, highest voxel along z."""
+    """Return the millimetres (RAS) of the head's top: middle of the upper 150 mm
+    across, highest voxel along z.
+    """
     canonical = volume.canonical()
     mask = foreground(canonical).mask
     top = bounds(mask, 1e-3)[1, 2]

@@ -23,12 +23,16 @@ Affine = NDArray[np.float64]
 
 
 class VolumeError(ValueError):
-    """A file that cannot be used as a volume; the message says what came, what was expected and what to do."""
+    """A file that cannot be used as a volume; the message says what came, what
+    was expected and what to do.
+    """
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels (D, H, W) float32, and the affine (4, 4) that takes voxel indices to millimetres in RAS+ space."""
+    """Voxels (D, H, W) float32, and the affine (4, 4) that takes voxel indices
+    to millimetres in RAS+ space.
+    """
 
     voxels: Voxels
     affine: Affine
@@ -46,8 +50,14 @@ class Volume:
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000
 
     def __repr__(self) -> str:
-        size, mm = (" x ".join(f"{n:g}" for n in numbers) for numbers in (self.voxels.shape, np.round(self.spacing, 3)))
-        return f"Volume({size} voxels of {mm} mm, values {self.voxels.min():.4g} to {self.voxels.max():.4g})"
+        size, mm = (
+            " x ".join(f"{n:g}" for n in numbers)
+            for numbers in (self.voxels.shape, np.round(self.spacing, 3))
+        )
+        return (
+            f"Volume({size} voxels of {mm} mm, values {self.voxels.min():.4g} to "
+            f"{self.voxels.max():.4g})"
+        )
 
     def to_nibabel(self) -> nib.Nifti1Image:
         """Return the volume as a NIfTI image, float32, millimetres."""
@@ -67,10 +77,15 @@ class Volume:
             raise VolumeError(f"{path}: a volume is saved as .nii or .nii.gz")
         refuse_broken(path, self)
         content = self.to_nibabel().to_bytes()
-        write_bytes(path, igzip.compress(content, compresslevel=1, mtime=0) if path.suffix == ".gz" else content)
+        write_bytes(
+            path,
+            igzip.compress(content, compresslevel=1, mtime=0) if path.suffix == ".gz" else content,
+        )
 
     def canonical(self) -> Volume:
-        """Return the same volume with its axes permuted and flipped to the nearest RAS+; no voxel changes its value."""
+        """Return the same volume with its axes permuted and flipped to the nearest
+        RAS+; no voxel changes its value.
+        """
         order = nib.orientations.io_orientation(self.affine)
         voxels = nib.orientations.apply_orientation(self.voxels, order)
         affine = self.affine @ nib.orientations.inv_ornt_aff(order, self.voxels.shape)
@@ -86,7 +101,8 @@ def stem(path: Path) -> str:
 
 
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all: 65536 levels, scl_slope 1/65535.
+    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all:
+    65536 levels, scl_slope 1/65535.
 
     Raises VolumeError for NaN and Inf.
     """
@@ -101,7 +117,9 @@ def write_volume(path: Path, volume: Volume) -> None:
 
 
 def require_file(path: Path) -> None:
-    """Raise VolumeError for what is no regular file: a pipe or a device would be waited on for ever."""
+    """Raise VolumeError for what is no regular file: a pipe or a device
+    would be waited on for ever.
+    """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device or socket"
         raise VolumeError(f"{path}: is no regular file but {kind}: a file is expected")
@@ -114,10 +132,14 @@ def volume_sha256(path: Path) -> str:
 
 
 def refuse_broken(path: Path, volume: Volume) -> None:
-    """Raise VolumeError for a volume with NaN or Inf, of which a file of whole numbers would show nothing."""
+    """Raise VolumeError for a volume with NaN or Inf, of which a file of whole numbers
+    would show nothing.
+    """
     broken = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
     if broken:
-        raise VolumeError(f"{path}: {broken} of {volume.voxels.size} voxels are NaN or Inf: it is not written")
+        raise VolumeError(
+            f"{path}: {broken} of {volume.voxels.size} voxels are NaN or Inf: it is not written"
+        )
 
 
 def centred_affine(shape: Sequence[int], spacing: Sequence[float]) -> Affine:

@@ -23,16 +23,21 @@ class EvaluateConfig(Protocol):
 
 
 def run(config: EvaluateConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Write scores.json, scores.csv, figures/ and index.html into `out`; return how many files were left out.
+    """Write scores.json, scores.csv, figures/ and index.html into `out`; return
+    how many files were left out.
 
-    Raises FileNotFoundError for missing folders or weights, FrameError for sets of unlike size, ValueError for a
-    reference of training people.
+    Raises FileNotFoundError for missing folders or weights, FrameError for sets of unlike size,
+    ValueError for a reference of training people.
     """
     if not config.samples:
-        raise ValueError("samples= names no folder: one that `neuromf generate` wrote, or any of NIfTI volumes")
+        raise ValueError(
+            "samples= names no folder: one that `neuromf generate` wrote, or any of NIfTI volumes"
+        )
     samples = named(read_set(config.samples, contrast=config.contrast))
     bench = Bench(config, out, [samples])
-    with open_run(out, config, OUTPUT, inputs(config, config.samples), resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, inputs(config, config.samples), resume=resume, overwrite=overwrite
+    ):
         results = judge([samples], bench)
         if results is None:
             print(f"part {config.part}: features are in {bench.cache.folder}")

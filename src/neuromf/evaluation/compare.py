@@ -1,4 +1,6 @@
-"""`neuromf compare`: several sets of samples in one table, with the same reference, features and numbers."""
+"""`neuromf compare`: several sets of samples in one table, with the same reference,
+features and numbers.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,24 @@ class CompareConfig(Protocol):
 
 
 def run(config: CompareConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Write scores.json, scores.csv, figures/ and index.html into `out`; return how many files were left out.
+    """Write scores.json, scores.csv, figures/ and index.html into `out`; return
+    how many files were left out.
 
-    All sets are cut to the number of the smallest, drawn at random. Raises what `neuromf evaluate` raises.
+    All sets are cut to the number of the smallest, drawn at random. Raises
+    what `neuromf evaluate` raises.
     """
     sets = read_sets(config.sets, config.contrast)
     if len(sets) < 2:
-        raise ValueError(f"sets={config.sets} is one folder: compare takes two or more, `neuromf evaluate` takes one")
+        raise ValueError(
+            f"sets={config.sets} is one folder: compare takes "
+            "two or more, `neuromf evaluate` takes one"
+        )
     smallest = min(len(s) for s in sets)
     n = min(config.n or smallest, smallest)
     bench = Bench(replace(config, n=n), out, sets)
-    with open_run(out, config, OUTPUT, inputs(config, config.sets), resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, inputs(config, config.sets), resume=resume, overwrite=overwrite
+    ):
         results = judge(sets, bench)
         if results is None:
             print(f"part {config.part}: features are in {bench.cache.folder}")

@@ -1,4 +1,6 @@
-"""Distances between the features of two sets: Fréchet, KID, MMD, sliced Wasserstein, precision to coverage."""
+"""Distances between the features of two sets: Fréchet, KID, MMD, sliced Wasserstein,
+precision to coverage.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from neuromf.features.extract import Features
 from neuromf.features.extractors import load_measure
 from neuromf.metrics import intervals
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance, frechet_of_covariances
-from neuromf.metrics.mmd import Kernels, median_distance, mmd_squared, polynomial_kernels, rbf_kernels
+from neuromf.metrics.mmd import (
+    Kernels,
+    median_distance,
+    mmd_squared,
+    polynomial_kernels,
+    rbf_kernels,
+)
 from neuromf.metrics.precision_recall import Manifold, manifold, nearest
 from neuromf.metrics.wasserstein import project, wasserstein_squared
 from neuromf.runtime.randomness import Purpose, generator
@@ -25,7 +33,8 @@ COMPONENTS = 64  # directions in which a Fréchet distance is resampled
 BASIS_OF = 512  # points of each set that those directions are found from
 MOST = 2000  # volumes of a set that are compared pair by pair
 TOGETHER = 32  # volumes whose features are summed up at once
-FULL_RANK = 2048  # volumes below which a Fréchet distance is not to be compared across numbers of volumes
+# volumes below which a Fréchet distance is not to be compared across numbers of volumes
+FULL_RANK = 2048
 
 BETTER: dict[str, Better] = {
     **dict.fromkeys(("kid", "mmd", "swd"), "lower"),
@@ -62,7 +71,8 @@ class Points:
     def only(self, indices: Sequence[int]) -> Points:
         """Return the same of some of the volumes."""
         part = Points(self.features.only(indices), self.extractor)
-        part.__dict__["embedding"] = self.embedding[list(indices)]  # it is in memory, the slices are not
+        # it is in memory, the slices are not
+        part.__dict__["embedding"] = self.embedding[list(indices)]
         return part
 
     def parts(self, key: str) -> Iterator[Tensor]:
@@ -79,7 +89,10 @@ class Points:
     @cached_property
     def embedding(self) -> Tensor:
         """One point a volume (N, C): the means over its slices, planes side by side."""
-        columns = [torch.stack([v.mean(0) for v in self.features.each(self.extractor, key)]) for key in self.keys]
+        columns = [
+            torch.stack([v.mean(0) for v in self.features.each(self.extractor, key)])
+            for key in self.keys
+        ]
         return torch.cat(columns, 1)
 
     @cached_property
@@ -90,7 +103,9 @@ class Points:
 
 @dataclass(frozen=True)
 class Setup:
-    """What has to be the same for all sets that are compared: the kernel's width, directions, resampled reference."""
+    """What has to be the same for all sets that are compared: the kernel's width,
+    directions, resampled reference.
+    """
 
     reference: Points
     draws: int  # of the bootstrap
@@ -100,7 +115,9 @@ class Setup:
 
     def __post_init__(self) -> None:
         chance = generator(Purpose.BOOTSTRAP, self.seed, 0)
-        object.__setattr__(self, "reference_counts", intervals.counts(len(self.reference), self.draws, chance))
+        object.__setattr__(
+            self, "reference_counts", intervals.counts(len(self.reference), self.draws, chance)
+        )
 
     @cached_property
     def bandwidth(self) -> float:
@@ -109,12 +126,16 @@ class Setup:
 
     @cached_property
     def bases(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """Middle (C,) and leading directions (C, COMPONENTS) of each plane's points, over all sets."""
+        """Middle (C,) and leading directions (C, COMPONENTS) of each
+        plane's points, over all sets.
+        """
         return {key: principal((self.reference, *self.sets), key) for key in self.reference.keys}
 
 
 def plain(a: Points, r: Points, setup: Setup) -> dict[str, float]:
-    """Return every figure of set a against reference r, metric -> value; a metric that is not defined is left out."""
+    """Return every figure of set a against reference r, metric -> value; a metric
+    that is not defined is left out.
+    """
     values: dict[str, float] = {}
     if min(len(a), len(r)) >= 2:
         planes = {key: frechet_distance(a.gaussians[key], r.gaussians[key]) for key in a.keys}
@@ -133,7 +154,9 @@ def plain(a: Points, r: Points, setup: Setup) -> dict[str, float]:
 def scores(a: Points, r: Points, setup: Setup, number: int) -> tuple[list[Score], list[str]]:
     """Return the figures of set a, the `number`-th, with intervals; and why others are missing."""
     values = plain(a, r, setup)
-    counts_a = intervals.counts(len(a), setup.draws, generator(Purpose.BOOTSTRAP, setup.seed, number))
+    counts_a = intervals.counts(
+        len(a), setup.draws, generator(Purpose.BOOTSTRAP, setup.seed, number)
+    )
     replicates = resampled(a, r, setup, counts_a)
     out = []
     for name, value in values.items():
@@ -141,16 +164,36 @@ def scores(a: Points, r: Points, setup: Setup, number: int) -> tuple[list[Score]
         interval = interval_of(name, value, spread, a, r)
         note = ""
         if name.startswith("fid") and min(len(a), len(r)) < FULL_RANK:
-            note = f"compare at equal numbers of volumes alone: it falls as they grow ({len(a)} and {len(r)} here)"
+            note = (
+                "compare at equal numbers of volumes alone: it falls as "
+                f"they grow ({len(a)} and {len(r)} here)"
+            )
         better = BETTER.get(name, "lower")
         key = f"{a.extractor}/{name}"
-        kept = None if name in Manifold._fields else spread  # they leave out how the manifolds would change
-        out.append(Score(key, label(name, a), value, len(a), len(r), better, interval, note=note, replicates=kept))
+        # they leave out how the manifolds would change
+        kept = None if name in Manifold._fields else spread
+        out.append(
+            Score(
+                key,
+                label(name, a),
+                value,
+                len(a),
+                len(r),
+                better,
+                interval,
+                note=note,
+                replicates=kept,
+            )
+        )
     return out, missing(a, r)
 
 
-def interval_of(name: str, value: float, spread: Tensor, a: Points, r: Points) -> intervals.Interval | None:
-    """Return the interval of a figure: Wilson's of a share, the bootstrap's of others, none for a few volumes."""
+def interval_of(
+    name: str, value: float, spread: Tensor, a: Points, r: Points
+) -> intervals.Interval | None:
+    """Return the interval of a figure: Wilson's of a share, the bootstrap's of
+    others, none for a few volumes.
+    """
     if min(len(a), len(r)) < FEWEST:
         return None
     if name in {"precision", "recall", "coverage"}:
@@ -163,16 +206,20 @@ def missing(a: Points, r: Points) -> list[str]:
     """Return one line for every metric that the sets are too small for."""
     lines = []
     if min(len(a), len(r)) < 2:
-        lines.append(f"{a.extractor}: FID, KID and MMD need 2 volumes in each set: {len(a)} and {len(r)} are there")
+        lines.append(
+            f"{a.extractor}: FID, KID and MMD need 2 volumes in "
+            f"each set: {len(a)} and {len(r)} are there"
+        )
     if min(len(a), len(r)) <= NEIGHBOURS:
         lines.append(
-            f"{a.extractor}: precision, recall, density and coverage look at the {NEIGHBOURS}th neighbour and need "
-            f"{NEIGHBOURS + 1} volumes in each set: {len(a)} and {len(r)} are there"
+            f"{a.extractor}: precision, recall, density and coverage look at the {NEIGHBOURS}th "
+            f"neighbour and need {NEIGHBOURS + 1} volumes in "
+            f"each set: {len(a)} and {len(r)} are there"
         )
     elif min(len(a), len(r)) < TRUSTED:
         lines.append(
-            f"{a.extractor}: {NEIGHBOURS} neighbours of {min(len(a), len(r))} volumes are many: precision, recall, "
-            f"density and coverage tell little below {TRUSTED}"
+            f"{a.extractor}: {NEIGHBOURS} neighbours of {min(len(a), len(r))} volumes are many: "
+            f"precision, recall, density and coverage tell little below {TRUSTED}"
         )
     if min(len(a), len(r)) < FEWEST:
         lines.append(f"{a.extractor}: below {FEWEST} volumes in each set there are no intervals")
@@ -222,16 +269,21 @@ def resampled(a: Points, r: Points, setup: Setup, counts_a: Tensor) -> dict[str,
         planes = {key: resampled_frechet(a, r, key, counts_a, setup) for key in a.keys}
         out |= {f"fid.{key}": value for key, value in planes.items()}
         out["fid"] = torch.stack(list(planes.values())).mean(0)
-        out |= {name: mmd_squared(k, picked_a, picked_r) for name, k in all_kernels(a, r, setup).items()}
+        out |= {
+            name: mmd_squared(k, picked_a, picked_r) for name, k in all_kernels(a, r, setup).items()
+        }
     along_a, along_r = directions(a, r, setup)
     repeated = [
-        wasserstein_squared(along_a.repeat_interleave(wa, 0), along_r.repeat_interleave(wr, 0)).mean().sqrt()
+        wasserstein_squared(along_a.repeat_interleave(wa, 0), along_r.repeat_interleave(wr, 0))
+        .mean()
+        .sqrt()
         for wa, wr in zip(picked_a.long(), picked_r.long(), strict=True)
     ]
     out["swd"] = torch.stack(repeated).double()
     out["nearest"] = picked_a @ nearest(some(a), some(r))[0] / picked_a.sum(1).clamp(min=1)
     if min(len(a), len(r)) > NEIGHBOURS:
-        found = manifold(some(a), some(r), NEIGHBOURS)  # the manifolds stay, the volumes judged by them are drawn
+        # the manifolds stay, the volumes judged by them are drawn
+        found = manifold(some(a), some(r), NEIGHBOURS)
         for name in Manifold._fields:
             weights = picked_a if name in {"precision", "density"} else picked_r
             out[name] = weights @ getattr(found, name) / weights.sum(1).clamp(min=1)
@@ -239,7 +291,9 @@ def resampled(a: Points, r: Points, setup: Setup, counts_a: Tensor) -> dict[str,
 
 
 def resampled_frechet(a: Points, r: Points, key: str, counts_a: Tensor, setup: Setup) -> Tensor:
-    """Return (B,) Fréchet distances of resampled volumes, in the COMPONENTS directions in which the sets vary most."""
+    """Return (B,) Fréchet distances of resampled volumes, in the COMPONENTS directions
+    in which the sets vary most.
+    """
     middle, basis = setup.bases[key]
     moments = []
     for points, counts in ((a, counts_a), (r, setup.reference_counts)):
@@ -258,7 +312,9 @@ def resampled_frechet(a: Points, r: Points, key: str, counts_a: Tensor, setup: S
 
 
 def principal(sets: Sequence[Points], key: str) -> tuple[Tensor, Tensor]:
-    """Return the middle (C,) and the leading directions (C, COMPONENTS) of points of all sets, as many of each."""
+    """Return the middle (C,) and the leading directions (C, COMPONENTS) of points
+    of all sets, as many of each.
+    """
     parts = []
     for points in sets:
         slices = len(next(points.features.each(points.extractor, key)))

@@ -1,4 +1,6 @@
-"""What an evaluation works on: configuration, sets that were measured, reconstructions of real volumes."""
+"""What an evaluation works on: configuration, sets that were measured, reconstructions
+of real volumes.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +49,10 @@ class Protocol:
     splits: tuple[str, ...] = ("test",)  # of the reference, where it is split
     real: str = ""  # a second set of real volumes for the bound; halves of the reference, if empty
     train: Any = ""  # what the model was trained on, folders: to look for copies
-    extractors: tuple[str, ...] = (AUTO,)  # radimagenet and medicalnet50, untrained ones where their weights are not
-    vae: str = ""  # for the ceiling and latents; the one that the samples name, if empty; none for neither
+    # radimagenet and medicalnet50, untrained ones where their weights are not
+    extractors: tuple[str, ...] = (AUTO,)
+    # for the ceiling and latents; the one that the samples name, if empty; none for neither
+    vae: str = ""
     morphology: Literal["tissue", "synthseg", "none"] = "tissue"
     synthseg: SynthSegConfig = field(default_factory=SynthSegConfig)
     n: int = 0  # volumes of a set at most, drawn at random; 0 is all
@@ -61,7 +65,8 @@ class Protocol:
     force: bool = False  # judge by training people all the same
     contrast: str = "T1w"  # of files in a BIDS tree
     cache: str = ""  # folder of features; ~/.cache/neuromf/features, if empty
-    part: str = ""  # 2/8: extract the features of every eighth volume alone, from the second on, and stop
+    # 2/8: extract the features of every eighth volume alone, from the second on, and stop
+    part: str = ""
     seed: int = 0
     device: str = "auto"  # of networks
     workers: int = 0  # processes on a CPU; 0 is one a core
@@ -70,19 +75,33 @@ class Protocol:
         strange = [s for s in self.splits if s not in SPLITS]
         if strange:
             raise ValueError(f"splits are {self.splits}: some of {', '.join(SPLITS)}")
-        if self.bootstrap < 2 or self.draws < 1 or self.pairs < 1 or self.n < 0 or self.reconstructions < 0:
+        if (
+            self.bootstrap < 2
+            or self.draws < 1
+            or self.pairs < 1
+            or self.n < 0
+            or self.reconstructions < 0
+        ):
             raise ValueError(
-                f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}, n {self.n}, reconstructions "
-                f"{self.reconstructions}: 2 or more, 1, 1, 0 and 0"
+                f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}, n "
+                f"{self.n}, reconstructions {self.reconstructions}: 2 or more, 1, 1, 0 and 0"
             )
         if max(self.bootstrap, self.draws, self.pairs) > MOST:
-            raise ValueError(f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}: {MOST} at most")
+            raise ValueError(
+                f"bootstrap {self.bootstrap}, draws "
+                f"{self.draws}, pairs {self.pairs}: {MOST} at most"
+            )
         if self.seed < 0 or self.workers < 0:
             raise ValueError(f"seed is {self.seed}, workers {self.workers}: 0 or more")
         if self.decode_memory_gb is not None and not 0 < self.decode_memory_gb < math.inf:
-            raise ValueError(f"decode_memory_gb is {self.decode_memory_gb}: above 0, or null for decoding at once")
+            raise ValueError(
+                f"decode_memory_gb is {self.decode_memory_gb}: "
+                "above 0, or null for decoding at once"
+            )
         if not self.extractors:
-            raise ValueError("extractors is empty: auto, radimagenet, medicalnet50, random-2.5d, random-3d")
+            raise ValueError(
+                "extractors is empty: auto, radimagenet, medicalnet50, random-2.5d, random-3d"
+            )
         self.share()
 
     def share(self) -> tuple[int, int]:
@@ -120,7 +139,9 @@ class Material:
         """Return the same of some of the volumes."""
         chosen = list(indices)
         volumes = VolumeSet(self.name, tuple(self.volumes.items[i] for i in chosen))
-        return Material(volumes, self.features.only(chosen), {k: v[chosen] for k, v in self.sizes.items()})
+        return Material(
+            volumes, self.features.only(chosen), {k: v[chosen] for k, v in self.sizes.items()}
+        )
 
 
 class Bench:
@@ -128,7 +149,9 @@ class Bench:
 
     def __init__(self, config: Protocol, out: Path, sets: Sequence[VolumeSet] = ()) -> None:
         if not config.reference:
-            raise ValueError("reference= names no folder: held-out people, as `neuromf prepare` wrote them")
+            raise ValueError(
+                "reference= names no folder: held-out people, as `neuromf prepare` wrote them"
+            )
         config = replace(config, extractors=choose_extractors(config.extractors))
         for name in config.extractors:
             check_extractor(name)
@@ -154,9 +177,10 @@ class Bench:
         names = [name for name in self.config.extractors if name in RANDOM]
         if names:
             self.notes.append(
-                f"{', '.join(names)}: untrained networks. Their figures rank sets against each other on one machine "
-                "and are not comparable with published ones; `neuromf weights get radimagenet` and `neuromf weights "
-                "get medicalnet50` fetch trained ones"
+                f"{', '.join(names)}: untrained networks. Their figures rank sets against each "
+                "other on one machine and are not comparable with published ones; `neuromf "
+                "weights get radimagenet` and `neuromf "
+                "weights get medicalnet50` fetch trained ones"
             )
             log.warning("%s", self.notes[-1])
 
@@ -165,11 +189,17 @@ class Bench:
         found = read_set(folder, name, splits, self.config.contrast, people=True)
         volumes, more = one_a_person(found)
         if more:
-            self.notes.append(f"{volumes.name}: {more} further scans of the same people are left out")
+            self.notes.append(
+                f"{volumes.name}: {more} further scans of the same people are left out"
+            )
         return volumes
 
     def _training_set(self) -> VolumeSet | None:
-        given = self.config.train if isinstance(self.config.train, list | tuple) else [self.config.train]
+        given = (
+            self.config.train
+            if isinstance(self.config.train, list | tuple)
+            else [self.config.train]
+        )
         folders = [str(f) for f in given if f]
         sets = [read_set(f, contrast=self.config.contrast, people=True) for f in folders]
         items: list[Item] = [i for s in sets for i in s.items if i.split in {"train", ""}]
@@ -178,7 +208,9 @@ class Bench:
         return VolumeSet("training", told_apart(items)) if items else None
 
     def _choose_vae(self, sets: Sequence[VolumeSet]) -> str:
-        """Return the VAE for ceiling and latents, empty for none; what samples name has to be what is at hand."""
+        """Return the VAE for ceiling and latents, empty for none; what samples
+        name has to be what is at hand.
+        """
         if self.config.vae == "none":
             return ""
         if self.config.vae:
@@ -187,7 +219,8 @@ class Bench:
         named = {found for found in map(vae_named_by, sets) if found[0]}
         if len(named) > 1:
             self.notes.append(
-                f"the sets were decoded by different VAEs ({', '.join(sorted(n for n, _ in named))}): vae= names one"
+                "the sets were decoded by different VAEs "
+                f"({', '.join(sorted(n for n, _ in named))}): vae= names one"
             )
             return ""
         for name, sha256 in sorted(named):
@@ -196,7 +229,9 @@ class Bench:
                     return name
             except (ValueError, OSError) as error:
                 log.info("%s", error)
-            self.notes.append(f"the VAE that the samples name, {name}, is not at hand: vae=FOLDER gives it")
+            self.notes.append(
+                f"the VAE that the samples name, {name}, is not at hand: vae=FOLDER gives it"
+            )
         return ""
 
     def job(self, measures: Sequence[str]) -> Job:
@@ -213,9 +248,16 @@ class Bench:
         Raises VolumeError where none of a set can.
         """
         number, total = self.config.share()
-        parts = [(VolumeSet(s.name, s.items[number - 1 :: total]), self.job(measures)) for s, measures in sets]
-        found = measure_sets([(s.paths, job) for s, job in parts], self.workers, ", ".join(s.name for s, _ in parts))
-        return [self._material(s, job, *outcome) for (s, job), outcome in zip(parts, found, strict=True)]
+        parts = [
+            (VolumeSet(s.name, s.items[number - 1 :: total]), self.job(measures))
+            for s, measures in sets
+        ]
+        found = measure_sets(
+            [(s.paths, job) for s, job in parts], self.workers, ", ".join(s.name for s, _ in parts)
+        )
+        return [
+            self._material(s, job, *outcome) for (s, job), outcome in zip(parts, found, strict=True)
+        ]
 
     def _material(
         self, volumes: VolumeSet, job: Job, found: list[Measured], failed: list[tuple[Path, str]]
@@ -224,20 +266,23 @@ class Bench:
         self.rejected += [{"set": volumes.name, "path": str(p), "reason": why} for p, why in failed]
         if failed:
             self.notes.append(
-                f"{volumes.name}: {len(failed)} of {len(volumes)} files were left out, see rejected.csv (the first: "
-                f"{failed[0][1]})"
+                f"{volumes.name}: {len(failed)} of {len(volumes)} files were left out, see "
+                f"rejected.csv (the first: {failed[0][1]})"
             )
             write_table(self.out / "rejected.csv", self.rejected)
         if not found and len(volumes):
             raise VolumeError(
-                f"none of the {len(volumes)} files of {volumes.name} can be used; the first: {failed[0][1]}"
+                f"none of the {len(volumes)} files of {volumes.name} "
+                f"can be used; the first: {failed[0][1]}"
             )
         there = {m.path for m in found}
         kept = VolumeSet(volumes.name, tuple(i for i in volumes.items if i.path in there))
         return Material(kept, Features(tuple(found), job))
 
     def reconstruct(self, real: Material, vae_name: str, measures: Sequence[str]) -> Material:
-        """Return what the VAE makes of real volumes, as many as asked for, written to reconstructions/ and measured."""
+        """Return what the VAE makes of real volumes, as many as asked for, written to
+        reconstructions/ and measured.
+        """
         vae = load_vae(vae_name, self.device)
         folder = self.out / "reconstructions"
         folder.mkdir(exist_ok=True)
@@ -258,13 +303,16 @@ class Bench:
 
     def equal_files(self, one: Material, other: Material) -> int:
         """Return how many files of a set are in another too."""
-        return len({f.sha256 for f in one.features.files} & {f.sha256 for f in other.features.files})
+        return len(
+            {f.sha256 for f in one.features.files} & {f.sha256 for f in other.features.files}
+        )
 
     def warn_of_equals(self, material: Material, reference: Material) -> None:
         """Note files that are in both sets."""
         shared = self.equal_files(material, reference)
         if shared:
             self.notes.append(
-                f"{shared} files of {material.name} are identical to files of the reference: its figures are too good"
+                f"{shared} files of {material.name} are identical to files of "
+                "the reference: its figures are too good"
             )
             log.warning("%s", self.notes[-1])

@@ -1,4 +1,6 @@
-"""Does a set copy the training data? Nearest training volumes in coarse voxels and in an extractor's features."""
+"""Does a set copy the training data? Nearest training volumes in coarse voxels
+and in an extractor's features.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,10 @@ from neuromf.metrics.memorisation import QUANTILE, Memorisation
 from neuromf.metrics.precision_recall import nearest
 from neuromf.runtime.randomness import Purpose, generator
 
-SMOOTH = "Blurred samples lie near everybody in voxels: copies are near in features too, and one person in the pictures"
+SMOOTH = (
+    "Blurred samples lie near everybody in voxels: copies are near in features too, and one "
+    "person in the pictures"
+)
 SHOWN = 6  # pairs on the page
 
 
@@ -40,7 +45,8 @@ class Copies:
 
 
 def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies | None:
-    """Return distances to the nearest training volume in `voxels` or in the features of an extractor.
+    """Return distances to the nearest training volume in `voxels` or in the features
+    of an extractor.
 
     None where no held-out person is left to compare with: each is in the training set itself.
     """
@@ -53,17 +59,24 @@ def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies
     scale = mine.shape[1] ** 0.5
     order = distance.argsort()[:SHOWN].tolist()
     drawn, taught_by = a.volumes.items, train.volumes.items
-    closest = [Closest(drawn[i], taught_by[int(index[i])], float(distance[i]) / scale) for i in order]
+    closest = [
+        Closest(drawn[i], taught_by[int(index[i])], float(distance[i]) / scale) for i in order
+    ]
     return Copies(space, Memorisation(distance / scale, real / scale), closest)
 
 
 def embedded(s: Material, space: str) -> Tensor:
     """Return one point a volume."""
-    return s.features.stacked("voxels", "voxels") if space == "voxels" else Points(s.features, space).embedding
+    return (
+        s.features.stacked("voxels", "voxels")
+        if space == "voxels"
+        else Points(s.features, space).embedding
+    )
 
 
 def copy_scores(copies: Copies, draws: int) -> list[Score]:
-    """Return the flagged share, the probability of being nearer than a held-out person, and the ratio of medians.
+    """Return the flagged share, the probability of being nearer than a held-out
+    person, and the ratio of medians.
 
     Beside each is what samples that copy nothing would have.
     """
@@ -84,7 +97,9 @@ def copy_scores(copies: Copies, draws: int) -> list[Score]:
             wilson = of_share(round(value * n), n)
             interval = Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))
         note = f"real: what no copying gives, {m} people being held out. {SMOOTH}"
-        score = Score(f"copies/{space}/{name}", f"{where}: {label}", value, n, m, "real", interval, note=note)
+        score = Score(
+            f"copies/{space}/{name}", f"{where}: {label}", value, n, m, "real", interval, note=note
+        )
         out.append(score.with_beside(real=Beside(expected, 0.0, n, m)))
     return out
 
@@ -94,7 +109,10 @@ def resampled(found: Memorisation, draws: int) -> dict[str, Tensor]:
     rows: dict[str, list[float]] = {"flagged": [], "nearer": [], "ratio": []}
     chance = generator(Purpose.BOOTSTRAP, 0, 0)
     for _ in range(draws):
-        one, other = (v[torch.randint(len(v), (len(v),), generator=chance)] for v in (found.samples, found.held_out))
+        one, other = (
+            v[torch.randint(len(v), (len(v),), generator=chance)]
+            for v in (found.samples, found.held_out)
+        )
         drawn = Memorisation(one, other)
         values = (float(drawn.flagged.double().mean()), drawn.nearer, drawn.ratio)
         for row, value in zip(rows.values(), values, strict=True):

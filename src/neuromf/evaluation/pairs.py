@@ -1,4 +1,6 @@
-"""Volumes against volumes: how alike a set is in itself, to its nearest real volumes, and to its own partners."""
+"""Volumes against volumes: how alike a set is in itself, to its nearest real
+volumes, and to its own partners.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,8 @@ class Pair:
         return f"{self.a} and {self.b}"
 
 
-Rows = dict[Pair, dict[str, float]]  # what each pair is compared by; empty for one that could not be compared
+# what each pair is compared by; empty for one that could not be compared
+Rows = dict[Pair, dict[str, float]]
 Prepared = tuple[str, Path]  # kind of a pair, file
 
 
@@ -69,16 +72,26 @@ def size_of(levels: Iterable[Moments]) -> int:
 
 
 def moments_of(job: Job, kind: str, path: Path) -> list[Moments]:
-    """Return what the pairs of one kind need of a volume: its moments at each scale, or at the first."""
+    """Return what the pairs of one kind need of a volume: its moments at
+    each scale, or at the first.
+    """
     volume = torch.from_numpy(read_prepared(path, job).voxels)
     if kind == "diversity":
         return pyramid(volume)
-    return [local_moments(volume)] if min(volume.shape) >= WINDOW else [Moments(volume, volume, volume)]
+    return (
+        [local_moments(volume)]
+        if min(volume.shape) >= WINDOW
+        else [Moments(volume, volume, volume)]
+    )
 
 
 def compare_pair(job: Job, pair: Pair, shelf: Shelf) -> dict[str, float]:
-    """Return what a pair is compared by: ms_ssim; or ssim, if the volumes are as large as its window, and psnr."""
-    a, b = (shelf.get((pair.kind, p), partial(moments_of, job, pair.kind, p)) for p in (pair.a, pair.b))
+    """Return what a pair is compared by: ms_ssim; or ssim, if the volumes are as
+    large as its window, and psnr.
+    """
+    a, b = (
+        shelf.get((pair.kind, p), partial(moments_of, job, pair.kind, p)) for p in (pair.a, pair.b)
+    )
     if pair.kind == "diversity":
         return {"ms_ssim": multiscale_similarity(a, b)}
     x, y = a[0], b[0]
@@ -87,7 +100,9 @@ def compare_pair(job: Job, pair: Pair, shelf: Shelf) -> dict[str, float]:
 
 
 def compare_some(job: Job, pairs: Sequence[Pair]) -> list[dict[str, float]]:
-    """Return the figures of some pairs, preparing each volume once; empty for a pair that cannot be compared."""
+    """Return the figures of some pairs, preparing each volume once; empty for a
+    pair that cannot be compared.
+    """
     shelf, rows = Shelf(), []
     for pair in pairs:
         try:
@@ -101,7 +116,9 @@ def compare_some(job: Job, pairs: Sequence[Pair]) -> list[dict[str, float]]:
 
 
 def compare_pairs(pairs: Sequence[Pair], job: Job, workers: int) -> Rows:
-    """Return the figures of each pair. Raises what is no pair's fault: too little memory, a process that died."""
+    """Return the figures of each pair. Raises what is no pair's fault: too little
+    memory, a process that died.
+    """
     chosen = sorted(dict.fromkeys(pairs), key=lambda pair: (pair.kind, str(pair.a), str(pair.b)))
     size = max(1, min(TOGETHER, len(chosen) // max(workers, 1)))
     parts = [tuple(chosen[i : i + size]) for i in range(0, len(chosen), size)]
@@ -117,7 +134,9 @@ def compare_pairs(pairs: Sequence[Pair], job: Job, workers: int) -> Rows:
 
 
 def drawn_pairs(n: int, most: int, seed: int, number: int) -> list[tuple[int, int]]:
-    """Return up to `most` different pairs of n volumes, all of them where there are no more, drawn at random."""
+    """Return up to `most` different pairs of n volumes, all of them where there
+    are no more, drawn at random.
+    """
     total = n * (n - 1) // 2
     if total <= most:
         return list(itertools.combinations(range(n), 2))

@@ -1,4 +1,6 @@
-"""Figures of an evaluation: power spectra, sizes of regions, distances to training data, figures of merit by set."""
+"""Figures of an evaluation: power spectra, sizes of regions, distances to training
+data, figures of merit by set.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from neuromf.evaluation.memorisation import Copies
 from neuromf.evaluation.run import Judged, Results
 from neuromf.reporting.slices import Picture, sheet
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")  # Okabe and Ito's
+# Okabe and Ito's
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
 REAL = "#000000"
 SHOWN = 6  # volumes of a set
 
@@ -47,20 +50,30 @@ def power(judged: Judged) -> Any:
 def regions(results: Results, most: int = 6) -> Image.Image | None:
     """Return the sizes of regions in each set as boxes."""
     sets = [results.reference, *results.sets]
-    names = [n for n in results.reference.material.sizes if all(n in j.material.sizes for j in sets)]
-    wanted = [n for n in ("CSF", "GM", "WM", "brain", "ventricles", "hippocampus") if n in names][:most] or names[:most]
+    names = [
+        n for n in results.reference.material.sizes if all(n in j.material.sizes for j in sets)
+    ]
+    wanted = [n for n in ("CSF", "GM", "WM", "brain", "ventricles", "hippocampus") if n in names][
+        :most
+    ] or names[:most]
     if not wanted:
         return None
     figure, axes = plt.subplots(
         1, len(wanted), figsize=(2.1 * len(wanted) + 0.4 * len(sets), 3.2), dpi=110, squeeze=False
     )
     for axis, name in zip(axes[0], wanted, strict=True):
-        boxes = axis.boxplot([known(j, name) for j in sets], widths=0.6, patch_artist=True, showfliers=False)
+        boxes = axis.boxplot(
+            [known(j, name) for j in sets], widths=0.6, patch_artist=True, showfliers=False
+        )
         for box, colour in zip(boxes["boxes"], [REAL, *colours(len(results.sets))], strict=True):
             box.set(facecolor=colour, alpha=0.5)
         axis.set_title(f"{name}, ml", fontsize=9)
         axis.set_xticks(
-            range(1, len(sets) + 1), ["real", *(j.name for j in results.sets)], rotation=60, ha="right", fontsize=7
+            range(1, len(sets) + 1),
+            ["real", *(j.name for j in results.sets)],
+            rotation=60,
+            ha="right",
+            fontsize=7,
         )
     return drawn(figure)
 
@@ -72,13 +85,24 @@ def known(judged: Judged, region: str) -> Any:
 
 
 def distances(copies: Copies) -> Image.Image:
-    """Return histograms of the distance to the nearest training volume, of samples and of held-out people."""
+    """Return histograms of the distance to the nearest training volume, of
+    samples and of held-out people.
+    """
     figure, axis = plt.subplots(figsize=(4.8, 2.6), dpi=110)
     found = copies.memorisation
     both = np.concatenate([found.samples.numpy(), found.held_out.numpy()])
     edges = np.histogram_bin_edges(both, 24).tolist()
-    axis.hist(found.samples.numpy(), edges, density=True, color=COLOURS[0], alpha=0.6, label="samples")
-    axis.hist(found.held_out.numpy(), edges, density=True, histtype="step", color=REAL, label="held-out people")
+    axis.hist(
+        found.samples.numpy(), edges, density=True, color=COLOURS[0], alpha=0.6, label="samples"
+    )
+    axis.hist(
+        found.held_out.numpy(),
+        edges,
+        density=True,
+        histtype="step",
+        color=REAL,
+        label="held-out people",
+    )
     axis.axvline(found.threshold, color=COLOURS[1], lw=1, ls="--")
     axis.set(xlabel=f"distance to the nearest training volume ({copies.space})", yticks=[])
     axis.legend(frameon=False, fontsize=8)
@@ -86,9 +110,15 @@ def distances(copies: Copies) -> Image.Image:
 
 
 def merits(results: Results, keys: Sequence[str]) -> Image.Image:
-    """Return one panel a figure of merit: each set with its interval, at equal numbers the bound and the ceiling."""
+    """Return one panel a figure of merit: each set with its interval, at equal
+    numbers the bound and the ceiling.
+    """
     figure, axes = plt.subplots(
-        1, len(keys), figsize=(3.1 * len(keys), 0.9 + 0.34 * (len(results.sets) + 2)), dpi=110, squeeze=False
+        1,
+        len(keys),
+        figsize=(3.1 * len(keys), 0.9 + 0.34 * (len(results.sets) + 2)),
+        dpi=110,
+        squeeze=False,
     )
     names = [j.name for j in results.sets]
     for axis, key in zip(axes[0], keys, strict=True):

@@ -1,4 +1,6 @@
-"""`neuromf validate-vae`: reconstruct held-out volumes with any VAE, measure, and lay them side by side."""
+"""`neuromf validate-vae`: reconstruct held-out volumes with any VAE, measure, and lay
+them side by side.
+"""
 
 from __future__ import annotations
 
@@ -56,10 +58,13 @@ class ValidateVAEConfig:
 
     def entries(self) -> list[Entry]:
         """Return the volumes of the chosen splits. Raises ValueError where there is none."""
-        entries = [e for cohort in read_cohorts(self.volumes) for e in cohort if e.split in self.splits]
+        entries = [
+            e for cohort in read_cohorts(self.volumes) for e in cohort if e.split in self.splits
+        ]
         if not entries:
             raise ValueError(
-                f"no volume of {self.volumes} is in the splits {', '.join(self.splits)}: splits=[train], perhaps"
+                f"no volume of {self.volumes} is in the splits {', '.join(self.splits)}: "
+                "splits=[train], perhaps"
             )
         return entries[: self.n or None]
 
@@ -82,16 +87,20 @@ class Score:
 MEASURES = ("ssim", "psnr", "gmsd", "hf_ratio", "ssim_brain", "psnr_brain", "gmsd_brain", "seconds")
 
 
-def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Write scores.json, index.html and reconstructions/ into `out`; return the number of volumes that failed."""
+def run(
+    config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> int:
+    """Write scores.json, index.html and reconstructions/ into `out`; return the
+    number of volumes that failed.
+    """
     entries = config.entries()
     device = pick_device(config.device)
     vae = load_vae(config.vae, device, config.precision)
     store = LatentStore(config.latents) if config.latents else None
     if store is not None and store.vae.sha256 not in {"", vae.sha256}:
         raise ValueError(
-            f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), not by "
-            f"{vae.name} ({vae.sha256[:12]})"
+            f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), "
+            f"not by {vae.name} ({vae.sha256[:12]})"
         )
     inputs = [config.volumes, config.vae, config.latents]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
@@ -111,7 +120,11 @@ def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite
                     continue
                 finally:
                     bar.advance(task)
-                scores.append(measure(entry.name, torch.from_numpy(x.voxels), torch.from_numpy(y.voxels), seconds))
+                scores.append(
+                    measure(
+                        entry.name, torch.from_numpy(x.voxels), torch.from_numpy(y.voxels), seconds
+                    )
+                )
                 if config.save:
                     write_volume(out / "reconstructions" / f"{entry.name}.nii.gz", y)
                 if len(scores) == 1 and config.precision == "float32":
@@ -119,7 +132,9 @@ def run(config: ValidateVAEConfig, out: Path, *, resume: bool = False, overwrite
                 if len(rows) < SHOWN:
                     rows.append({"score": scores[-1], "split": entry.split} | pictures(x, y))
         if not scores:
-            raise VolumeError(f"none of {len(failed)} volumes could be reconstructed; the first: {failed[0]}")
+            raise VolumeError(
+                f"none of {len(failed)} volumes could be reconstructed; the first: {failed[0]}"
+            )
         summary = summarise(vae, scores) | {"bfloat16": bf16, "failed": failed}
         write_json(out / "scores.json", summary)
         write_text(out / "index.html", page(config, summary, rows))
@@ -134,13 +149,16 @@ def reconstruct(
     volume = entry.read()
     x = torch.from_numpy(volume.voxels)[None, None]
     start = time.perf_counter()
-    with say_memory(f"reconstructing {entry.name}", "max_memory_gb=4, precision=bfloat16 or vae=small"):
+    with say_memory(
+        f"reconstructing {entry.name}", "max_memory_gb=4, precision=bfloat16 or vae=small"
+    ):
         z = vae.encode(x) if store is None else stored(store, entry.name)[None]
         y = vae.decode(z, config.max_memory_gb)
     voxels = y[0, 0].clamp(0, 1).cpu().numpy()
     if voxels.shape != volume.voxels.shape:
         raise ValueError(
-            f"its latent decodes to {voxels.shape}, the volume has {volume.voxels.shape}: are they of one preset?"
+            f"its latent decodes to {voxels.shape}, the volume has "
+            f"{volume.voxels.shape}: are they of one preset?"
         )
     return volume, Volume(voxels, volume.affine), time.perf_counter() - start
 
@@ -190,7 +208,9 @@ def summarise(vae: FrozenVAE, scores: Sequence[Score]) -> dict[str, Any]:
 
 
 def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, float]:
-    """Return how far the reconstruction of a volume in bfloat16 lies from the one in float32, and its NaN or Inf."""
+    """Return how far the reconstruction of a volume in bfloat16 lies from the one in
+    float32, and its NaN or Inf.
+    """
     vae = load_vae(config.vae, pick_device(config.device), "bfloat16")
     with say_memory("reconstructing in bfloat16", "max_memory_gb=4 or vae=small"):
         z = vae.encode(torch.from_numpy(x.voxels)[None, None])
@@ -213,7 +233,9 @@ def pictures(x: Volume, y: Volume) -> dict[str, str]:
 
 def page(config: ValidateVAEConfig, summary: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     """Return the HTML page."""
-    source = (resources.files("neuromf") / "evaluation" / "reconstruction.html").read_text(encoding="utf-8")
+    source = (resources.files("neuromf") / "evaluation" / "reconstruction.html").read_text(
+        encoding="utf-8"
+    )
     return jinja2.Template(source, autoescape=True).render(
         config=config, summary=summary, rows=rows, measures=MEASURES, span=DIFFERENCE
     )
@@ -223,7 +245,10 @@ def say(summary: dict[str, Any], out: Path) -> None:
     """Print the summary."""
     for name in MEASURES:
         row = summary["mean"][name]
-        print(f"{name:11} mean {row['mean']:8.4f}  std {row['std']:.4f}  min {row['min']:.4f}  max {row['max']:.4f}")
+        print(
+            f"{name:11} mean {row['mean']:8.4f}  std {row['std']:.4f}  min "
+            f"{row['min']:.4f}  max {row['max']:.4f}"
+        )
     print(f"{summary['volumes']} volumes through {summary['vae']}; look at {out / 'index.html'}")
     if summary["failed"]:
         print(f"{len(summary['failed'])} failed; the first: {summary['failed'][0]}")

@@ -49,13 +49,24 @@ def as_json(results: Results) -> dict[str, Any]:
         "verdict": {j.name: verdict_on(j, results)._asdict() for j in results.sets},
         "reference": {"name": results.reference.name, "n": len(results.reference.material)},
         "extractors": [
-            {"name": m.name, "label": m.label, "sha256": m.sha256, "trained": m.trained} for m in results.extractors
+            {"name": m.name, "label": m.label, "sha256": m.sha256, "trained": m.trained}
+            for m in results.extractors
         ],
-        "protocol": {k: getattr(results.bench.config, k) for k in ("n", "pairs", "bootstrap", "draws", "seed", "real")},
+        "protocol": {
+            k: getattr(results.bench.config, k)
+            for k in ("n", "pairs", "bootstrap", "draws", "seed", "real")
+        },
         "vae": results.vae or None,
         "regions_by": results.method or None,
-        "sets": {j.name: {"n": len(j.material), "scores": [s.to_json() for s in j.scores]} for j in results.sets},
-        "region_ml": {j.name: region_summary(j) for j in [results.reference, *results.sets] if j.material.sizes},
+        "sets": {
+            j.name: {"n": len(j.material), "scores": [s.to_json() for s in j.scores]}
+            for j in results.sets
+        },
+        "region_ml": {
+            j.name: region_summary(j)
+            for j in [results.reference, *results.sets]
+            if j.material.sizes
+        },
         "differences": differences(results),
         "copies": {j.name: [closest(c) for c in j.copies] for j in results.sets if j.copies},
         "rejected": results.bench.rejected,
@@ -66,7 +77,9 @@ def as_json(results: Results) -> dict[str, Any]:
 def verdict_on(judged: Judged, results: Results) -> Verdict:
     """Return the three sentences on one set."""
     bench, reference = results.bench, results.reference.material
-    untrained = [n for n, m in zip(bench.config.extractors, results.extractors, strict=True) if not m.trained]
+    untrained = [
+        n for n, m in zip(bench.config.extractors, results.extractors, strict=True) if not m.trained
+    ]
     identical = bench.equal_files(judged.material, reference)
     return verdict(judged.scores, len(judged.material), len(reference), untrained, identical)
 
@@ -75,7 +88,10 @@ def region_summary(judged: Judged) -> dict[str, dict[str, float | None]]:
     """Return mean and standard deviation of each region in ml."""
     found = {name: v[torch.isfinite(v)] for name, v in judged.material.sizes.items()}
     return {
-        name: {"mean": finite(float(v.mean())), "std": finite(float(v.std())) if len(v) > 1 else None}
+        name: {
+            "mean": finite(float(v.mean())),
+            "std": finite(float(v.std())) if len(v) > 1 else None,
+        }
         for name, v in found.items()
     }
 
@@ -86,15 +102,25 @@ def closest(copies: Any) -> dict[str, Any]:
         {"sample": str(a.path), "training": str(b.path), "names": [a.name, b.name], "distance": d}
         for a, b, d in copies.closest
     ]
-    return {"space": copies.space, "threshold": finite(copies.memorisation.threshold), "closest": pairs}
+    return {
+        "space": copies.space,
+        "threshold": finite(copies.memorisation.threshold),
+        "closest": pairs,
+    }
 
 
 def differences(results: Results) -> list[dict[str, Any]]:
-    """Return, for each metric with replicates and each two sets, the p of their being equal, corrected (Holm)."""
+    """Return, for each metric with replicates and each two sets, the p of their
+    being equal, corrected (Holm).
+    """
     out = []
     keys = dict.fromkeys(s.key for j in results.sets for s in j.scores if s.replicates is not None)
     for key in keys:
-        found = [(j.name, s) for j in results.sets if (s := j.score(key)) is not None and s.replicates is not None]
+        found = [
+            (j.name, s)
+            for j in results.sets
+            if (s := j.score(key)) is not None and s.replicates is not None
+        ]
         pairs = list(itertools.combinations(found, 2))
         p = [chance_of(a, b) for (_, a), (_, b) in pairs]
         for ((one, a), (other, b)), raw, corrected in zip(pairs, p, holm(p), strict=True):
@@ -125,25 +151,43 @@ def rows(results: Results) -> list[dict[str, Any]]:
     for judged in results.sets:
         for s in judged.scores:
             low, high = s.interval or (math.nan, math.nan)
-            row = {"set": judged.name, "metric": s.key, "label": s.label, "value": s.value, "low": low, "high": high}
+            row = {
+                "set": judged.name,
+                "metric": s.key,
+                "label": s.label,
+                "value": s.value,
+                "low": low,
+                "high": high,
+            }
             row |= {"n": s.n, "reference": s.m, "better": s.better}
             for name in ("samples", "reconstruction", "real"):
                 b = s.beside.get(name)
-                row |= {f"equal_n.{name}": b.mean if b else "", f"equal_n.{name}.std": b.std if b else ""}
-                row |= {f"equal_n.{name}.n": b.n if b else "", f"equal_n.{name}.reference": b.m if b else ""}
+                row |= {
+                    f"equal_n.{name}": b.mean if b else "",
+                    f"equal_n.{name}.std": b.std if b else "",
+                }
+                row |= {
+                    f"equal_n.{name}.n": b.n if b else "",
+                    f"equal_n.{name}.reference": b.m if b else "",
+                }
             table.append(row | {"note": s.note})
     return table
 
 
 def pictures(results: Results) -> dict[str, Any]:
     """Return every figure by name."""
-    found: dict[str, Any] = {"volumes": figures.contact(results), "spectra": figures.spectra(results)}
+    found: dict[str, Any] = {
+        "volumes": figures.contact(results),
+        "spectra": figures.spectra(results),
+    }
     boxes = figures.regions(results)
     if boxes is not None:
         found["regions"] = boxes
     if len(results.sets) > 1:
         for name in results.bench.config.extractors:
-            keys = [f"{name}/{m}" for m in MERITS if any(j.score(f"{name}/{m}") for j in results.sets)]
+            keys = [
+                f"{name}/{m}" for m in MERITS if any(j.score(f"{name}/{m}") for j in results.sets)
+            ]
             if keys:
                 found[f"merits-{safe(name)}"] = figures.merits(results, keys)
     for judged in results.sets:
@@ -175,7 +219,11 @@ def page(results: Results, record: dict[str, Any], drawn: dict[str, Any], title:
         several=len(results.sets) > 1,
         number=number,
         small=small,
-        significant=[d for d in record["differences"] if d["key"].endswith("/fid") or d["key"].endswith("/kid")],
+        significant=[
+            d
+            for d in record["differences"]
+            if d["key"].endswith("/fid") or d["key"].endswith("/kid")
+        ],
     )
 
 
@@ -197,10 +245,15 @@ def safe(name: str) -> str:
 def say(results: Results, out: Path) -> None:
     """Print the main figures, what is missing, and where to look."""
     for extractor in results.extractors:
-        print(f"\n{extractor.label}, against {len(results.reference.material)} volumes of {results.reference.name}")
+        print(
+            f"\n{extractor.label}, against {len(results.reference.material)} volumes of "
+            f"{results.reference.name}"
+        )
         for metric in ("fid", "kid", "precision", "recall"):
             for judged in results.sets:
-                wanted = (s for s in judged.scores if s.key == f"{name_of(results, extractor)}/{metric}")
+                wanted = (
+                    s for s in judged.scores if s.key == f"{name_of(results, extractor)}/{metric}"
+                )
                 for score in wanted:
                     print(sentence(judged.name, score))
     for judged in results.sets:

@@ -1,8 +1,9 @@
-"""Figures at equal numbers of volumes: samples, reconstructions and real volumes against the same real volumes.
+"""Figures at equal numbers of volumes: samples, reconstructions and real volumes
+against the same real volumes.
 
-A Fréchet distance falls as sets grow, and neighbours come nearer, so a bound says something only at the same number of
-volumes. Either a second real set stands beside the samples, against the whole reference; or halves of the reference do,
-against the other half, over several draws.
+A Fréchet distance falls as sets grow, and neighbours come nearer, so a bound says something only
+at the same number of volumes. Either a second real set stands beside the samples, against the whole
+reference; or halves of the reference do, against the other half, over several draws.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ SMALLEST = 4  # volumes of a reference that can be halved
 
 @dataclass
 class Figures:
-    """Metric -> figure at equal numbers: of each set, of real volumes, of reconstructions; empty where none is."""
+    """Metric -> figure at equal numbers: of each set, of real volumes, of reconstructions;
+    empty where none is.
+    """
 
     sets: dict[str, dict[str, Beside]] = field(default_factory=dict)
     real: dict[str, Beside] = field(default_factory=dict)
@@ -58,14 +61,17 @@ def at_equal_numbers(
     draws: int,
     seed: int,
 ) -> Figures:
-    """Return every figure over `draws` draws of n volumes of each set, of the pool, of reconstructions of the same.
+    """Return every figure over `draws` draws of n volumes of each set, of the pool, of
+    reconstructions of the same.
 
-    The pool of real volumes is `real`, against the whole reference; or the reference, against a half of it that shares
-    nobody with the n. Empty where the reference is too small.
+    The pool of real volumes is `real`, against the whole reference; or the reference, against a
+    half of it that shares nobody with the n. Empty where the reference is too small.
     """
     pool = real if real is not None else reference
     known = list(range(len(pool))) if reconstruction is None else list(reconstruction.of)
-    n = min([len(known), len(pool) if real is not None else len(pool) // 2, *map(len, sets.values())])
+    n = min(
+        [len(known), len(pool) if real is not None else len(pool) // 2, *map(len, sets.values())]
+    )
     if n < 1 or (real is None and len(reference) < SMALLEST):
         return Figures()
     values: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
@@ -80,7 +86,9 @@ def at_equal_numbers(
         values_real.append(figures(pool.only(ours), others))
         if reconstruction is not None:
             at = {of: number for number, of in enumerate(reconstruction.of)}
-            values_rebuilt.append(figures(reconstruction.volumes.only([at[i] for i in ours]), others))
+            values_rebuilt.append(
+                figures(reconstruction.volumes.only([at[i] for i in ours]), others)
+            )
     m = len(others)
     return Figures(
         {name: summary(rows, n, m) for name, rows in values.items()},
@@ -93,7 +101,9 @@ def opposite(reference: T, ours: Sequence[int], chance: torch.Generator) -> T:
     """Return half of a reference, drawn from the volumes that are not ours."""
     left = [i for i in range(len(reference)) if i not in set(ours)]
     half = len(reference) - len(reference) // 2
-    return reference.only(sorted(left[i] for i in torch.randperm(len(left), generator=chance)[:half].tolist()))
+    return reference.only(
+        sorted(left[i] for i in torch.randperm(len(left), generator=chance)[:half].tolist())
+    )
 
 
 def subset(one: T, n: int, seed: int, draw: int, number: int) -> T:
@@ -108,5 +118,7 @@ def summary(rows: list[dict[str, float]], n: int, m: int) -> dict[str, Beside]:
     out = {}
     for name in names:
         numbers = torch.tensor([row[name] for row in rows], dtype=torch.float64)
-        out[name] = Beside(float(numbers.mean()), float(numbers.std()) if len(rows) > 1 else 0.0, n, m)
+        out[name] = Beside(
+            float(numbers.mean()), float(numbers.std()) if len(rows) > 1 else 0.0, n, m
+        )
     return out

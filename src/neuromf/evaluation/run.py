@@ -1,4 +1,6 @@
-"""Every figure of several sets, with the same reference, features, numbers and resampled volumes."""
+"""Every figure of several sets, with the same reference, features,
+numbers and resampled volumes.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ class Judged:
     scores: list[Score]
     copies: list[Copies] = field(default_factory=list)
     likeness: dict[str, Tensor] = field(default_factory=dict)
-    partners: dict[str, Tensor] = field(default_factory=dict)  # likeness to the real volumes of the same names
+    # likeness to the real volumes of the same names
+    partners: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -84,7 +87,11 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     people = [bench.reference, *([real_set(bench)] if config.real else [])]
     taught = [(bench.train, (config.extractors[0], "voxels"))] if bench.train is not None else []
     found = bench.measure_together(
-        [*((s.drawn(config.n, config.seed), measures) for s in sets), *((s, measures) for s in people), *taught]
+        [
+            *((s.drawn(config.n, config.seed), measures) for s in sets),
+            *((s, measures) for s in people),
+            *taught,
+        ]
     )
     if config.part:
         return None
@@ -93,13 +100,23 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     train = others.pop() if taught else None
     real = others.pop() if others else None
     remark(bench, measured, reference, real, train, vae)
-    reconstruction = bench.reconstruct(real or reference, vae, measures) if vae and config.reconstructions else None
+    reconstruction = (
+        bench.reconstruct(real or reference, vae, measures)
+        if vae and config.reconstructions
+        else None
+    )
     of = numbers_of(reconstruction, real or reference)
     for material in [*measured, reference, real, reconstruction]:
         if material is not None:
             material.sizes = region_sizes(material, bench)
     results = Results(
-        [Judged(m, []) for m in measured], Judged(reference, []), reconstruction, {}, bench, vae, method_of(bench)
+        [Judged(m, []) for m in measured],
+        Judged(reference, []),
+        reconstruction,
+        {},
+        bench,
+        vae,
+        method_of(bench),
     )
     lay_beside(results)
     for name in config.extractors:
@@ -115,7 +132,8 @@ def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
     )
     if not beside.real:
         bench.notes.append(
-            f"{len(reference)} held-out people are too few for bounds at equal numbers: 4 or more, or real="
+            f"{len(reference)} held-out people are too few for "
+            "bounds at equal numbers: 4 or more, or real="
         )
     for number, judged in enumerate(results.sets, start=1):
         judge_volumes(judged, results, train, beside, number)
@@ -130,11 +148,15 @@ def tell_of_sets(bench: Bench, sets: Sequence[VolumeSet]) -> None:
         bench.notes.append(f"drawn at random: {', '.join(drawn)}")
     turned = [s.name for s in sets if bench.config.resample and not bench.frame.fits(frame_of(s))]
     if turned:
-        bench.notes.append(f"resampled to {bench.frame}, which changes their detail: {', '.join(turned)}")
+        bench.notes.append(
+            f"resampled to {bench.frame}, which changes their detail: {', '.join(turned)}"
+        )
 
 
 def same_number(sets: list[Material], bench: Bench) -> list[Material]:
-    """Return the sets cut to the smallest: files that could not be read may have made them unlike."""
+    """Return the sets cut to the smallest: files that could not be
+    read may have made them unlike.
+    """
     smallest = min(map(len, sets))
     if bench.config.part or all(len(material) == smallest for material in sets):
         return sets
@@ -145,7 +167,11 @@ def same_number(sets: list[Material], bench: Bench) -> list[Material]:
 def numbers_of(reconstruction: Material | None, pool: Material) -> list[int]:
     """Return of which volume of the pool each reconstruction is."""
     numbers = {item.name: number for number, item in enumerate(pool.volumes.items)}
-    return [numbers[item.name] for item in reconstruction.volumes.items] if reconstruction is not None else []
+    return (
+        [numbers[item.name] for item in reconstruction.volumes.items]
+        if reconstruction is not None
+        else []
+    )
 
 
 def real_set(bench: Bench) -> VolumeSet:
@@ -155,16 +181,18 @@ def real_set(bench: Bench) -> VolumeSet:
     shared = [item for item in found.items if item.person in people]
     if shared:
         raise ValueError(
-            f"real={bench.config.real} holds {len(shared)} volumes of people of the reference ({shared[0].name} first):"
-            " a bound needs other people"
+            f"real={bench.config.real} holds {len(shared)} volumes of people of the reference "
+            f"({shared[0].name} first): a bound needs other people"
         )
     return found
 
 
 def lay_beside(results: Results) -> None:
-    """Compare volumes with volumes: in each set, with the nearest real ones, with those of the same name.
+    """Compare volumes with volumes: in each set, with the nearest real ones,
+    with those of the same name.
 
-    All pairs go through the same processes. The reference is set 0, the reconstructions come after the samples.
+    All pairs go through the same processes. The reference is set 0, the reconstructions come
+    after the samples.
     """
     bench, reference = results.bench, results.reference.material
     config = bench.config
@@ -178,7 +206,9 @@ def lay_beside(results: Results) -> None:
     if lost:
         bench.notes.append(f"{lost} pairs of volumes could not be compared: see run.log")
     found = [anatomy.likeness(m, reference, c, rows) for m, c in zip(sets, chosen, strict=True)]
-    for judged, likeness, part in zip([results.reference, *results.sets], found, [[], *named], strict=False):
+    for judged, likeness, part in zip(
+        [results.reference, *results.sets], found, [[], *named], strict=False
+    ):
         judged.likeness = likeness
         judged.partners = anatomy.by_metric([rows[pair] for pair in part])
     results.rebuilt = found[-1] if results.reconstruction is not None else {}
@@ -206,7 +236,9 @@ def judge_features(results: Results, real: Material | None, of: list[int], name:
 
 
 def with_bounds(score: Score, beside: Figures, name: str) -> Score:
-    """Return a score with the same figure at equal numbers: of the samples, of reconstructions, of real volumes."""
+    """Return a score with the same figure at equal numbers: of the samples, of
+    reconstructions, of real volumes.
+    """
     return score.with_beside(
         samples=beside.sets.get(name, {}).get(score.key),
         reconstruction=beside.reconstruction.get(score.key),
@@ -214,7 +246,9 @@ def with_bounds(score: Score, beside: Figures, name: str) -> Score:
     )
 
 
-def judge_volumes(judged: Judged, results: Results, train: Material | None, beside: Figures, number: int) -> None:
+def judge_volumes(
+    judged: Judged, results: Results, train: Material | None, beside: Figures, number: int
+) -> None:
     """Add the figures of the volumes themselves to a set."""
     reference, config = results.reference.material, results.bench.config
     a, rebuilt = judged.material, results.reconstruction
@@ -233,8 +267,12 @@ def judge_volumes(judged: Judged, results: Results, train: Material | None, besi
     judged.scores += [with_bounds(score, beside, judged.name) for score in found]
     if train is not None:
         spaces = ("voxels", config.extractors[0])
-        judged.copies = [c for space in spaces if (c := find_copies(a, reference, train, space)) is not None]
-        judged.scores += [score for copies in judged.copies for score in copy_scores(copies, config.bootstrap)]
+        judged.copies = [
+            c for space in spaces if (c := find_copies(a, reference, train, space)) is not None
+        ]
+        judged.scores += [
+            score for copies in judged.copies for score in copy_scores(copies, config.bootstrap)
+        ]
     judged.scores = [score.supported() for score in judged.scores]
 
 
@@ -249,16 +287,22 @@ def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
 
 
 def synthseg_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
-    """Return what SynthSeg measures; it runs once over a set, and its answer is kept in the run's folder."""
+    """Return what SynthSeg measures; it runs once over a set, and its answer
+    is kept in the run's folder.
+    """
     folder = bench.out / "synthseg" / fingerprint(*(f.sha256 for f in material.features.files))[:16]
     kept = folder / "ml.safetensors"
     if not kept.is_file():
         found = synthseg(material.volumes.paths, folder, bench.config.synthseg)
         write_json(folder / "quality.json", [p.quality for p in found])
         passed = sum(p.passed for p in found)
-        bench.notes.append(f"{material.name}: SynthSeg's own quality check passes {passed} of {len(found)}")
+        bench.notes.append(
+            f"{material.name}: SynthSeg's own quality check passes {passed} of {len(found)}"
+        )
         names = [name for name in found[0].ml if all(name in p.ml for p in found)]
-        table = {name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names}
+        table = {
+            name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names
+        }
         write_bytes(kept, save(table))
     return dict(sorted(load(kept.read_bytes()).items()))
 
@@ -276,17 +320,27 @@ def remark(
     train: Material | None,
     vae: str,
 ) -> None:
-    """Note what a reader has to know of the sets. Raises ValueError for a bound of the reference's own files."""
+    """Note what a reader has to know of the sets. Raises ValueError for a bound
+    of the reference's own files.
+    """
     for material in sets:
         bench.warn_of_equals(material, reference)
         if train is not None and bench.equal_files(material, train):
-            bench.notes.append(f"{bench.equal_files(material, train)} files of {material.name} are training files")
+            bench.notes.append(
+                f"{bench.equal_files(material, train)} files of {material.name} are training files"
+            )
     for one, other in itertools.combinations(sets, 2):
         if bench.equal_files(one, other):
-            bench.notes.append(f"{bench.equal_files(one, other)} files are in both {one.name} and {other.name}")
+            bench.notes.append(
+                f"{bench.equal_files(one, other)} files are in both {one.name} and {other.name}"
+            )
     if real is not None and bench.equal_files(real, reference):
-        raise ValueError(f"real={bench.config.real} holds files of the reference: a bound needs other people")
+        raise ValueError(
+            f"real={bench.config.real} holds files of the reference: a bound needs other people"
+        )
     if train is None:
-        bench.notes.append("train= names no training data: whether samples copy it was not looked at")
+        bench.notes.append(
+            "train= names no training data: whether samples copy it was not looked at"
+        )
     if not vae:
         bench.notes.append("no VAE is named (vae=): no reconstruction ceiling, no latents")

@@ -13,12 +13,15 @@ from neuromf.metrics.intervals import Interval
 FEWEST = 5  # volumes of each set from which on intervals and p values say something
 TRUSTED = 30  # volumes of each set from which on small differences show
 
-Better = Literal["lower", "higher", "real", "none"]  # real: the nearer to the real set's own value; none: ranks nothing
+# real: the nearer to the real set's own value; none: ranks nothing
+Better = Literal["lower", "higher", "real", "none"]
 
 
 @dataclass(frozen=True)
 class Beside:
-    """The same figure of another set, or of fewer volumes: mean and standard deviation over draws of n against m."""
+    """The same figure of another set, or of fewer volumes: mean and standard deviation over
+    draws of n against m.
+    """
 
     mean: float
     std: float
@@ -27,12 +30,19 @@ class Beside:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; NaN and Inf as null."""
-        return {"mean": finite(self.mean), "std": finite(self.std), "n": self.n, "reference": self.m}
+        return {
+            "mean": finite(self.mean),
+            "std": finite(self.std),
+            "n": self.n,
+            "reference": self.m,
+        }
 
 
 @dataclass(frozen=True)
 class Score:
-    """A figure of n volumes against m of the reference; beside it those of samples, reconstruction, real at equal n."""
+    """A figure of n volumes against m of the reference; beside it those of samples,
+    reconstruction, real at equal n.
+    """
 
     key: str  # extractor/metric
     label: str
@@ -47,7 +57,9 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """Return what scores.json holds."""
-        interval = [finite(self.interval.low), finite(self.interval.high)] if self.interval else None
+        interval = (
+            [finite(self.interval.low), finite(self.interval.high)] if self.interval else None
+        )
         return {
             "key": self.key,
             "label": self.label,
@@ -61,12 +73,18 @@ class Score:
         }
 
     def supported(self) -> Score:
-        """Return the score without interval and replicates where fewer than FEWEST volumes are in either set."""
-        return self if min(self.n, self.m) >= FEWEST else replace(self, interval=None, replicates=None)
+        """Return the score without interval and replicates where fewer than
+        FEWEST volumes are in either set.
+        """
+        return (
+            self if min(self.n, self.m) >= FEWEST else replace(self, interval=None, replicates=None)
+        )
 
     def with_beside(self, **others: Beside | None) -> Score:
         """Return the score with more figures beside it."""
-        return replace(self, beside=self.beside | {k: v for k, v in others.items() if v is not None})
+        return replace(
+            self, beside=self.beside | {k: v for k, v in others.items() if v is not None}
+        )
 
 
 def finite(value: float) -> float | None:

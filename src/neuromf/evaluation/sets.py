@@ -1,4 +1,6 @@
-"""Sets of volumes: folders that generate, prepare or phantom wrote, one split of them, or any folder of NIfTI."""
+"""Sets of volumes: folders that generate, prepare or phantom wrote, one split of
+them, or any folder of NIfTI.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ TAKEN = ("real", "reconstruction", "training")  # names of what stands beside sa
 
 @dataclass(frozen=True)
 class Item:
-    """One volume of a set: its file, a name, whose brain it is, and the split it is in, where that is known."""
+    """One volume of a set: its file, a name, whose brain it is, and the split
+    it is in, where that is known.
+    """
 
     path: Path
     name: str
@@ -49,20 +53,30 @@ class VolumeSet:
         return [item.path for item in self.items]
 
     def drawn(self, n: int, seed: int) -> VolumeSet:
-        """Return n of the volumes, drawn at random, in their order; all of them where there are no more."""
+        """Return n of the volumes, drawn at random, in their order; all of
+        them where there are no more.
+        """
         if not n or n >= len(self.items):
             return self
-        chosen = torch.randperm(len(self.items), generator=generator(Purpose.SUBSETS, seed, 0, 0, 0))[:n].sort().values
+        chosen = (
+            torch.randperm(len(self.items), generator=generator(Purpose.SUBSETS, seed, 0, 0, 0))[:n]
+            .sort()
+            .values
+        )
         return VolumeSet(self.name, tuple(self.items[i] for i in chosen.tolist()))
 
 
 def read_set(
-    folder: str, name: str = "", splits: Sequence[str] = (), contrast: str = "T1w", people: bool = False
+    folder: str,
+    name: str = "",
+    splits: Sequence[str] = (),
+    contrast: str = "T1w",
+    people: bool = False,
 ) -> VolumeSet:
     """Return the volumes of a folder. `FOLDER:SPLIT` takes one split of a cohort, as `splits` does.
 
-    Whose brain a volume is, is known of a cohort and of reconstructions; of other folders their names tell it if they
-    are of `people`.
+    Whose brain a volume is, is known of a cohort and of reconstructions; of other folders their
+    names tell it if they are of `people`.
 
     Raises FileNotFoundError where there is none, ValueError for splits of something that has none.
     """
@@ -72,25 +86,40 @@ def read_set(
     if (path / "manifest.csv").is_file():
         entries = [e for e in read_cohort(path) if not chosen or e.split in chosen]
         if not entries:
-            raise ValueError(f"{where} holds no volume in the splits {', '.join(chosen)}: splits=[val,test], perhaps")
-        return VolumeSet(label, tuple(Item(e.path, e.name, person(e.person), e.split) for e in entries))
+            raise ValueError(
+                f"{where} holds no volume in the splits "
+                f"{', '.join(chosen)}: splits=[val,test], perhaps"
+            )
+        return VolumeSet(
+            label, tuple(Item(e.path, e.name, person(e.person), e.split) for e in entries)
+        )
     if where != folder:
         raise ValueError(
-            f"{folder}: {where} is no folder that `neuromf prepare` or `phantom` wrote, so it has no splits"
+            f"{folder}: {where} is no folder that `neuromf prepare` "
+            "or `phantom` wrote, so it has no splits"
         )
     inner = path / "reconstructions"
     rebuilt = (path / "scores.json").is_file() and inner.is_dir()
     scans = find_scans([str(inner if rebuilt else path)], contrast)
     known = people or rebuilt
-    return VolumeSet(label, told_apart([Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]))
+    return VolumeSet(
+        label,
+        told_apart([Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]),
+    )
 
 
 def told_apart(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Return items of which no two have one name: further ones are named after their files, or numbered."""
+    """Return items of which no two have one name: further ones are named after their
+    files, or numbered.
+    """
     taken: set[str] = set()
     out = []
     for item in items:
-        names = (item.name, stem(item.path), *(f"{item.name}-{n}" for n in range(2, len(items) + 2)))
+        names = (
+            item.name,
+            stem(item.path),
+            *(f"{item.name}-{n}" for n in range(2, len(items) + 2)),
+        )
         name = next(n for n in names if n not in taken)
         taken.add(name)
         out.append(replace(item, name=name))
@@ -109,10 +138,16 @@ def one_a_person(volumes: VolumeSet) -> tuple[VolumeSet, int]:
 
 
 def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
-    """Return a set for each of some folders: a list, or a mapping of names to folders. Raises ValueError for none."""
+    """Return a set for each of some folders: a list, or a mapping of names to
+    folders. Raises ValueError for none.
+    """
     mapping = dict(folders) if isinstance(folders, dict) else None
     listed = (
-        list(mapping.values()) if mapping is not None else folders if isinstance(folders, list | tuple) else [folders]
+        list(mapping.values())
+        if mapping is not None
+        else folders
+        if isinstance(folders, list | tuple)
+        else [folders]
     )
     paths = [str(f) for f in listed if f]
     if not paths:
@@ -120,7 +155,10 @@ def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
     names = list(mapping) if mapping is not None else shortest_names(paths)
     if len(set(names)) < len(names):
         raise ValueError(f"sets={listed}: a folder is named twice")
-    return [named(read_set(path, str(n), contrast=contrast)) for n, path in zip(names, paths, strict=True)]
+    return [
+        named(read_set(path, str(n), contrast=contrast))
+        for n, path in zip(names, paths, strict=True)
+    ]
 
 
 def named(volumes: VolumeSet) -> VolumeSet:
@@ -129,7 +167,9 @@ def named(volumes: VolumeSet) -> VolumeSet:
 
 
 def shortest_names(paths: Sequence[str]) -> list[str]:
-    """Return the folders' last names; as much of their paths as tells them apart, where two are equal."""
+    """Return the folders' last names; as much of their paths as tells them apart, where
+    two are equal.
+    """
     depth = 1
     while True:
         names = ["/".join(Path(p).parts[-depth:]) for p in paths]
@@ -139,7 +179,9 @@ def shortest_names(paths: Sequence[str]) -> list[str]:
 
 
 def frame_of(volumes: VolumeSet) -> Frame:
-    """Return size and spacing of the first volume that can be read. Raises VolumeError where none can."""
+    """Return size and spacing of the first volume that can be read. Raises VolumeError
+    where none can.
+    """
     reasons = []
     for item in volumes.items:
         try:
@@ -147,11 +189,15 @@ def frame_of(volumes: VolumeSet) -> Frame:
             return Frame.of(read_volume(item.path).canonical())
         except (VolumeError, OSError) as error:
             reasons.append(str(error))
-    raise VolumeError(f"none of the {len(volumes)} volumes of {volumes.name} can be read; the first: {reasons[0]}")
+    raise VolumeError(
+        f"none of the {len(volumes)} volumes of {volumes.name} can be read; the first: {reasons[0]}"
+    )
 
 
 def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) -> list[str]:
-    """Raise ValueError where people of the reference are training people, unless forced; return what was found."""
+    """Raise ValueError where people of the reference are training people, unless
+    forced; return what was found.
+    """
     own = [item for item in reference.items if item.split == "train"]
     people = {item.person for item in train.items if item.person} if train is not None else set()
     files = {item.path.resolve() for item in train.items} if train is not None else set()
@@ -160,8 +206,8 @@ def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) 
     if not found:
         return []
     text = (
-        f"{len(found)} of {len(reference)} volumes of the reference are training data ({found[0].name} first): a model "
-        "that copies them would look perfect"
+        f"{len(found)} of {len(reference)} volumes of the reference are training data "
+        f"({found[0].name} first): a model that copies them would look perfect"
     )
     if not force:
         raise ValueError(f"{text}; take held-out people (splits=[test]), or force=true")
@@ -169,7 +215,9 @@ def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) 
 
 
 def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
-    """Return name and fingerprint of the VAE in the sidecar of a generated sample, empty where there is none."""
+    """Return name and fingerprint of the VAE in the sidecar of a generated sample, empty
+    where there is none.
+    """
     for item in volumes.items[:1]:
         path = item.path.with_name(item.path.name.removesuffix(".nii.gz") + ".json")
         if not path.is_file():

@@ -1,4 +1,6 @@
-"""The tables of a page: detail first, likeness last, a row a figure, columns that hold nothing left out."""
+"""The tables of a page: detail first, likeness last, a row a figure, columns that hold
+nothing left out.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ RANKS = {"lower": "lower", "higher": "higher", "real": "nearer to real", "none":
 
 
 class Cell(NamedTuple):
-    """What a table shows of one figure: a number, and in small print its interval, or how many volumes it is of."""
+    """What a table shows of one figure: a number, and in small print its interval,
+    or how many volumes it is of.
+    """
 
     text: str = ""
     small: str = ""
@@ -36,11 +40,19 @@ class Column(NamedTuple):
 
 
 def grouped(results: Results) -> list[dict[str, Any]]:
-    """Return the scores by group: detail first, similarity last; columns that hold nothing are left out."""
-    features = {m: e.label for m, e in zip(results.bench.config.extractors, results.extractors, strict=True)}
+    """Return the scores by group: detail first, similarity last; columns that hold nothing
+    are left out.
+    """
+    features = {
+        m: e.label for m, e in zip(results.bench.config.extractors, results.extractors, strict=True)
+    }
     out = []
     for prefix, label in (DETAIL | features | GROUPS).items():
-        keys = list(dict.fromkeys(s.key for j in results.sets for s in j.scores if s.key.startswith(f"{prefix}/")))
+        keys = list(
+            dict.fromkeys(
+                s.key for j in results.sets for s in j.scores if s.key.startswith(f"{prefix}/")
+            )
+        )
         if not keys:
             continue
         first = [next(s for j in results.sets if (s := j.score(key)) is not None) for key in keys]
@@ -51,15 +63,24 @@ def grouped(results: Results) -> list[dict[str, Any]]:
 
 
 def columns(results: Results, keys: Sequence[str], first: Sequence[Score]) -> list[Column]:
-    """Return the columns of a table: each set; then at equal numbers each set, reconstructions and real volumes."""
+    """Return the columns of a table: each set; then at equal numbers each set,
+    reconstructions and real volumes.
+    """
     scores = [[judged.score(key) for key in keys] for judged in results.sets]
     names = [judged.name for judged in results.sets]
     sizes = [f"n = {len(judged.material)}" for judged in results.sets]
-    out = [Column(Cell(n, s), [value(c) for c in cells]) for n, s, cells in zip(names, sizes, scores, strict=True)]
+    out = [
+        Column(Cell(n, s), [value(c) for c in cells])
+        for n, s, cells in zip(names, sizes, scores, strict=True)
+    ]
     several = len(names) > 1
     for name, cells in zip(names, scores, strict=True):
         heading = Cell(name if several else "samples", "equal n")
-        out.append(Column(heading, [level(c.beside.get("samples") if c else None) for c in cells], bound=True))
+        out.append(
+            Column(
+                heading, [level(c.beside.get("samples") if c else None) for c in cells], bound=True
+            )
+        )
     for kind in ("reconstruction", "real"):
         out.append(Column(Cell(kind), [level(s.beside.get(kind)) for s in first], bound=True))
     return out
@@ -69,7 +90,9 @@ def value(score: Score | None) -> Cell:
     """Return the cell of a figure with its interval."""
     if score is None:
         return Cell()
-    interval = f"[{number(score.interval.low)}, {number(score.interval.high)}]" if score.interval else ""
+    interval = (
+        f"[{number(score.interval.low)}, {number(score.interval.high)}]" if score.interval else ""
+    )
     return Cell(number(score.value), interval)
 
 

@@ -1,4 +1,6 @@
-"""What an evaluation says, in three sentences: what fails first, what is as in real people, what cannot be told."""
+"""What an evaluation says, in three sentences: what fails first, what is as in real
+people, what cannot be told.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,19 @@ class Verdict(NamedTuple):
     unsure: str  # what these volumes and networks cannot tell
 
 
-def verdict(scores: Sequence[Score], n: int, people: int, untrained: Sequence[str] = (), identical: int = 0) -> Verdict:
+def verdict(
+    scores: Sequence[Score], n: int, people: int, untrained: Sequence[str] = (), identical: int = 0
+) -> Verdict:
     """Return what the scores of a set of n volumes say, against `people` held-out people.
 
-    `untrained` are the names of extractors with random weights, `identical` is how many files are the reference's own.
+    `untrained` are the names of extractors with random weights, `identical` is how many
+    files are the reference's own.
     """
     found = {score.key: score for score in scores}
     findings = [finding for look in LOOKS for finding in look(found)]
-    failing, fine, unsure = ([f.text for f in findings if f.state == s] for s in ("fails", "fine", "open"))
+    failing, fine, unsure = (
+        [f.text for f in findings if f.state == s] for s in ("fails", "fine", "open")
+    )
     return Verdict(
         failure(failing, fine, identical),
         f"As in real people: {listed(fine)}."
@@ -57,31 +64,51 @@ def failure(failing: Sequence[str], fine: Sequence[str], identical: int) -> str:
         first, *rest = failing
         return f"Fails first: {first}{'. Then: ' if rest else ''}{'; '.join(rest)}{copies}."
     if not any(text.startswith("FID") for text in fine):
-        return f"Nothing is shown to fail, but too little could be judged to call the samples real{copies}."
-    return f"Nothing fails: by what was measured here, the samples cannot be told from real people{copies}."
+        return (
+            "Nothing is shown to fail, but too little could be "
+            f"judged to call the samples real{copies}."
+        )
+    return (
+        "Nothing fails: by what was measured here, the samples "
+        f"cannot be told from real people{copies}."
+    )
 
 
 def doubt(texts: Sequence[str]) -> str:
     """Return the third sentence."""
-    return f"Cannot be told: {'; '.join(texts)}." if texts else "Numbers and networks are enough for what is said here."
+    return (
+        f"Cannot be told: {'; '.join(texts)}."
+        if texts
+        else "Numbers and networks are enough for what is said here."
+    )
 
 
 def limits(found: dict[str, Score], n: int, people: int, untrained: Sequence[str]) -> Iterator[str]:
     """Yield what numbers of volumes and networks without training do not allow."""
-    volumes = f"{n} sample{'s' * (n != 1)} against {people} held-out {'person' if people == 1 else 'people'}"
+    volumes = (
+        f"{n} sample{'s' * (n != 1)} against {people} held-out "
+        f"{'person' if people == 1 else 'people'}"
+    )
     if min(n, people) < FEWEST:
-        yield f"how sure any figure is ({volumes}: below {FEWEST} of either there are no intervals and no p values)"
+        yield (
+            f"how sure any figure is ({volumes}: below {FEWEST} of either there are no intervals "
+            "and no p values)"
+        )
     elif min(n, people) < TRUSTED:
         yield f"small differences ({volumes}: below {TRUSTED} of either only large ones show)"
     if untrained:
         are = "is" if len(untrained) == 1 else "are"
-        yield f"how these distances compare with published ones ({listed(untrained)} {are} untrained)"
+        yield (
+            f"how these distances compare with published ones ({listed(untrained)} {are} untrained)"
+        )
     if not any(key.startswith("copies/") for key in found):
         yield "whether training data were copied (train= is not given)"
 
 
 def detail(found: dict[str, Score]) -> Iterator[Finding]:
-    """Yield whether the set has the fine detail of real volumes: the energy above half of the Nyquist frequency."""
+    """Yield whether the set has the fine detail of real volumes: the energy above
+    half of the Nyquist frequency.
+    """
     score = found.get("spectrum/high")
     if score is None:
         return
@@ -98,7 +125,12 @@ def detail(found: dict[str, Score]) -> Iterator[Finding]:
     elif (
         not low <= share <= high
         or score.interval is None
-        or not (PLAIN_DETAIL[0] * real < score.interval.low < score.interval.high < PLAIN_DETAIL[1] * real)
+        or not (
+            PLAIN_DETAIL[0] * real
+            < score.interval.low
+            < score.interval.high
+            < PLAIN_DETAIL[1] * real
+        )
     ):
         yield Finding("open", f"whether detail is right ({text})")
     else:
@@ -106,7 +138,9 @@ def detail(found: dict[str, Score]) -> Iterator[Finding]:
 
 
 def recall(found: dict[str, Score]) -> Iterator[Finding]:
-    """Yield whether the set covers how people differ, by each extractor's recall at equal numbers."""
+    """Yield whether the set covers how people differ, by each
+    extractor's recall at equal numbers.
+    """
     texts: dict[State, list[str]] = {"fails": [], "fine": [], "open": []}
     for name, score in each(found, "recall"):
         ours, real = score.beside.get("samples"), score.beside.get("real")
@@ -117,21 +151,29 @@ def recall(found: dict[str, Score]) -> Iterator[Finding]:
         else:
             state: State = "fails" if ours.mean < RECALL * real.mean else "fine"
             texts[state].append(f"{ours.mean:.2f} in {name}, real people {real.mean:.2f}")
-    yield from told(texts, "most people are unlike any sample (recall {})", "recall ({})", "recall in {}")
+    yield from told(
+        texts, "most people are unlike any sample (recall {})", "recall ({})", "recall in {}"
+    )
 
 
 def distance(found: dict[str, Score]) -> Iterator[Finding]:
-    """Yield whether the Fréchet distance of each extractor is that of real people, at equal numbers."""
+    """Yield whether the Fréchet distance of each extractor is that of real people, at
+    equal numbers.
+    """
     texts: dict[State, list[str]] = {"fails": [], "fine": [], "open": []}
     for name, score in each(found, "fid"):
-        ours, real, rebuilt = (score.beside.get(kind) for kind in ("samples", "real", "reconstruction"))
+        ours, real, rebuilt = (
+            score.beside.get(kind) for kind in ("samples", "real", "reconstruction")
+        )
         if ours is None or real is None or real.n < FEWEST:
             texts["open"].append(name)
             continue
         ceiling = f", the VAE's ceiling {rebuilt.mean:.3g}" if rebuilt else ""
         state: State = "fails" if beyond(ours, real) else "fine"
         texts[state].append(f"{ours.mean:.3g} in {name}, real people {real.mean:.3g}{ceiling}")
-    yield from told(texts, "features lie far from those of real people (FID {})", "FID ({})", "FID in {}")
+    yield from told(
+        texts, "features lie far from those of real people (FID {})", "FID ({})", "FID in {}"
+    )
 
 
 def variety(found: dict[str, Score]) -> Iterator[Finding]:
@@ -151,27 +193,45 @@ def variety(found: dict[str, Score]) -> Iterator[Finding]:
 
 
 def copying(found: dict[str, Score]) -> Iterator[Finding]:
-    """Yield whether samples lie nearer to training volumes than held-out people do; smooth ones do without copying."""
+    """Yield whether samples lie nearer to training volumes than held-out people do;
+    smooth ones do without copying.
+    """
     smooth = any(f.state == "fails" and "smooth" in f.text for f in detail(found))
     for key, score in found.items():
         expected = score.beside.get("real")
-        if not (key.startswith("copies/") and key.endswith("/flagged")) or score.interval is None or expected is None:
+        if (
+            not (key.startswith("copies/") and key.endswith("/flagged"))
+            or score.interval is None
+            or expected is None
+        ):
             continue
         space = key.split("/")[1]
-        text = f"{score.value:.0%} lie near training volumes in {space}, {expected.mean:.0%} would by chance"
+        text = (
+            f"{score.value:.0%} lie near training volumes in "
+            f"{space}, {expected.mean:.0%} would by chance"
+        )
         if score.interval.low <= expected.mean:
             yield Finding("fine", f"no sign of copies in {space} ({text})")
         elif smooth:
-            yield Finding("open", f"whether {space} show copies ({text}: smoothness alone does that)")
+            yield Finding(
+                "open", f"whether {space} show copies ({text}: smoothness alone does that)"
+            )
         else:
             yield Finding("fails", f"the samples may be copies ({text}): look at the nearest pairs")
 
 
 def anatomy(found: dict[str, Score]) -> Iterator[Finding]:
-    """Yield whether tissues are found in every volume, and whether their sizes are spread as in real people."""
+    """Yield whether tissues are found in every volume, and whether their sizes
+    are spread as in real people.
+    """
     score = found.get("regions/found")
     real = score.beside.get("real") if score else None
-    if score is not None and score.interval is not None and real is not None and score.interval.high < real.mean:
+    if (
+        score is not None
+        and score.interval is not None
+        and real is not None
+        and score.interval.high < real.mean
+    ):
         yield Finding("fails", f"no brain was found in {1 - score.value:.0%} of the samples")
     off: list[str] = []
     right: list[str] = []
@@ -201,11 +261,15 @@ def told(texts: dict[State, list[str]], fails: str, fine: str, unsure: str) -> I
     if texts["fine"]:
         yield Finding("fine", fine.format("; ".join(texts["fine"])))
     if texts["open"]:
-        yield Finding("open", f"{unsure.format(listed(texts['open']))}: too few volumes for a bound")
+        yield Finding(
+            "open", f"{unsure.format(listed(texts['open']))}: too few volumes for a bound"
+        )
 
 
 def bound(score: Score) -> tuple[float, float]:
-    """Return a ratio to real volumes, of real volumes and of the set, at equal numbers where those are known."""
+    """Return a ratio to real volumes, of real volumes and of the set, at equal
+    numbers where those are known.
+    """
     real, ours = score.beside.get("real"), score.beside.get("samples")
     return (real.mean, ours.mean) if real and ours else (1.0, score.value)
 

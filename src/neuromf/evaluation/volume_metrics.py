@@ -24,7 +24,10 @@ from neuromf.segmentation.tissue import CLASSES
 
 ENDS = "ends"  # which volumes the pairs of `ms_ssim` are of (P, 2)
 OVERLAPS = 40  # pairs whose tissues are laid on each other
-BY_CHANCE = "Kullback-Leibler divergences of histograms rise with the number of volumes: compare at equal numbers alone"
+BY_CHANCE = (
+    "Kullback-Leibler divergences of histograms rise with the number of "
+    "volumes: compare at equal numbers alone"
+)
 BLUR = "Blurred volumes score as high or higher: this cannot show sharpness"
 MEANT: dict[str, tuple[str, Better]] = {
     "ms_ssim": ("MS-SSIM between volumes of the set (less is more diverse)", "real"),
@@ -38,7 +41,9 @@ MEANT: dict[str, tuple[str, Better]] = {
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The nearest reference volume of each volume of a set, by coarse voxels: root mean square distance and index."""
+    """The nearest reference volume of each volume of a set, by coarse voxels: root
+    mean square distance and index.
+    """
 
     distance: Tensor
     index: Tensor
@@ -52,14 +57,18 @@ def neighbours(a: Material, r: Material) -> Neighbours:
 
 
 def one_person(a: Material, r: Material) -> Tensor:
-    """Return (N, M): which pairs of volumes are of one person, as far as that is known, or of one file."""
+    """Return (N, M): which pairs of volumes are of one person, as far as that is known,
+    or of one file.
+    """
     people = equal(*([item.person for item in s.volumes.items] for s in (a, r)))
     return people | equal(*([file.sha256 for file in s.features.files] for s in (a, r)))
 
 
 def equal(mine: Sequence[str], theirs: Sequence[str]) -> Tensor:
     """Return (N, M): which pairs of texts are equal and not empty."""
-    numbers = {text: number for number, text in enumerate(dict.fromkeys([*mine, *theirs]), start=1)} | {"": 0}
+    numbers = {
+        text: number for number, text in enumerate(dict.fromkeys([*mine, *theirs]), start=1)
+    } | {"": 0}
     one, other = (torch.tensor([numbers[text] for text in texts]) for texts in (mine, theirs))
     return (one[:, None] == other[None, :]) & (one[:, None] > 0)
 
@@ -81,15 +90,25 @@ def choose_pairs(a: Material, r: Material, config: Protocol, number: int) -> Cho
     have = torch.isfinite(near.distance).nonzero()[:, 0]  # all but the only person there is
     nearest, overlapping = (
         [(i, int(near.index[i])) for i in have[even(len(have), most)].tolist()]
-        for most in (config.pairs, min(OVERLAPS, config.pairs) if config.morphology == "tissue" else 0)
+        for most in (
+            config.pairs,
+            min(OVERLAPS, config.pairs) if config.morphology == "tissue" else 0,
+        )
     )
     paths, real = a.volumes.paths, r.volumes.paths
     pairs = [Pair(paths[i], paths[j], "diversity") for i, j in ends]
-    return Chosen(ends, nearest, overlapping, pairs + [Pair(paths[i], real[j], "likeness") for i, j in nearest])
+    return Chosen(
+        ends,
+        nearest,
+        overlapping,
+        pairs + [Pair(paths[i], real[j], "likeness") for i, j in nearest],
+    )
 
 
 def likeness(a: Material, r: Material, chosen: Chosen, rows: Rows) -> dict[str, Tensor]:
-    """Return the values of every comparison of volume with volume, by metric; `rows` holds those of files."""
+    """Return the values of every comparison of volume with volume, by metric;
+    `rows` holds those of files.
+    """
     found = [rows[pair] for pair in chosen.pairs]
     there = [end for end, row in zip(chosen.ends, found, strict=False) if row]
     overlaps = [overlap(a, r, i, j) for i, j in chosen.overlapping]
@@ -97,26 +116,39 @@ def likeness(a: Material, r: Material, chosen: Chosen, rows: Rows) -> dict[str, 
 
 
 def overlap(a: Material, r: Material, i: int, j: int) -> dict[str, float]:
-    """Return the Dice of each tissue of volume i of a with volume j of r, empty where one has no brain."""
+    """Return the Dice of each tissue of volume i of a with volume j of r,
+    empty where one has no brain.
+    """
     one, other = (s.features.only([k]) for s, k in ((a, i), (r, j)))
     x, y = (next(f.each("tissue", "labels")) for f in (one, other))
     if not len(x) or not len(y):
         return {}
     labels, others = (unpacked(v, f.shape(0)) for v, f in ((x, one), (y, other)))
-    return {f"dice.{name}": dice(labels == n, others == n) for n, name in enumerate(CLASSES, start=1)}
+    return {
+        f"dice.{name}": dice(labels == n, others == n) for n, name in enumerate(CLASSES, start=1)
+    }
 
 
 def partners_of(a: Material, r: Material, config: Protocol) -> list[Pair]:
-    """Return the pairs of volumes with the reference volume of the same name, none where there is none."""
+    """Return the pairs of volumes with the reference volume of the same name, none where
+    there is none.
+    """
     by_name = {item.name: item.path for item in r.volumes.items}
-    pairs = [Pair(i.path, by_name[i.name], "likeness") for i in a.volumes.items if i.name in by_name and a is not r]
+    pairs = [
+        Pair(i.path, by_name[i.name], "likeness")
+        for i in a.volumes.items
+        if i.name in by_name and a is not r
+    ]
     return [pairs[i] for i in even(len(pairs), config.pairs).tolist()]
 
 
 def by_metric(rows: Sequence[dict[str, float]]) -> dict[str, Tensor]:
     """Return the values of each metric over the rows that have it."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return {name: torch.tensor([row[name] for row in rows if name in row], dtype=torch.float64) for name in names}
+    return {
+        name: torch.tensor([row[name] for row in rows if name in row], dtype=torch.float64)
+        for name in names
+    }
 
 
 def likeness_scores(
@@ -126,9 +158,9 @@ def likeness_scores(
     sizes: tuple[int, int, int],
     draws: int,
 ) -> list[Score]:
-    """Return a score for each comparison; beside it the reference's own and the reconstructions', each volume against
-    those of other people. `sizes` are the numbers of samples, reference volumes and reconstructions,
-    `draws` that of bootstrap samples.
+    """Return a score for each comparison; beside it the reference's own and the reconstructions',
+    each volume against those of other people. `sizes` are the numbers of samples, reference volumes
+    and reconstructions, `draws` that of bootstrap samples.
     """
     n, m, k = sizes
     out = []
@@ -141,14 +173,22 @@ def likeness_scores(
         if name == "ms_ssim":
             score = replace(score, interval=of_pairs(values[name], values[ENDS], n, draws))
         others = m if name == "ms_ssim" else m - 1
-        columns = (("samples", values, n, m), ("reconstruction", rebuilt, k, others), ("real", own, m, others))
-        beside = {kind: beside_of(found[name], x, y) for kind, found, x, y in columns if name in found}
+        columns = (
+            ("samples", values, n, m),
+            ("reconstruction", rebuilt, k, others),
+            ("real", own, m, others),
+        )
+        beside = {
+            kind: beside_of(found[name], x, y) for kind, found, x, y in columns if name in found
+        }
         out.append(score.with_beside(**beside))
     return out
 
 
 def of_pairs(values: Tensor, ends: Tensor, n: int, draws: int) -> intervals.Interval:
-    """Return the interval of a mean over pairs (P,) of n volumes: volumes are drawn, not pairs, which share them."""
+    """Return the interval of a mean over pairs (P,) of n volumes: volumes are drawn,
+    not pairs, which share them.
+    """
     weights = intervals.counts(n, draws, generator(Purpose.BOOTSTRAP, 0, 0))
     pairs = weights[:, ends[:, 0]] * weights[:, ends[:, 1]]
     return intervals.around(float(values.mean()), pairs @ values / pairs.sum(1))
@@ -156,21 +196,35 @@ def of_pairs(values: Tensor, ends: Tensor, n: int, draws: int) -> intervals.Inte
 
 def partner_scores(values: dict[str, Tensor], n: int, m: int) -> list[Score]:
     """Return SSIM and PSNR of volumes with their partners of the same name."""
-    labels = {"ssim": "SSIM with the real volume of the same name", "psnr": "PSNR with the same, dB"}
-    found = [mean_score(f"partner/{k}", v, values[k], n, m, "higher") for k, v in labels.items() if k in values]
+    labels = {
+        "ssim": "SSIM with the real volume of the same name",
+        "psnr": "PSNR with the same, dB",
+    }
+    found = [
+        mean_score(f"partner/{k}", v, values[k], n, m, "higher")
+        for k, v in labels.items()
+        if k in values
+    ]
     return [replace(score, note=BLUR) for score in found]
 
 
 def partner_distances(a: Material, r: Material, extractors: Sequence[str]) -> list[Score]:
-    """Return the mean distance in features of volumes to the real volume of the same name, of each extractor."""
+    """Return the mean distance in features of volumes to the real volume of the
+    same name, of each extractor.
+    """
     where = {item.name: i for i, item in enumerate(r.volumes.items)}
     mine = [i for i, item in enumerate(a.volumes.items) if item.name in where]
     theirs = [where[a.volumes.items[i].name] for i in mine]
     out = []
     for name in extractors if mine else ():
-        gap = Points(a.features.only(mine), name).embedding - Points(r.features.only(theirs), name).embedding
+        gap = (
+            Points(a.features.only(mine), name).embedding
+            - Points(r.features.only(theirs), name).embedding
+        )
         label = "feature distance to the real volume of the same name"
-        out.append(mean_score(f"{name}/partner", label, gap.double().norm(dim=1), len(a), len(r), "lower"))
+        out.append(
+            mean_score(f"{name}/partner", label, gap.double().norm(dim=1), len(a), len(r), "lower")
+        )
     return out
 
 
@@ -219,7 +273,9 @@ def segmented_score(a: Material, r: Material, method: str) -> list[Score]:
 
 
 def latent_figures(a: Material, r: Material, name: str) -> dict[str, float]:
-    """Return the sliced Wasserstein distance of latents, and how far their channels' moments are off."""
+    """Return the sliced Wasserstein distance of latents, and how far their channels'
+    moments are off.
+    """
     mean, std = channel_moments(a, name)
     real_mean, real_std = channel_moments(r, name)
     ratio = std / real_std
@@ -233,32 +289,66 @@ def latent_figures(a: Material, r: Material, name: str) -> dict[str, float]:
 
 def channel_moments(s: Material, name: str) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation (C,) of the latents' channels over voxels and volumes."""
-    means, stds = s.features.stacked(name, "mean").double(), s.features.stacked(name, "std").double()
+    means, stds = (
+        s.features.stacked(name, "mean").double(),
+        s.features.stacked(name, "std").double(),
+    )
     mean = means.mean(0)
     return mean, ((stds**2 + means**2).mean(0) - mean**2).sqrt()
 
 
-def plain_scores(a: Material, r: Material, vae: str, weights: tuple[Tensor, Tensor], method: str) -> list[Score]:
-    """Return the scores of `plain`; `weights` are how often each volume is in each resampled set, of a and of r."""
+def plain_scores(
+    a: Material, r: Material, vae: str, weights: tuple[Tensor, Tensor], method: str
+) -> list[Score]:
+    """Return the scores of `plain`; `weights` are how often each volume is in each
+    resampled set, of a and of r.
+    """
     spread = resampled(a, r, vae, *weights)
     out = []
     for key, value in plain(a, r, vae).items():
         label, better = meaning(key)
         replicates = spread.get(key)
         interval = intervals.around(value, replicates, 0.0) if replicates is not None else None
-        note = (f"{method}. {BY_CHANCE}" if key.endswith("/kl") else method) if key.startswith("regions/") else ""
-        out.append(Score(key, label, value, len(a), len(r), better, interval, note=note, replicates=replicates))
+        note = (
+            (f"{method}. {BY_CHANCE}" if key.endswith("/kl") else method)
+            if key.startswith("regions/")
+            else ""
+        )
+        out.append(
+            Score(
+                key,
+                label,
+                value,
+                len(a),
+                len(r),
+                better,
+                interval,
+                note=note,
+                replicates=replicates,
+            )
+        )
     return out
 
 
-def resampled(a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Tensor) -> dict[str, Tensor]:
-    """Return (B,) bootstrap replicates of detail, of the latents' distance and of the regions' distances."""
+def resampled(
+    a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Tensor
+) -> dict[str, Tensor]:
+    """Return (B,) bootstrap replicates of detail, of the latents' distance
+    and of the regions' distances.
+    """
     high = [s.features.stacked("spectrum", "high")[:, 0].double() for s in (a, r)]
     out = {"spectrum/high": (counts_a @ high[0] / len(a)) / (counts_r @ high[1] / len(r))}
     drawn = list(zip(counts_a.long(), counts_r.long(), strict=True))
-    columns = {"latents/swd": [s.features.stacked(f"latents:{vae}", "directions") for s in (a, r)]} if vae else {}
+    columns = (
+        {"latents/swd": [s.features.stacked(f"latents:{vae}", "directions") for s in (a, r)]}
+        if vae
+        else {}
+    )
     for key, (one, other) in columns.items():
-        values = [wasserstein_squared(one.repeat_interleave(p, 0), other.repeat_interleave(q, 0)) for p, q in drawn]
+        values = [
+            wasserstein_squared(one.repeat_interleave(p, 0), other.repeat_interleave(q, 0))
+            for p, q in drawn
+        ]
         out[key] = torch.stack([v.mean().sqrt() for v in values]).double()
     for region in (name for name in a.sizes if name in r.sizes):
         x, y = (s.sizes[region].numpy().astype(np.float64) for s in (a, r))
@@ -267,7 +357,9 @@ def resampled(a: Material, r: Material, vae: str, counts_a: Tensor, counts_r: Te
             continue
         weighted = [(p.numpy()[x_there], q.numpy()[y_there]) for p, q in drawn]
         distances = [
-            stats.wasserstein_distance(x[x_there], y[y_there], p, q) if p.any() and q.any() else np.nan
+            stats.wasserstein_distance(x[x_there], y[y_there], p, q)
+            if p.any() and q.any()
+            else np.nan
             for p, q in weighted
         ]
         out[f"regions/{region}/wasserstein"] = torch.tensor(distances, dtype=torch.float64)

@@ -1,4 +1,6 @@
-"""ResNets whose features others published weights for: RadImageNet on slices, MedicalNet on volumes."""
+"""ResNets whose features others published weights for: RadImageNet on slices, MedicalNet
+on volumes.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +31,11 @@ def load_backbone(name: str, state: Mapping[str, Tensor], what: str) -> nn.Modul
 
 
 def radimagenet(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Return RadImageNet's ResNet50 (Mei 2022, doi 10.1148/ryai.210315) without weights, and its state for it.
+    """Return RadImageNet's ResNet50 (Mei 2022, doi 10.1148/ryai.210315) without
+    weights, and its state for it.
 
-    The published weights come from Keras: biases before batch norms, which go into their means, and strides in the
-    first convolution of a block. A state without biases is taken as torchvision's.
+    The published weights come from Keras: biases before batch norms, which go into their means, and
+    strides in the first convolution of a block. A state without biases is taken as torchvision's.
     """
     network = resnet(50, 2)
     state = dict(state)
@@ -48,19 +51,29 @@ def radimagenet(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tenso
 
 
 def without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a ResNet's state with the bias of each convolution taken off the running mean of the norm behind it."""
+    """Return a ResNet's state with the bias of each convolution taken off the
+    running mean of the norm behind it.
+    """
     out = dict(state)
-    for key in [k for k in state if k.endswith(".bias") and state[k.removesuffix("bias") + "weight"].ndim == 4]:
+    for key in [
+        k
+        for k in state
+        if k.endswith(".bias") and state[k.removesuffix("bias") + "weight"].ndim == 4
+    ]:
         name = key.removesuffix(".bias")
         norm = name[:-1] + "1" if name.endswith("downsample.0") else name.replace("conv", "bn")
         out[f"{norm}.running_mean"] = out[f"{norm}.running_mean"] - out.pop(key)
     for key in [k for k in out if k.endswith("running_mean")]:
-        out.setdefault(key.replace("running_mean", "num_batches_tracked"), torch.tensor(0, device="cpu"))
+        out.setdefault(
+            key.replace("running_mean", "num_batches_tracked"), torch.tensor(0, device="cpu")
+        )
     return out
 
 
 def medicalnet(depth: int) -> nn.Module:
-    """Return MedicalNet's 3D ResNet (arXiv 1904.00625) without weights: dilated, not strided, in layers 3 and 4."""
+    """Return MedicalNet's 3D ResNet (arXiv 1904.00625) without weights: dilated,
+    not strided, in layers 3 and 4.
+    """
     network = resnet(depth, 3)
     for layer, dilation in (("layer3", 2), ("layer4", 4)):
         for module in network.get_submodule(layer).modules():

@@ -1,4 +1,6 @@
-"""What was measured of a file, kept: one safetensors a file and measure, named by the hashes of both."""
+"""What was measured of a file, kept: one safetensors a file and measure,
+named by the hashes of both.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ class CacheError(OSError):
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of kept measurements; a file that was changed, or other weights, have another name in it."""
+    """A folder of kept measurements; a file that was changed, or other weights, have
+    another name in it.
+    """
 
     folder: Path
 
@@ -36,7 +40,8 @@ class Cache:
                 known = stored.metadata() or {}  # earlier versions wrote no checksums
                 keys = list(stored.keys())
                 return bool(keys) and all(
-                    known.get(key) in {None, str(tensor_crc32(stored.get_tensor(key)))} for key in keys
+                    known.get(key) in {None, str(tensor_crc32(stored.get_tensor(key)))}
+                    for key in keys
                 )
         except (OSError, SafetensorError):
             return False
@@ -47,7 +52,9 @@ class Cache:
             return stored.get_tensor(key)
 
     def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
-        """Keep a measurement, whole or not at all. Raises CacheError where the folder cannot be written."""
+        """Keep a measurement, whole or not at all. Raises CacheError where
+        the folder cannot be written.
+        """
         path = self.path(measure, file)
         tensors = {k: v.contiguous() for k, v in values.items()}
         content = save(tensors, {k: str(tensor_crc32(v)) for k, v in tensors.items()})
@@ -58,7 +65,9 @@ class Cache:
             raise self._unwritable(error) from None
 
     def check(self) -> None:
-        """Raise CacheError where the folder cannot be made or written: before an hour of work, not after."""
+        """Raise CacheError where the folder cannot be made or written: before an hour of
+        work, not after.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.folder):
@@ -68,11 +77,14 @@ class Cache:
 
     def _unwritable(self, error: OSError) -> CacheError:
         return CacheError(
-            f"the cache of features in {self.folder} cannot be written ({error.strerror or error}): cache=FOLDER names "
-            "another, $NEUROMF_HOME the place of all that is kept"
+            f"the cache of features in {self.folder} cannot be written "
+            f"({error.strerror or error}): cache=FOLDER names another, "
+            "$NEUROMF_HOME the place of all that is kept"
         )
 
 
 def default_cache() -> Path:
-    """Return the folder of kept measurements: $NEUROMF_HOME/features, or ~/.cache/neuromf/features."""
+    """Return the folder of kept measurements: $NEUROMF_HOME/features,
+    or ~/.cache/neuromf/features.
+    """
     return cache_home() / "features"

@@ -1,4 +1,6 @@
-"""Measure many volumes: each file is read once, whatever is asked of it, in several processes or on a GPU."""
+"""Measure many volumes: each file is read once, whatever is asked of it, in
+several processes or on a GPU.
+"""
 
 from __future__ import annotations
 
@@ -72,20 +74,25 @@ class Measured:
     sha256: str
 
 
-Outcome = tuple[list[Measured], list[tuple[Path, str]]]  # what was measured, in order; what not, with the reason
+# what was measured, in order; what not, with the reason
+Outcome = tuple[list[Measured], list[tuple[Path, str]]]
 
 
-def measure_all(paths: Sequence[Path], job: Job, workers: int = 1, what: str = "measure") -> Outcome:
+def measure_all(
+    paths: Sequence[Path], job: Job, workers: int = 1, what: str = "measure"
+) -> Outcome:
     """Measure the files of one set that are not in the cache yet, as `measure_sets` does."""
     return measure_sets([(paths, job)], workers, what)[0]
 
 
-def measure_sets(sets: Sequence[tuple[Sequence[Path], Job]], workers: int = 1, what: str = "measure") -> list[Outcome]:
-    """Measure the files of several sets that are not in the cache yet; return for each set the files that are measured,
-    in order, and those that could not be read, with the reason.
+def measure_sets(
+    sets: Sequence[tuple[Sequence[Path], Job]], workers: int = 1, what: str = "measure"
+) -> list[Outcome]:
+    """Measure the files of several sets that are not in the cache yet; return for each set the
+    files that are measured, in order, and those that could not be read, with the reason.
 
-    All go through the same processes: to start them, and to load networks in them, costs more than many a set. Raises
-    FrameError where a volume has another size and `resample` is not asked for.
+    All go through the same processes: to start them, and to load networks in them, costs more than
+    many a set. Raises FrameError where a volume has another size and `resample` is not asked for.
     """
     tasks = list(dict.fromkeys((job, path) for paths, job in sets for path in paths))
     done: dict[tuple[Job, Path], Measured] = {}
@@ -94,7 +101,9 @@ def measure_sets(sets: Sequence[tuple[Sequence[Path], Job]], workers: int = 1, w
         bar_task = bar.add_task(what, total=len(tasks))
         for task, outcome in each(measure_task, tasks, workers):
             bar.advance(bar_task)
-            if isinstance(outcome, FrameError | CacheError | torch.OutOfMemoryError | MemoryError | DiedError):
+            if isinstance(
+                outcome, FrameError | CacheError | torch.OutOfMemoryError | MemoryError | DiedError
+            ):
                 raise outcome  # not the file's fault
             if isinstance(outcome, Exception):
                 stop_if_disk(outcome)
@@ -135,7 +144,11 @@ def measure_file(job: Job, path: Path) -> str:
     frame = torch.tensor([*volume.voxels.shape, *volume.spacing], dtype=torch.float64)
     for measure in missing:
         values = measure.compute(volume)
-        broken = [name for name, v in values.items() if measure.kind != "sizes" and not torch.isfinite(v).all()]
+        broken = [
+            name
+            for name, v in values.items()
+            if measure.kind != "sizes" and not torch.isfinite(v).all()
+        ]
         if broken:
             raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
         job.cache.write(key_of(measure, job), sha256, values | {FRAME: frame})
@@ -152,22 +165,26 @@ def refuse_other_frame(path: Path, frame: Frame, job: Job) -> None:
     """Raise FrameError where a volume is not on the job's frame."""
     if job.frame is not None and not job.frame.fits(frame):
         raise FrameError(
-            f"{path} has {frame}, the reference {job.frame}: features of unlike grids are not comparable; "
-            "resample=true puts it onto the reference's grid"
+            f"{path} has {frame}, the reference {job.frame}: features of unlike grids are not "
+            "comparable; resample=true puts it onto the reference's grid"
         )
 
 
 def read_prepared(path: Path, job: Job) -> Volume:
-    """Return a volume in RAS order on the job's frame. Raises VolumeError for values outside [0, 1], NaN and Inf."""
+    """Return a volume in RAS order on the job's frame. Raises VolumeError for values
+    outside [0, 1], NaN and Inf.
+    """
     volume = read_volume(path).canonical()
     mended = [note for note in volume.notes if "NaN" in note]
     if mended:
-        raise VolumeError(f"{path}: {mended[0].partition(':')[0]}: a broken volume is left out, not repaired")
+        raise VolumeError(
+            f"{path}: {mended[0].partition(':')[0]}: a broken volume is left out, not repaired"
+        )
     low, high = float(volume.voxels.min()), float(volume.voxels.max())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise VolumeError(
-            f"{path}: values from {low:.4g} to {high:.4g}: [0, 1] is expected, one scale for all volumes; `neuromf "
-            "prepare` brings scans to it"
+            f"{path}: values from {low:.4g} to {high:.4g}: [0, 1] is expected, one scale for all "
+            "volumes; `neuromf prepare` brings scans to it"
         )
     voxels = np.clip(volume.voxels, 0, 1)
     volume = Volume(np.ascontiguousarray(voxels, dtype=np.float32), volume.affine, volume.notes)
@@ -179,7 +196,9 @@ def read_prepared(path: Path, job: Job) -> Volume:
 
 
 def framed_affine(volume: Volume, frame: Frame) -> Affine:
-    """Return the affine of a frame whose middle lies on the middle of a canonical volume, along its axes."""
+    """Return the affine of a frame whose middle lies on the middle of a canonical volume,
+    along its axes.
+    """
     affine = np.eye(4)
     affine[:3, :3] = volume.affine[:3, :3] / np.asarray(volume.spacing) * np.asarray(frame.spacing)
     middle = volume.affine @ np.append((np.asarray(volume.voxels.shape) - 1) / 2, 1.0)
@@ -216,7 +235,9 @@ class Features:
 
     def shape(self, index: int) -> tuple[int, int, int]:
         """Return the shape (D, H, W) in which a file was measured."""
-        return kept_frame(load_measure(self.job.measures[0], self.job.device), self.job, self.files[index].sha256).shape
+        return kept_frame(
+            load_measure(self.job.measures[0], self.job.device), self.job, self.files[index].sha256
+        ).shape
 
     def stacked(self, measure: str, key: str) -> Tensor:
         """Return the tensors of all files, stacked: (N, ...)."""

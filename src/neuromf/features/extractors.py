@@ -1,4 +1,6 @@
-"""Extractors and other measures by name: weights that were fetched, random ones, or a file of the user's."""
+"""Extractors and other measures by name: weights that were fetched, random
+ones, or a file of the user's.
+"""
 
 from __future__ import annotations
 
@@ -29,17 +31,19 @@ LABELS = {
     "medicalnet50": "MedicalNet ResNet-50, 3D",
 }
 RANDOM = {"random-2.5d": "2.5d", "random-3d": "3d"}
-STEPS = 1  # of preprocessing, slices and pooling: raised when they change, so that kept features are not mixed up
+# Version of preprocessing, slices and pooling: raised when they change, so that kept features are
+# not mixed up.
+STEPS = 1
 
 
 @functools.lru_cache(maxsize=32)
 def load_measure(name: str, device: str = "cpu") -> Measure:
     """Return a measure by its name.
 
-    radimagenet, medicalnet10, medicalnet50 (`neuromf weights get`); random-2.5d, random-3d; 2.5d:FILE and 3d:FILE, a
-    TorchScript or .pt2 program of yours; voxels, spectrum, tissue; latents:VAE. Raises FileNotFoundError with the
-    command that fetches weights which are not here, ValueError for an unknown name, WeightsError for no
-    network.
+    radimagenet, medicalnet10, medicalnet50 (`neuromf weights get`); random-2.5d, random-3d;
+    2.5d:FILE and 3d:FILE, a TorchScript or .pt2 program of yours; voxels, spectrum, tissue;
+    latents:VAE. Raises FileNotFoundError with the command that fetches weights which are not here,
+    ValueError for an unknown name, WeightsError for no network.
     """
     if name in FETCHED:
         return _fetched(name, device)
@@ -54,21 +58,24 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
     if name in plain:
         return plain[name]()
     raise ValueError(
-        f"unknown extractor {name!r}: {', '.join([*FETCHED, *RANDOM])}, or 2.5d:FILE and 3d:FILE for a TorchScript or "
-        ".pt2 file of your own"
+        f"unknown extractor {name!r}: {', '.join([*FETCHED, *RANDOM])}, or 2.5d:FILE and 3d:FILE "
+        "for a TorchScript or .pt2 file of your own"
     )
 
 
 def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of extractors.
 
-    `auto` stands for radimagenet and medicalnet50, in place of either whose weights are not here for the untrained
-    network of its kind. Raises ValueError for `auto` among others.
+    `auto` stands for radimagenet and medicalnet50, in place of either whose weights are not here
+    for the untrained network of its kind. Raises ValueError for `auto` among others.
     """
     if AUTO not in names:
         return tuple(names)
     if len(names) > 1:
-        raise ValueError(f"extractors={list(names)}: auto stands alone, or name each: {', '.join([*FETCHED, *RANDOM])}")
+        raise ValueError(
+            f"extractors={list(names)}: auto stands alone, or name each: "
+            f"{', '.join([*FETCHED, *RANDOM])}"
+        )
     return tuple(name if is_here(name) else untrained for name, untrained in CHOSEN.items())
 
 
@@ -88,7 +95,9 @@ def check_extractor(name: str) -> None:
     kind, _, rest = name.partition(":")
     if name not in RANDOM and not (kind in {"2.5d", "3d"} and rest):
         load_measure(name)
-        raise ValueError(f"{name} is no feature network: {', '.join([*FETCHED, *RANDOM])}, 2.5d:FILE or 3d:FILE")
+        raise ValueError(
+            f"{name} is no feature network: {', '.join([*FETCHED, *RANDOM])}, 2.5d:FILE or 3d:FILE"
+        )
     if rest and not local_path(rest).is_file():
         raise FileNotFoundError(f"{rest}: no such file; {name} was to be an extractor")
 
@@ -97,7 +106,9 @@ def _fetched(name: str, device: str) -> Measure:
     path = cached_weights(name)
     network = load_backbone(name, read_state(path), str(path)).to(pick_device(device))
     sha256 = fingerprint(name, volume_sha256(path), CENTRAL, STEPS)
-    return Measure(name, sha256, LABELS[name], _features(FETCHED[name], network, device), FETCHED[name])
+    return Measure(
+        name, sha256, LABELS[name], _features(FETCHED[name], network, device), FETCHED[name]
+    )
 
 
 def _random(name: str, device: str) -> Measure:
@@ -105,10 +116,13 @@ def _random(name: str, device: str) -> Measure:
 
     @functools.cache
     def made() -> Callable[[Volume], dict[str, Tensor]]:
-        return _features(kind, random_network(kind).requires_grad_(False).to(pick_device(device)), device)
+        return _features(
+            kind, random_network(kind).requires_grad_(False).to(pick_device(device)), device
+        )
 
     def compute(volume: Volume) -> dict[str, Tensor]:
-        return made()(volume)  # where a volume is measured; the measure's name and hash need no network
+        # where a volume is measured; the measure's name and hash need no network
+        return made()(volume)
 
     label = f"random {'ResNet50, 2.5D' if kind == '2.5d' else 'ResNet-10, 3D'} (untrained)"
     sha256 = fingerprint(name, CENTRAL, STEPS, torch.__version__.partition("+")[0])
@@ -126,15 +140,24 @@ def _own(kind: str, path: Path, device: str) -> Measure:
             network = torch.jit.load(str(path), map_location="cpu").eval()
     except Exception as error:  # torch raises many kinds here
         raise WeightsError(
-            f"{path}: neither TorchScript nor a .pt2 of torch.export ({str(error).splitlines()[0]}): save a network "
-            "with torch.export.save or torch.jit.save, weights alone are not enough"
+            f"{path}: neither TorchScript nor a .pt2 of torch.export "
+            f"({str(error).splitlines()[0]}): save a network with torch.export.save or "
+            "torch.jit.save, weights alone are not enough"
         ) from None
     sha256 = fingerprint(kind, volume_sha256(path), CENTRAL, STEPS)
     label = f"{path.name}, {kind.upper()}"
-    return Measure(f"{kind}:{path.name}", sha256, label, _features(kind, network.to(pick_device(device)), device), kind)
+    return Measure(
+        f"{kind}:{path.name}",
+        sha256,
+        label,
+        _features(kind, network.to(pick_device(device)), device),
+        kind,
+    )
 
 
-def _features(kind: str, network: torch.nn.Module, device: str) -> Callable[[Volume], dict[str, Tensor]]:
+def _features(
+    kind: str, network: torch.nn.Module, device: str
+) -> Callable[[Volume], dict[str, Tensor]]:
     where = pick_device(device)
     if kind == "2.5d":
         return slice_features(network.to(memory_format=torch.channels_last), where)  # type: ignore[call-overload]

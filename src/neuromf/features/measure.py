@@ -1,4 +1,6 @@
-"""A measure takes one volume to named tensors; its fingerprint says of what weights and by what steps."""
+"""A measure takes one volume to named tensors; its fingerprint says of what weights and
+by what steps.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,15 @@ PLANES = ("axial", "coronal", "sagittal")
 
 @dataclass(frozen=True)
 class Measure:
-    """One way to look at a volume: in [0, 1], RAS, (D, H, W). `sha256` changes with the weights and with the steps."""
+    """One way to look at a volume: in [0, 1], RAS, (D, H, W). `sha256` changes with
+    the weights and with the steps.
+    """
 
     name: str
     sha256: str
     label: str  # what a page calls it
     compute: Callable[[Volume], dict[str, Tensor]]
-    kind: str = "numbers"  # 2.5d: features a slice of three planes; 3d: one vector; sizes: NaN is none; numbers: others
+    kind: str = "numbers"  # 2.5d, 3d, sizes (of regions; NaN where there is none) or numbers
     trained: bool = True  # False: random weights, no figure to publish
 
     @property

@@ -1,4 +1,6 @@
-"""Networks applied to volumes: features of central slices (2.5D) or of the whole (3D); random, calibrated networks."""
+"""Networks applied to volumes: features of central slices (2.5D) or of the whole (3D);
+random, calibrated networks.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,10 @@ from neuromf.features.measure import PLANES
 from neuromf.runtime.device import without_tf32
 
 CENTRAL = (0.4, 0.6)  # of the slices of each plane, as in NV-Generate-CTMR's 2.5D FID
-CHANNEL_MEANS = (0.406, 0.456, 0.485)  # subtracted from the three equal channels, blue first: RadImageNet's
-VOXEL_MEAN, VOXEL_STD = 0.17, 0.29  # of prepared T1w volumes; MedicalNet's own would be each volume's: blind to shifts
+# subtracted from the three equal channels, blue first: RadImageNet's
+CHANNEL_MEANS = (0.406, 0.456, 0.485)
+# of prepared T1w volumes; MedicalNet's own would be each volume's: blind to shifts
+VOXEL_MEAN, VOXEL_STD = (0.17, 0.29)
 CALIBRATION_MM = 2.0
 
 
@@ -31,21 +35,28 @@ def central_slices(voxels: Tensor) -> dict[str, Tensor]:
     return out
 
 
-def slice_features(network: nn.Module, device: torch.device) -> Callable[[Volume], dict[str, Tensor]]:
-    """Return the 2.5D features of a volume: plane -> (S, C), a network's spatial mean of each central slice."""
+def slice_features(
+    network: nn.Module, device: torch.device
+) -> Callable[[Volume], dict[str, Tensor]]:
+    """Return the 2.5D features of a volume: plane -> (S, C), a network's spatial mean of
+    each central slice.
+    """
 
     @torch.inference_mode()
     def compute(volume: Volume) -> dict[str, Tensor]:
         slices = central_slices(torch.from_numpy(volume.voxels))
         with without_tf32():
             return {
-                plane: spatial_mean(network(three_channels(x.to(device)))).float().cpu() for plane, x in slices.items()
+                plane: spatial_mean(network(three_channels(x.to(device)))).float().cpu()
+                for plane, x in slices.items()
             }
 
     return compute
 
 
-def volume_features(network: nn.Module, device: torch.device) -> Callable[[Volume], dict[str, Tensor]]:
+def volume_features(
+    network: nn.Module, device: torch.device
+) -> Callable[[Volume], dict[str, Tensor]]:
     """Return the 3D features of a volume: `volume` -> (1, C)."""
 
     @torch.inference_mode()
@@ -63,7 +74,9 @@ def three_channels(images: Tensor) -> Tensor:
 
 
 def standardised(volume: Volume) -> Tensor:
-    """Return a volume as MedicalNet takes it, (1, 1, D, H, W), by one mean and deviation for all volumes."""
+    """Return a volume as MedicalNet takes it, (1, 1, D, H, W), by one mean
+    and deviation for all volumes.
+    """
     return (torch.from_numpy(volume.voxels)[None, None] - VOXEL_MEAN) / VOXEL_STD
 
 
@@ -75,7 +88,9 @@ def spatial_mean(y: Tensor) -> Tensor:
 
 
 def random_network(kind: str, seed: int = 0) -> nn.Module:
-    """Return an untrained network, `2.5d` or `3d`: weights of a seed, norms calibrated on the MNI152 template."""
+    """Return an untrained network, `2.5d` or `3d`: weights of a seed, norms calibrated on
+    the MNI152 template.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = resnet(50, 2) if kind == "2.5d" else medicalnet(10)

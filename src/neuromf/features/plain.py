@@ -21,7 +21,9 @@ BINS = 32  # shells of the power spectrum
 
 
 def coarse() -> Measure:
-    """Return the measure of coarse voxels: `voxels` (d * h * w,), block means of no more than 24 blocks a side."""
+    """Return the measure of coarse voxels: `voxels` (d * h * w,), block means of
+    no more than 24 blocks a side.
+    """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
         block = -(-max(volume.voxels.shape) // COARSEST)
@@ -32,30 +34,42 @@ def coarse() -> Measure:
 
 
 def spectrum() -> Measure:
-    """Return the measure of detail: `power` (BINS,) by frequency, and `high` (1,), the energy above half of Nyquist."""
+    """Return the measure of detail: `power` (BINS,) by frequency, and `high` (1,), the
+    energy above half of Nyquist.
+    """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
         x = torch.from_numpy(volume.voxels)
-        return {"power": radial_power(x, BINS).float(), "high": torch.tensor([high_frequency_energy(x)])}
+        return {
+            "power": radial_power(x, BINS).float(),
+            "high": torch.tensor([high_frequency_energy(x)]),
+        }
 
     return Measure("spectrum", fingerprint("spectrum", BINS, CUTOFF, 1), "power spectrum", compute)
 
 
 def tissue() -> Measure:
-    """Return the measure of tissues: `ml` (5,), in the order of `morphology.tissue.REGIONS`, and `labels`, packed.
+    """Return the measure of tissues: `ml` (5,), in the order of `morphology.tissue.REGIONS`,
+    and `labels`, packed.
 
-    Where there is no brain to be found, which is a finding about the volume, ml is NaN and labels are empty.
+    Where there is no brain to be found, which is a finding about the volume, ml
+    is NaN and labels are empty.
     """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
         try:
             found = segment(volume)
         except ValueError:
-            return {"ml": torch.full((len(REGIONS),), math.nan, dtype=torch.float64), "labels": torch.empty(0).byte()}
+            return {
+                "ml": torch.full((len(REGIONS),), math.nan, dtype=torch.float64),
+                "labels": torch.empty(0).byte(),
+            }
         ml = torch.tensor([found.ml[name] for name in REGIONS], dtype=torch.float64)
         return {"ml": ml, "labels": packed(found.labels)}
 
-    return Measure("tissue", fingerprint("tissue", VERSION, "labels"), METHOD, compute, kind="sizes")
+    return Measure(
+        "tissue", fingerprint("tissue", VERSION, "labels"), METHOD, compute, kind="sizes"
+    )
 
 
 def packed(labels: Labels) -> Tensor:

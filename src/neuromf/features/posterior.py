@@ -1,4 +1,6 @@
-"""A volume in a VAE's latent space: moments of its posterior mean, and its place along fixed directions."""
+"""A volume in a VAE's latent space: moments of its posterior mean, and its
+place along fixed directions.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +20,9 @@ DIRECTIONS = 256  # of the sliced Wasserstein distance between latents
 def posterior(name: str, device: str = "cpu") -> Measure:
     """Return the measure of latents of a VAE, as `load_vae` takes it.
 
-    `mean`, `std` (C,), `skewness`, `kurtosis` (C,; excess) over a latent's voxels, and `directions` (DIRECTIONS,): the
-    latent along random unit directions that are always the same, so that sets of latents need not be kept.
+    `mean`, `std` (C,), `skewness`, `kurtosis` (C,; excess) over a latent's voxels, and `directions`
+    (DIRECTIONS,): the latent along random unit directions that are always the same, so that sets
+    of latents need not be kept.
     """
     vae = load_vae(name, device)
 
@@ -27,17 +30,29 @@ def posterior(name: str, device: str = "cpu") -> Measure:
     def compute(volume: Volume) -> dict[str, Tensor]:
         with without_tf32():
             z = vae.encode(torch.from_numpy(volume.voxels)[None, None].to(device))[0].float().cpu()
-        return moments(z) | {"directions": project([z[None]], DIRECTIONS, generator(Purpose.DIRECTIONS, 0))[0][0]}
+        return moments(z) | {
+            "directions": project([z[None]], DIRECTIONS, generator(Purpose.DIRECTIONS, 0))[0][0]
+        }
 
     return Measure(
-        f"latents:{vae.name}", fingerprint("latents", vae.sha256, DIRECTIONS, 1), f"latents of {vae.name}", compute
+        f"latents:{vae.name}",
+        fingerprint("latents", vae.sha256, DIRECTIONS, 1),
+        f"latents of {vae.name}",
+        compute,
     )
 
 
 def moments(z: Tensor) -> dict[str, Tensor]:
-    """Return mean, standard deviation, skewness and excess kurtosis (C,) of each channel of a latent (C, D, H, W)."""
+    """Return mean, standard deviation, skewness and excess kurtosis (C,) of each
+    channel of a latent (C, D, H, W).
+    """
     flat = z.double().flatten(1)
     mean, std = flat.mean(1), flat.std(1, correction=0)
     standard = (flat - mean[:, None]) / std.clamp(min=1e-12)[:, None]
-    values = {"mean": mean, "std": std, "skewness": (standard**3).mean(1), "kurtosis": (standard**4).mean(1) - 3}
+    values = {
+        "mean": mean,
+        "std": std,
+        "skewness": (standard**3).mean(1),
+        "kurtosis": (standard**4).mean(1) - 3,
+    }
     return {name: value.float() for name, value in values.items()}

@@ -9,4 +9,13 @@ from neuromf.flow.sampler import composition_residual, sample
 from neuromf.flow.schedule import Ramp
 from neuromf.flow.times import TimeSampler
 
-__all__ = ["Loss", "MeanFlow", "Network", "Ramp", "Terms", "TimeSampler", "composition_residual", "sample"]
+__all__ = [
+    "Loss",
+    "MeanFlow",
+    "Network",
+    "Ramp",
+    "Terms",
+    "TimeSampler",
+    "composition_residual",
+    "sample",
+]

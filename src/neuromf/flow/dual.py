@@ -1,8 +1,10 @@
-"""Two streams through one network call: values under autograd, and beside them their derivative along one direction.
+"""Two streams through one network call: values under autograd, and beside them their
+derivative along one direction.
 
-`Dual(x, dx)` goes through an unmodified network; every torch function it meets has one rule here, written d(...) = ...
-with d(x) the tangent. The value is computed as always, so its gradient and what autograd stores are those of a plain
-forward; the tangent is computed under no_grad and stored nowhere. A function without a rule raises with its name.
+`Dual(x, dx)` goes through an unmodified network; every torch function it meets has one rule here,
+written d(...) = ... with d(x) the tangent. The value is computed as always, so its gradient and
+what autograd stores are those of a plain forward; the tangent is computed under no_grad and stored
+nowhere. A function without a rule raises with its name.
 """
 
 from __future__ import annotations
@@ -37,9 +39,13 @@ class Dual(Tensor):
         kwargs = kwargs or {}
         if func in _ASKED_OF_THE_VALUE:
             return func(value_of(args[0]), *args[1:], **kwargs)
-        if not torch.is_grad_enabled() and any(x.value.requires_grad for x in args if isinstance(x, Dual)):
+        if not torch.is_grad_enabled() and any(
+            x.value.requires_grad for x in args if isinstance(x, Dual)
+        ):
             raise _no_rule(
-                func, "inside an autograd.Function or a reentrant checkpoint, where its gradient would be lost"
+                func,
+                "inside an autograd.Function or a reentrant "
+                "checkpoint, where its gradient would be lost",
             )
         rule = RULES.get(func)
         if rule is None:
@@ -55,17 +61,17 @@ class Dual(Tensor):
 
 _ATTRIBUTES = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "grad_fn")
 _ASKED_OF_THE_VALUE = {
-    *(getattr(Tensor, name).__get__ for name in _ATTRIBUTES), Tensor.size, Tensor.dim, Tensor.numel, Tensor.__len__,
-    Tensor.is_floating_point, torch.is_floating_point, Tensor.is_contiguous, Tensor.stride, Tensor.register_hook,
-    Tensor.__repr__,
+    *(getattr(Tensor, name).__get__ for name in _ATTRIBUTES), Tensor.size, Tensor.dim,
+    Tensor.numel, Tensor.__len__, Tensor.is_floating_point, torch.is_floating_point,
+    Tensor.is_contiguous, Tensor.stride, Tensor.register_hook, Tensor.__repr__,
 }  # fmt: skip
 
 
 def _no_rule(func: Any, why: str = "") -> NotImplementedError:
     name = torch.overrides.resolve_name(func) or func
     return NotImplementedError(
-        f"the two-stream pass has no rule for {name}{' ' * bool(why)}{why}: add one to neuromf/flow/streams.py, "
-        "or choose jvp='exact', which takes any differentiable function"
+        f"the two-stream pass has no rule for {name}{' ' * bool(why)}{why}: add one to "
+        "neuromf/flow/streams.py, or choose jvp='exact', which takes any differentiable function"
     )
 
 
@@ -90,8 +96,9 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
 
 
 @rule(
-    Tensor.reshape, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous, Tensor.unsqueeze,
-    Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.mean, Tensor.neg, F.avg_pool3d, F.interpolate,
+    Tensor.reshape, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous,
+    Tensor.unsqueeze, Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.mean, Tensor.neg,
+    F.avg_pool3d, F.interpolate,
 )  # fmt: skip
 def linear_map(func: Any, x: Dual, *args: Any, **kwargs: Any) -> Dual:
     """d(A x) = A dx."""
@@ -102,7 +109,9 @@ def linear_map(func: Any, x: Dual, *args: Any, **kwargs: Any) -> Dual:
 def joined(func: Any, xs: Any, *args: Any, **kwargs: Any) -> Dual:
     """d[x, y] = [dx, dy]."""
     tangents = lambda: [x.tangent if isinstance(x, Dual) else torch.zeros_like(x) for x in xs]  # noqa: E731
-    return _dual(func([value_of(x) for x in xs], *args, **kwargs), lambda: func(tangents(), *args, **kwargs))
+    return _dual(
+        func([value_of(x) for x in xs], *args, **kwargs), lambda: func(tangents(), *args, **kwargs)
+    )
 
 
 @rule(Tensor.chunk)
@@ -110,7 +119,9 @@ def parted(func: Any, x: Dual, *args: Any, **kwargs: Any) -> tuple[Dual, ...]:
     """d of the parts = the parts of dx."""
     with torch.no_grad():
         tangents = func(x.tangent, *args, **kwargs)
-    return tuple(Dual(v, dv) for v, dv in zip(func(x.value, *args, **kwargs), tangents, strict=True))
+    return tuple(
+        Dual(v, dv) for v, dv in zip(func(x.value, *args, **kwargs), tangents, strict=True)
+    )
 
 
 @rule(Tensor.add, Tensor.sub, Tensor.__rsub__)  # x + y, 1 - x, ... arrive under these names
@@ -142,9 +153,14 @@ def quotient(func: Any, x: Any, y: Any) -> Dual:
 
 
 @rule(F.linear, F.conv3d)
-def weighted(func: Any, x: Dual, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any) -> Dual:
+def weighted(
+    func: Any, x: Dual, weight: Tensor, bias: Tensor | None = None, *args: Any, **kwargs: Any
+) -> Dual:
     """d(W x + b) = W dx."""
-    return _dual(func(x.value, weight, bias, *args, **kwargs), lambda: func(x.tangent, weight, None, *args, **kwargs))
+    return _dual(
+        func(x.value, weight, bias, *args, **kwargs),
+        lambda: func(x.tangent, weight, None, *args, **kwargs),
+    )
 
 
 @rule(F.silu)
@@ -182,11 +198,20 @@ def softmax(func: Any, x: Dual, dim: int, *args: Any, **kwargs: Any) -> Dual:
 
 
 @rule(F.scaled_dot_product_attention)
-def attention(func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | None = None, **options: Any) -> Dual:
-    """y = A v, A = softmax(s q kᵀ): dy = dA v + A dv; the value by any fused kernel, the tangent written out."""
-    if options.get("attn_mask") is not None or options.get("dropout_p", 0.0) or options.get("is_causal"):
+def attention(
+    func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | None = None, **options: Any
+) -> Dual:
+    """y = A v, A = softmax(s q kᵀ): dy = dA v + A dv; the value by any fused
+    kernel, the tangent written out.
+    """
+    if (
+        options.get("attn_mask") is not None
+        or options.get("dropout_p", 0.0)
+        or options.get("is_causal")
+    ):
         raise NotImplementedError(
-            "the two-stream rule of scaled_dot_product_attention takes no mask, dropout or causality"
+            "the two-stream rule of "
+            "scaled_dot_product_attention takes no mask, dropout or causality"
         )
     s = query.shape[-1] ** -0.5 if scale is None else scale
 
@@ -201,9 +226,16 @@ def attention(func: Any, query: Dual, key: Dual, value: Dual, *, scale: float | 
 
 @rule(F.group_norm)
 def group_norm(
-    func: Any, x: Dual, groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    func: Any,
+    x: Dual,
+    groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> Dual:
-    """y = w n + b, n = i (x - m), i = 1/σ: dy = w i (dx - mean(dx) - (x - m) i² mean((x - m) dx)), over each group."""
+    """y = w n + b, n = i (x - m), i = 1/σ: dy = w i (dx - mean(dx) - (x - m) i²
+    mean((x - m) dx)), over each group.
+    """
     batch, channels, *space = x.value.shape
     value, mean, inverse = torch.native_group_norm(
         x.value, weight, bias, batch, channels, math.prod(space), groups, eps
@@ -213,14 +245,21 @@ def group_norm(
         m, i = mean.unsqueeze(-1), inverse.unsqueeze(-1)
         centred, dx = x.value.reshape(batch, groups, -1) - m, x.tangent.reshape(batch, groups, -1)
         c = i.square() * torch.linalg.vecdot(centred, dx).unsqueeze(-1) / dx.shape[-1]
-        dn = torch.addcmul(dx, centred, -c).sub_(dx.mean(-1, keepdim=True)).mul_(i).reshape(x.value.shape)
+        dn = (
+            torch.addcmul(dx, centred, -c)
+            .sub_(dx.mean(-1, keepdim=True))
+            .mul_(i)
+            .reshape(x.value.shape)
+        )
         return dn if weight is None else dn.mul_(weight.reshape(-1, *[1] * len(space)))
 
     return _dual(value, tangent)
 
 
 @rule(F.dropout)
-def dropout(func: Any, x: Dual, p: float = 0.5, training: bool = True, inplace: bool = False) -> Dual:
+def dropout(
+    func: Any, x: Dual, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Dual:
     """dy = dx while nothing is dropped; a random mask is refused."""
     if p and training:
         raise NotImplementedError("the two-stream pass takes no dropout: set its rate to 0")
@@ -228,8 +267,8 @@ def dropout(func: Any, x: Dual, p: float = 0.5, training: bool = True, inplace: 
 
 
 def checkpoint(function: Callable[..., Any], *inputs: Tensor) -> Any:
-    """Return function(*inputs), storing none of its activations for backward; the tangent is not computed a second
-    time.
+    """Return function(*inputs), storing none of its activations for backward; the tangent
+    is not computed a second time.
 
     Outside autograd (sampling, a jvp under no_grad) it is the plain call.
     """
@@ -244,7 +283,9 @@ def checkpoint(function: Callable[..., Any], *inputs: Tensor) -> Any:
         if not pending:  # the recomputation in backward
             return function(*values)
         tangents = pending.pop()
-        output = function(*(v if dv is None else Dual(v, dv) for v, dv in zip(values, tangents, strict=True)))
+        output = function(
+            *(v if dv is None else Dual(v, dv) for v, dv in zip(values, tangents, strict=True))
+        )
         result.append(output.tangent)
         return output.value
 

@@ -9,22 +9,26 @@ Output = Tensor | tuple[Tensor, Tensor]
 
 
 class Network(Protocol):
-    """`network(z, t, r)` returns its prediction, or (prediction, v-head prediction) in the same parametrisation.
+    """`network(z, t, r)` returns its prediction, or (prediction, v-head prediction)
+    in the same parametrisation.
 
-    z is (B, C, *spatial), t and r (B,); outputs have the shape of z. Rows must not influence each other (no batch
-    norm).
-    The class of a network with a v head may offer `without_head(z, t, r)`, which returns the prediction alone.
+    z is (B, C, *spatial), t and r (B,); outputs have the shape of z. Rows must not influence each
+    other (no batch norm). The class of a network with a v head may offer `without_head(z, t, r)`,
+    which returns the prediction alone.
     """
 
     def __call__(self, z: Tensor, t: Tensor, r: Tensor, /) -> Output: ...
 
 
 def split_output(output: Output) -> tuple[Tensor, Tensor | None]:
-    """Return (prediction, head prediction or None). Raises TypeError where the network returned something else."""
+    """Return (prediction, head prediction or None). Raises TypeError where the
+    network returned something else.
+    """
     pair = output if isinstance(output, tuple | list) else (output, None)
     if len(pair) != 2 or not isinstance(pair[0], Tensor) or not isinstance(pair[1], Tensor | None):
         raise TypeError(
-            f"the network returned a {type(output).__name__}; a tensor or (prediction, head prediction) is needed"
+            f"the network returned a {type(output).__name__}; a tensor or "
+            "(prediction, head prediction) is needed"
         )
     return pair[0], pair[1]
 
@@ -45,8 +49,9 @@ def required_head(head: Tensor | None) -> Tensor:
     """Return the head's prediction, or raise ValueError where there is none."""
     if head is None:
         raise ValueError(
-            "tangent='head' needs a network that returns (prediction, head); this one returns one tensor: "
-            "give it a v head (UNetConfig(head_blocks=1)) or choose tangent='boundary'"
+            "tangent='head' needs a network that returns (prediction, head); this one returns "
+            "one tensor: give it a v head "
+            "(UNetConfig(head_blocks=1)) or choose tangent='boundary'"
         )
     return head
 

@@ -1,7 +1,8 @@
 """The average-velocity objective: what a network should predict, and how far it is from that.
 
-MeanFlow identity (arXiv 2505.13447, eq. 6): v = u + (t - r) du/dt with du/dt = (∂_z u) v + ∂_t u at fixed r. The
-compound V = u + (t - r) sg(du/dt) is regressed on v_c = noise - x (improved MeanFlow, arXiv 2512.02012, eq. 9).
+MeanFlow identity (arXiv 2505.13447, eq. 6): v = u + (t - r) du/dt with du/dt = (∂_z u) v + ∂_t
+u at fixed r. The compound V = u + (t - r) sg(du/dt) is regressed on v_c = noise - x (improved
+MeanFlow, arXiv 2512.02012, eq. 9).
 """
 
 from __future__ import annotations
@@ -15,7 +16,15 @@ from torch import Tensor
 
 from neuromf.flow.checks import check_latents, check_same_kind, check_same_shape, check_times
 from neuromf.flow.jvp import WAYS
-from neuromf.flow.network import Network, predict_head, predict_main, required_head, scatter, select, split_output
+from neuromf.flow.network import (
+    Network,
+    predict_head,
+    predict_main,
+    required_head,
+    scatter,
+    select,
+    split_output,
+)
 from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
 from neuromf.flow.sampler import sample
 
@@ -27,19 +36,21 @@ class Terms(NamedTuple):
     target: Tensor  # noise - x
     tangent: Tensor  # dz/dt along which u was differentiated; detached
     u: Tensor  # average velocity; carries the gradient
-    dudt: Tensor  # total derivative of u at fixed r; detached; 0 in rows with r = t, where nothing needs it
+    dudt: Tensor  # du/dt at fixed r; detached; 0 in rows with r = t, where nothing needs it
     compound: Tensor  # u + (t - r) dudt; should match target
     head: Tensor | None  # velocity of the v head; carries the gradient
     t: Tensor  # (B,)
     r: Tensor  # (B,)
-    finite: Tensor  # (B,) bool; rows with NaN or Inf in x or noise were set to 0 before the network saw them
+    finite: Tensor  # (B,) bool; the others, with NaN or Inf in x or noise, were set to 0
 
 
 class Loss(NamedTuple):
-    """What is minimised, and what it is made of. All but `total` are detached; a mean over no rows is NaN.
+    """What is minimised, and what it is made of. All but `total` are detached; a mean over
+    no rows is NaN.
 
-    Rows left out because of their data or their derivative leave no trace in the gradient. A row that overflows inside
-    the network does (0 times infinity): skip the optimiser step where the gradient's norm is not finite.
+    Rows left out because of their data or their derivative leave no trace in the gradient. A row
+    that overflows inside the network does (0 times infinity): skip the optimiser step where the
+    gradient's norm is not finite.
     """
 
     total: Tensor  # scalar: mean over finite rows of weight * raw, plus the head's part
@@ -55,18 +66,22 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True)
 class MeanFlow:
-    """Average-velocity objective on z_t = (1 - t) x + t noise; t = 0 is data, t = 1 is noise, r <= t.
+    """Average-velocity objective on z_t = (1 - t) x + t noise; t = 0 is data, t = 1 is
+    noise, r <= t.
 
     `equal_fraction=1` in the TimeSampler, or jvp="none", makes it flow matching (rectified flow).
     """
 
     predict: Prediction = "x"  # the network returns x̂ (u = (z - x̂) / t), or u
-    tangent: Literal["boundary", "head", "conditional"] = "boundary"  # u(z, t, t), the v head at r = t, or v_c
-    jvp: Literal["exact", "two-stream", "finite", "none"] = "exact"  # how du/dt is computed; see flow.jvp
+    # u(z, t, t), the v head at r = t, or v_c
+    tangent: Literal["boundary", "head", "conditional"] = "boundary"
+    # how du/dt is computed; see flow.jvp
+    jvp: Literal["exact", "two-stream", "finite", "none"] = "exact"
     p: float = 2.0  # exponent of the error
     channel_p: tuple[float, ...] | None = None  # one exponent a channel, in place of p
     channel_weights: tuple[float, ...] | None = None  # λ_c; None is all 1
-    weight_power: float = 1.0  # adaptive weight 1 / (sg(L) + weight_eps)^weight_power; 0 switches it off
+    # adaptive weight 1 / (sg(L) + weight_eps)^weight_power; 0 switches it off
+    weight_power: float = 1.0
     weight_eps: float = 0.01
     head_weight: float = 1.0  # of the v head's own loss, where the network has one
 
@@ -81,7 +96,8 @@ class MeanFlow:
         for name, number in (("p", self.p), *(("channel_p", p) for p in self.channel_p or ())):
             if not 1 <= number < math.inf:
                 raise ValueError(
-                    f"{name} is {number}: a finite number, 1 or more; below 1 the gradient is infinite at 0"
+                    f"{name} is {number}: a finite number, 1 or "
+                    "more; below 1 the gradient is infinite at 0"
                 )
         for name, number in (
             ("weight_power", self.weight_power),
@@ -92,11 +108,13 @@ class MeanFlow:
                 raise ValueError(f"{name} is {number}: 0 or more, and finite")
         if not 0 < self.weight_eps < math.inf:
             raise ValueError(
-                f"weight_eps is {self.weight_eps}: it keeps the adaptive weight finite and must be above 0"
+                f"weight_eps is {self.weight_eps}: it keeps the "
+                "adaptive weight finite and must be above 0"
             )
 
     def velocity(self, net: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
-        """Return the average velocity u(z, t, r), shape of z (B, C, *spatial), for times t, r (B,), r <= t.
+        """Return the average velocity u(z, t, r), shape of z (B, C, *spatial),
+        for times t, r (B,), r <= t.
 
         Raises ValueError or TypeError where shapes, dtypes or times are wrong.
         """
@@ -107,19 +125,25 @@ class MeanFlow:
 
     @property
     def solver(self) -> Literal["average", "euler"]:
-        """How a network that this objective trained is sampled: without a derivative it knows r = t alone."""
+        """How a network that this objective trained is sampled: without a derivative it
+        knows r = t alone.
+        """
         return "euler" if self.jvp == "none" else "average"
 
     def sample(self, net: Network, noise: Tensor, steps: int = 1, **options: Any) -> Tensor:
         """Return `flow.sample` of a network that this objective trained, by its `solver`."""
-        return sample(net, noise, steps, **({"predict": self.predict, "solver": self.solver} | options))
+        return sample(
+            net, noise, steps, **({"predict": self.predict, "solver": self.solver} | options)
+        )
 
     def terms(self, net: Network, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Terms:
-        """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,), 0 <= r <= t <= 1.
+        """Evaluate the objective for data x and noise (B, C, *spatial) at times
+        t, r (B,), 0 <= r <= t <= 1.
 
-        du/dt is computed for the rows with r < t only, detached, so the gradient is that of u + (t - r) sg(du/dt).
-        Rows with NaN or Inf are zeroed and flagged. Raises ValueError or TypeError on wrong shapes, dtypes or times, a
-        batch without one finite row, or a head asked for that the network lacks.
+        du/dt is computed for the rows with r < t only, detached, so the gradient is that of u
+        + (t - r) sg(du/dt). Rows with NaN or Inf are zeroed and flagged. Raises ValueError or
+        TypeError on wrong shapes, dtypes or times, a batch without one finite row, or a head
+        asked for that the network lacks.
         """
         check_latents("x", x, half_allowed=False)
         check_latents("noise", noise, half_allowed=False)
@@ -149,16 +173,21 @@ class MeanFlow:
         )  # fmt: skip
 
     def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
-        """Return the loss: Σ_c λ_c mean|V_c - v_c|^p_c a row (mean over voxels), adaptively weighted, mean over rows.
+        """Return the loss: Σ_c λ_c mean|V_c - v_c|^p_c a row (mean over voxels),
+        adaptively weighted, mean over rows.
 
-        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite get weight 0 and are
-        counted.
+        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite
+        get weight 0 and are counted.
         """
-        channels, rows, finite, weight = self._weighed(terms.compound - terms.target, terms.finite, mask)
+        channels, rows, finite, weight = self._weighed(
+            terms.compound - terms.target, terms.finite, mask
+        )
         total = _mean(weight * rows, finite)
         raw_head = None
         if terms.head is not None:
-            _, head_rows, head_finite, head_weight = self._weighed(terms.head - terms.target, terms.finite, mask)
+            _, head_rows, head_finite, head_weight = self._weighed(
+                terms.head - terms.target, terms.finite, mask
+            )
             total = total + self.head_weight * _mean(head_weight * head_rows, head_finite)
             raw_head = _mean(head_rows.detach(), head_finite)
         rows, equal = rows.detach(), terms.r == terms.t
@@ -196,10 +225,11 @@ class MeanFlow:
     def _slope(
         self, u: Tensor, rate: Tensor, direction: Tensor, t: Tensor, r: Tensor, rows: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return du/dt and (t - r) du/dt of the given rows, from the rate of change of the prediction.
+        """Return du/dt and (t - r) du/dt of the given rows, from the rate
+        of change of the prediction.
 
-        For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps the rise from
-        growing as 1/t.
+        For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps
+        the rise from growing as 1/t.
         """
         u, t, r = select(rows, u, t, r)
         t, h = per_sample(t, like=u), per_sample(t - r, like=u)
@@ -208,13 +238,19 @@ class MeanFlow:
         change = direction - u - rate
         return change / t, (h / t) * change
 
-    def _weighed(self, error: Tensor, finite: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return channel errors (B, C), their weighted sum (B,), finite rows (B,), adaptive weights (B,)."""
+    def _weighed(
+        self, error: Tensor, finite: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return channel errors (B, C), their weighted sum (B,), finite rows
+        (B,), adaptive weights (B,).
+        """
         finite = finite & torch.isfinite(error.detach()).flatten(1).all(1)
         error = torch.where(per_sample(finite, like=error), error, 0.0)
         p = _per_channel("channel_p", self.channel_p, self.p, error)
         squares = all(q == 2 for q in self.channel_p or (self.p,))
-        powered = error.square() if squares else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
+        powered = (
+            error.square() if squares else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
+        )
         channels = _spatial_mean(powered, mask)
         rows = (channels * _per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(
             1
@@ -224,22 +260,30 @@ class MeanFlow:
 
 
 def _without_nonfinite_rows(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x and noise with non-finite rows set to 0 (a NaN would reach every gradient), and finite rows (B,)."""
+    """Return x and noise with non-finite rows set to 0 (a NaN would reach every
+    gradient), and finite rows (B,).
+    """
     finite = (torch.isfinite(x) & torch.isfinite(noise)).flatten(1).all(1)
     if finite.all():
         return x, noise, finite
     if not finite.any():
         raise ValueError(
-            f"x or noise: all {len(x)} rows hold NaN or Inf; check the latents (at least one finite row is needed)"
+            f"x or noise: all {len(x)} rows hold NaN or Inf; check the "
+            "latents (at least one finite row is needed)"
         )
     keep = per_sample(finite, like=x)
     return torch.where(keep, x, 0.0), torch.where(keep, noise, 0.0), finite
 
 
-def _per_channel(name: str, values: tuple[float, ...] | None, default: float, like: Tensor) -> Tensor:
+def _per_channel(
+    name: str, values: tuple[float, ...] | None, default: float, like: Tensor
+) -> Tensor:
     channels = like.shape[1]
     if values is not None and len(values) != channels:
-        raise ValueError(f"{name} has {len(values)} values but the data have {channels} channels: give one a channel")
+        raise ValueError(
+            f"{name} has {len(values)} values but the data have "
+            f"{channels} channels: give one a channel"
+        )
     return like.new_tensor(values if values is not None else [default] * channels)
 
 
@@ -254,11 +298,14 @@ def _spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     try:
         mask = mask.to(values).expand_as(values)
     except RuntimeError:
-        raise ValueError(f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}") from None
+        raise ValueError(
+            f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}"
+        ) from None
     area = mask.flatten(2).sum(2)
     if not ((area > 0).all() and (mask >= 0).all()):
         raise ValueError(
-            "mask holds negative numbers or is 0 throughout a row: weights of voxels, 0 or more, are needed"
+            "mask holds negative numbers or is 0 throughout a row: "
+            "weights of voxels, 0 or more, are needed"
         )
     return (values * mask).flatten(2).sum(2) / area
 

@@ -24,13 +24,14 @@ def sample(
     solver: Literal["average", "euler"] = "average",
     times: Tensor | None = None,
 ) -> Tensor:
-    """Return data (B, C, *spatial) for noise of that shape, in `steps` calls of the network from t = 1 to r = 0.
+    """Return data (B, C, *spatial) for noise of that shape, in `steps` calls of the
+    network from t = 1 to r = 0.
 
-    `network(z, t, r)` returns the average velocity (predict="u": a trained u, or `objective.velocity` with its network
-    bound) or the data estimate (predict="x"); of a pair the first is taken. One step of x̂ is the network's own output
-    at
-    (noise, 1, 0). `solver="euler"` asks for the instantaneous velocity, at r = t, as rectified flow needs. `times`
-    (steps + 1,), falling from 1 to 0, replaces the even spacing. Raises ValueError or TypeError on bad arguments.
+    `network(z, t, r)` returns the average velocity (predict="u": a trained u, or
+    `objective.velocity` with its network bound) or the data estimate (predict="x"); of a pair the
+    first is taken. One step of x̂ is the network's own output at (noise, 1, 0). `solver="euler"`
+    asks for the instantaneous velocity, at r = t, as rectified flow needs. `times` (steps + 1,),
+    falling from 1 to 0, replaces the even spacing. Raises ValueError or TypeError on bad arguments.
     """
     check_latents("noise", noise)
     if predict not in ("x", "u"):
@@ -48,11 +49,12 @@ def sample(
 
 
 def composition_residual(velocity: Velocity, z: Tensor, t: Tensor, s: Tensor, r: Tensor) -> Tensor:
-    """Return (B,): RMS gap between the step t -> r and the steps t -> s -> r, over the RMS of the former; r <= s <= t.
+    """Return (B,): RMS gap between the step t -> r and the steps t -> s -> r, over the
+    RMS of the former; r <= s <= t.
 
-    An average velocity satisfies (t - r) u(z, t, r) = (t - s) u(z, t, s) + (s - r) u(z_s, s, r); the residual needs no
-    data
-    and no feature network, so it serves as a health figure of a trained model.
+    An average velocity satisfies (t - r) u(z, t, r) = (t - s) u(z, t, s) + (s - r)
+    u(z_s, s, r); the residual needs no data and no feature network, so it serves as a
+    health figure of a trained model.
     """
     check_times(t, s, len(z), zero_allowed=True)
     check_times(s, r, len(z), zero_allowed=True)
@@ -64,10 +66,14 @@ def composition_residual(velocity: Velocity, z: Tensor, t: Tensor, s: Tensor, r:
 
 def _time_grid(steps: int, times: Tensor | None) -> Tensor:
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps is {steps!r}: a whole number of network calls, 1 or more, is needed")
+        raise ValueError(
+            f"steps is {steps!r}: a whole number of network calls, 1 or more, is needed"
+        )
     if times is None:
         return torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     grid = torch.as_tensor(times, dtype=torch.float64)
     if grid.shape != (steps + 1,) or grid[0] != 1 or grid[-1] != 0 or not (grid.diff() < 0).all():
-        raise ValueError(f"times is {grid.tolist()}: {steps} steps need {steps + 1} times that fall from 1 to 0")
+        raise ValueError(
+            f"times is {grid.tolist()}: {steps} steps need {steps + 1} times that fall from 1 to 0"
+        )
     return grid

@@ -9,7 +9,8 @@ from neuromf.flow.checks import between
 
 @dataclass(frozen=True)
 class Ramp:
-    """A value that goes from `start` to `end` while progress, the share of the run done, goes from `begin` to `finish`.
+    """A value that goes from `start` to `end` while progress, the share of the run done,
+    goes from `begin` to `finish`.
 
     Example: pure flow matching for the first fifth, half the rows with r < t from two fifths on:
     `replace(times, equal_fraction=Ramp(1.0, 0.5, 0.2, 0.4).at(step / steps))`.

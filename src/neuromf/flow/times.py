@@ -15,43 +15,55 @@ from neuromf.flow.checks import between
 class TimeSampler:
     """Logit-normal times with exact shares of r = t rows and of the endpoint over the global batch.
 
-    Rows with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and r the smaller
-    (MeanFlow,
-    arXiv 2505.13447, section 4.3). A draw t below `t_min` cannot happen: the distribution is cut there, because
-    x-prediction divides by t.
+    Rows with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and r
+    the smaller (MeanFlow, arXiv 2505.13447, section 4.3). A draw t below `t_min` cannot happen: the
+    distribution is cut there, because x-prediction divides by t.
     """
 
     mean: float = -0.4  # of logit t
     std: float = 1.0  # of logit t
     equal_fraction: float = 0.5  # share of rows with r = t; 1 is flow matching
     t_min: float = 0.02  # smallest t drawn
-    endpoint_fraction: float = 0.1  # of the r < t rows: r = 0, and t = 1 in half of them, where one-step sampling lives
+    # of the r < t rows: r = 0, and t = 1 in half of them, where one-step sampling lives
+    endpoint_fraction: float = 0.1
     max_interval: float = 1.0  # longest h = t - r
-    stratified: bool = False  # one draw from each of n equal-probability strata instead of n independent draws
+    # one draw from each of n equal-probability strata instead of n independent draws
+    stratified: bool = False
 
     def __post_init__(self) -> None:
         if not (0 < self.std < math.inf and math.isfinite(self.mean)):
-            raise ValueError(f"mean is {self.mean}, std is {self.std}: of logit t; finite, and std above 0")
+            raise ValueError(
+                f"mean is {self.mean}, std is {self.std}: of logit t; finite, and std above 0"
+            )
         between(0, self.equal_fraction, 1, "equal_fraction")
         between(0, self.endpoint_fraction, 1, "endpoint_fraction")
         between(0, self.max_interval, 1, "max_interval")
         if not 0 < self.t_min < 1:
-            raise ValueError(f"t_min is {self.t_min}: it must lie strictly between 0 and 1 (0.02 is the default)")
+            raise ValueError(
+                f"t_min is {self.t_min}: it must lie strictly between 0 and 1 (0.02 is the default)"
+            )
 
     def draw(
         self, n: int, generator: torch.Generator | None = None, *, part: int = 0, parts: int = 1
     ) -> tuple[Tensor, Tensor]:
-        """Return t (n,) and r (n,), float32 on the CPU, 0 <= r <= t <= 1, for part `part` of a global batch.
+        """Return t (n,) and r (n,), float32 on the CPU, 0 <= r <= t <= 1, for
+        part `part` of a global batch.
 
-        A global batch is `parts` = ranks x accumulation steps draws of n rows. Every part must pass a generator in the
-        same state: each draws the whole batch and keeps its own rows, so shares are exact over all of them and the
-        r < t rows, which cost more, are spread evenly (n = 1 included). A share that gives no whole number of rows is
-        rounded up or down at random, right on average. Raises ValueError where n < 1 or part is not in [0, parts).
+        A global batch is `parts` = ranks x accumulation steps draws of n rows. Every part must pass
+        a generator in the same state: each draws the whole batch and keeps its own rows, so shares
+        are exact over all of them and the r < t rows, which cost more, are spread evenly (n = 1
+        included). A share that gives no whole number of rows is rounded up or down at random, right
+        on average. Raises ValueError where n < 1 or part is not in [0, parts).
         """
         if n < 1 or not 0 <= part < parts:
-            raise ValueError(f"n = {n}, part = {part}, parts = {parts}: need n >= 1 and 0 <= part < parts")
+            raise ValueError(
+                f"n = {n}, part = {part}, parts = {parts}: need n >= 1 and 0 <= part < parts"
+            )
         if parts > 1 and generator is None:
-            raise ValueError(f"generator is None with parts = {parts}: every part must pass one in the same state")
+            raise ValueError(
+                f"generator is None with parts = {parts}: "
+                "every part must pass one in the same state"
+            )
         total = n * parts
         equal = _round_at_random(self.equal_fraction * total, generator)
         end = _round_at_random(self.endpoint_fraction * (total - equal), generator)
@@ -60,7 +72,9 @@ class TimeSampler:
         later, earlier = (
             torch.cat(pair)
             for pair in zip(
-                self._intervals(end, generator), self._intervals(total - equal - end, generator), strict=True
+                self._intervals(end, generator),
+                self._intervals(total - equal - end, generator),
+                strict=True,
             )
         )
         later[:start], earlier[:end] = 1.0, 0.0
@@ -80,7 +94,9 @@ class TimeSampler:
         u = torch.rand(n, generator=generator, dtype=torch.float64)
         if self.stratified:
             u = (torch.randperm(n, generator=generator) + u) / n
-        floor = torch.special.ndtr((torch.logit(torch.tensor(lowest, dtype=torch.float64)) - self.mean) / self.std)
+        floor = torch.special.ndtr(
+            (torch.logit(torch.tensor(lowest, dtype=torch.float64)) - self.mean) / self.std
+        )
         u = (floor + (1 - floor) * u).clamp(1e-12, 1 - 1e-12)
         return torch.sigmoid(self.mean + self.std * torch.special.ndtri(u)).clamp(min=lowest)
 

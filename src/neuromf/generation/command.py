@@ -25,7 +25,14 @@ from neuromf.runtime.run import open_run, provenance, write_bytes, write_json, w
 
 OUTPUT = Output(
     "generate",
-    ("dataset_description.json", "README.md", ".bidsignore", "sub-*/anat/sub-*", "contact*.png", "timing.json"),
+    (
+        "dataset_description.json",
+        "README.md",
+        ".bidsignore",
+        "sub-*/anat/sub-*",
+        "contact*.png",
+        "timing.json",
+    ),
 )
 SHOWN = 60  # samples on the contact sheet
 NOT_BIDS = (*COMMON, "timing.json", "contact*.png", "*_latent.safetensors")
@@ -35,7 +42,8 @@ NOT_BIDS = (*COMMON, "timing.json", "contact*.png", "*_latent.safetensors")
 class GenerateConfig:
     """What to draw, from what."""
 
-    model: str = ""  # a folder that train or export wrote, embedded, or owner/name on the Hugging Face hub
+    # a folder that train or export wrote, embedded, or owner/name on the Hugging Face hub
+    model: str = ""
     n: int = 8
     nfe: int = 1  # network calls a volume
     seed: int = 0  # sample i of a seed is always the same
@@ -53,23 +61,35 @@ class GenerateConfig:
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}: 0 or more")
         if not self.suffix.isalnum():
-            raise ValueError(f"suffix is {self.suffix!r}: letters and digits alone, such as T1w or FLAIR")
+            raise ValueError(
+                f"suffix is {self.suffix!r}: letters and digits alone, such as T1w or FLAIR"
+            )
 
 
-def run(config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> list[Path]:
-    """Draw n volumes into `out` and return their files; those that are there are kept. Writing runs beside drawing.
+def run(
+    config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> list[Path]:
+    """Draw n volumes into `out` and return their files; those that are there are kept.
+    Writing runs beside drawing.
 
-    Raises FileNotFoundError, ValueError, WeightsError where the model or its VAE is not what it should be.
+    Raises FileNotFoundError, ValueError, WeightsError where the model or its
+    VAE is not what it should be.
     """
     if not config.model:
         raise ValueError("model= names no model: a folder that `neuromf train` wrote, or embedded")
     generator = Generator(
-        load_model(config.model), config.device, config.precision, config.decode_memory_gb, config.vae
+        load_model(config.model),
+        config.device,
+        config.precision,
+        config.decode_memory_gb,
+        config.vae,
     )
     generator.vae  # noqa: B018 - refused before the folder is made
     if resume:
         refuse_fewer(config, out)
-    with open_run(out, config, OUTPUT, [config.model, config.vae], resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, [config.model, config.vae], resume=resume, overwrite=overwrite
+    ):
         about = describe(generator, config)
         write_json(out / "dataset_description.json", dataset_description(generator))
         write_text(out / "README.md", readme(generator, config))
@@ -78,27 +98,40 @@ def run(config: GenerateConfig, out: Path, *, resume: bool = False, overwrite: b
         missing = [i for i, path in enumerate(paths) if not is_there(path, about, i)]
         seconds = draw_missing(generator, config, out, missing, about)
         contact_sheets(
-            out, (picture(path) for path in paths[:SHOWN]), [path.name.split("_")[0] for path in paths[:SHOWN]]
+            out,
+            (picture(path) for path in paths[:SHOWN]),
+            [path.name.split("_")[0] for path in paths[:SHOWN]],
         )
         if missing:
-            write_json(out / "timing.json", {"volumes": len(missing), "seconds": seconds, "machine": provenance()})
+            write_json(
+                out / "timing.json",
+                {"volumes": len(missing), "seconds": seconds, "machine": provenance()},
+            )
         print(summary(config, out, len(missing), seconds))
     return paths
 
 
 def refuse_fewer(config: GenerateConfig, out: Path) -> None:
-    """Raise ConfigError where a folder that is resumed holds more samples than are asked for: they would stay."""
-    numbers = [int(p.name[4:9]) for p in out.glob("sub-*/anat/sub-*.nii.gz") if p.name[4:9].isdigit()]
+    """Raise ConfigError where a folder that is resumed holds more samples than
+    are asked for: they would stay.
+    """
+    numbers = [
+        int(p.name[4:9]) for p in out.glob("sub-*/anat/sub-*.nii.gz") if p.name[4:9].isdigit()
+    ]
     more = [number for number in numbers if number >= config.n]
     if more:
         raise ConfigError(
-            f"{out} holds samples up to sub-{max(more):05d}, n={config.n} asks for fewer: n={max(more) + 1} "
-            "keeps them, or choose another out=FOLDER"
+            f"{out} holds samples up to sub-{max(more):05d}, n={config.n} asks for fewer: "
+            f"n={max(more) + 1} keeps them, or choose another out=FOLDER"
         )
 
 
 def draw_missing(
-    generator: Generator, config: GenerateConfig, out: Path, missing: list[int], about: dict[str, Any]
+    generator: Generator,
+    config: GenerateConfig,
+    out: Path,
+    missing: list[int],
+    about: dict[str, Any],
 ) -> dict[str, float]:
     """Draw and write the samples of the given indices; return the seconds that each part took."""
     spent = {"network": 0.0, "decode": 0.0, "write": 0.0, "total": 0.0}
@@ -119,14 +152,20 @@ def draw_missing(
 
 
 def write_sample(out: Path, drawn: Drawn, config: GenerateConfig, about: dict[str, Any]) -> float:
-    """Write a sample's volume, latent if asked for, and sidecar, which marks it whole; return the seconds it took."""
+    """Write a sample's volume, latent if asked for, and sidecar, which marks it
+    whole; return the seconds it took.
+    """
     started = time.perf_counter()
     path = sample_path(out, drawn.number, config.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_volume(path, drawn.volume)
     if config.latents:
-        write_bytes(with_ending(path, "_latent.safetensors"), save({"latent": drawn.latent.contiguous()}))
-    write_json(with_ending(path, ".json"), about | {"Index": drawn.number, "Sha256": volume_sha256(path)})
+        write_bytes(
+            with_ending(path, "_latent.safetensors"), save({"latent": drawn.latent.contiguous()})
+        )
+    write_json(
+        with_ending(path, ".json"), about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
+    )
     return time.perf_counter() - started
 
 
@@ -155,7 +194,11 @@ def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
         record = read_json_object(with_ending(path, ".json"))
     except (OSError, ValueError):
         return False
-    same = record.pop("Index", None) == index and path.is_file() and record.pop("Sha256", None) == volume_sha256(path)
+    same = (
+        record.pop("Index", None) == index
+        and path.is_file()
+        and record.pop("Sha256", None) == volume_sha256(path)
+    )
     return same and record == about
 
 
@@ -177,7 +220,9 @@ def dataset_description(generator: Generator) -> dict[str, Any]:
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "Authors": [f"The authors of the model {generator.config.name}", "The NeuroMF developers"],
-        "GeneratedBy": [{"Name": "NeuroMF", "Version": __version__, "Description": "one-step generation"}],
+        "GeneratedBy": [
+            {"Name": "NeuroMF", "Version": __version__, "Description": "one-step generation"}
+        ],
     }
 
 
@@ -186,9 +231,9 @@ def readme(generator: Generator, config: GenerateConfig) -> str:
     calls = f"{config.nfe} network call{'s' if config.nfe > 1 else ''}"
     return (
         f"# Brains drawn from {generator.config.name}\n\n"
-        f"{config.n} volumes that a network drew (NeuroMF {__version__}), {calls} each, seed {config.seed}. They show "
-        "no person and are not for diagnosis. `sub-00017` is sample 17 of the seed; its JSON says what "
-        "has to be the same to draw it again.\n"
+        f"{config.n} volumes that a network drew (NeuroMF {__version__}), {calls} each, "
+        f"seed {config.seed}. They show no person and are not for diagnosis. `sub-00017` is sample "
+        "17 of the seed; its JSON says what has to be the same to draw it again.\n"
     )
 
 
@@ -197,8 +242,11 @@ def summary(config: GenerateConfig, out: Path, drawn: int, seconds: dict[str, fl
     if not drawn:
         return f"all {config.n} volumes were there: {out / 'contact.png'}"
     calls = f"{config.nfe} network call{'s' if config.nfe > 1 else ''}"
-    parts = ", ".join(f"{name} {seconds[name] / drawn:.3f} s" for name in ("network", "decode", "write"))
+    parts = ", ".join(
+        f"{name} {seconds[name] / drawn:.3f} s" for name in ("network", "decode", "write")
+    )
     return (
-        f"{drawn} volumes in {seconds['total']:.1f} s, {calls} each; a volume: {parts} (beside the next)\n"
+        f"{drawn} volumes in {seconds['total']:.1f} s, {calls} each; "
+        f"a volume: {parts} (beside the next)\n"
         f"look at {out / 'contact.png'}"
     )

@@ -15,10 +15,18 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
 from neuromf.generation.model import Model, ModelConfig, load_model
-from neuromf.runtime.device import Precision, autocast, check_precision, pick_device, say_memory, wait_for_gpu
+from neuromf.runtime.device import (
+    Precision,
+    autocast,
+    check_precision,
+    pick_device,
+    say_memory,
+    wait_for_gpu,
+)
 from neuromf.runtime.randomness import Purpose, generator
 
-BACKGROUND = 0.02  # a decoder leaves a little outside a stripped brain, where its training volumes were 0
+# a decoder leaves a little outside a stripped brain, where its training volumes were 0
+BACKGROUND = 0.02
 
 
 class Drawn(NamedTuple):
@@ -32,10 +40,11 @@ class Drawn(NamedTuple):
 
 
 class Generator:
-    """Draws brains from a model. Sample number i of a seed is the same, bit for bit, whatever else is drawn with it.
+    """Draws brains from a model. Sample number i of a seed is the same, bit for bit,
+    whatever else is drawn with it.
 
-    That holds on one device: each sample goes through the network by itself, because libraries choose their way of
-    summing by the size of a batch.
+    That holds on one device: each sample goes through the network by itself, because libraries
+    choose their way of summing by the size of a batch.
     """
 
     def __init__(
@@ -47,7 +56,11 @@ class Generator:
         vae: str = "",
     ) -> None:
         self.device = pick_device(device)
-        self.model, self.precision, self.decode_memory_gb = model, check_precision(precision), decode_memory_gb
+        self.model, self.precision, self.decode_memory_gb = (
+            model,
+            check_precision(precision),
+            decode_memory_gb,
+        )
         model.network.to(self.device)
         self._vae_name = vae
 
@@ -62,25 +75,38 @@ class Generator:
         return self.model.load_vae(self.device, self.precision, self._vae_name)
 
     def noise(self, index: int, seed: int = 0) -> Tensor:
-        """Return the noise (1, C, D, H, W) that sample `index` of a seed starts from, drawn on the CPU."""
+        """Return the noise (1, C, D, H, W) that sample `index` of a seed starts from,
+        drawn on the CPU.
+        """
         return noise_of(self.config.shape, index, seed)
 
     @torch.no_grad()
     def latent(self, index: int, nfe: int = 1, seed: int = 0) -> Tensor:
-        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe` network calls."""
+        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe`
+        network calls.
+        """
         noise = self.noise(index, seed).to(self.device)
         with (
             autocast(self.device, self.precision),
             say_memory("the network", "precision=bfloat16"),
         ):
-            z = sample(self.model.network, noise, nfe, predict=self.config.predict, solver=self.config.solver)
+            z = sample(
+                self.model.network,
+                noise,
+                nfe,
+                predict=self.config.predict,
+                solver=self.config.solver,
+            )
         return self.config.stats.denormalise(z / self.config.scale)
 
     def decode(self, latent: Tensor) -> Volume:
-        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain, RAS, middle at 0 mm."""
+        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside
+        the brain, RAS, middle at 0 mm.
+        """
         if not torch.isfinite(latent).all():
             raise ValueError(
-                f"{self.config.name} drew NaN or Inf: precision=float32 may help; else its weights are of no use"
+                f"{self.config.name} drew NaN or Inf: precision=float32 "
+                "may help; else its weights are of no use"
             )
         with say_memory("decoding", "decode_memory_gb=4, or less"):
             array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
@@ -94,10 +120,14 @@ class Generator:
             wait_for_gpu()
             called = time.perf_counter()
             volume = self.decode(latent)
-            yield Drawn(index, latent[0].cpu(), volume, called - started, time.perf_counter() - called)
+            yield Drawn(
+                index, latent[0].cpu(), volume, called - started, time.perf_counter() - called
+            )
 
     def generate(self, n: int, nfe: int = 1, seed: int = 0) -> list[Volume]:
-        """Return n volumes after `nfe` network calls each. Raises ValueError where n or nfe is below 1."""
+        """Return n volumes after `nfe` network calls each. Raises ValueError where n or
+        nfe is below 1.
+        """
         if n < 1:
             raise ValueError(f"n is {n}: a number of volumes, 1 or more")
         if nfe < 1:
@@ -105,7 +135,9 @@ class Generator:
         return [drawn.volume for drawn in self.draw(range(n), nfe, seed)]
 
 
-def load(name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = "") -> Generator:
+def load(
+    name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = ""
+) -> Generator:
     """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
     return Generator(load_model(name), device, precision, vae=vae)
 

@@ -1,4 +1,6 @@
-"""A model folder: the network's averaged weights, and everything that is needed to draw brains with them."""
+"""A model folder: the network's averaged weights, and everything that is needed to draw
+brains with them.
+"""
 
 from __future__ import annotations
 
@@ -48,11 +50,13 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if not 0 < self.scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
-            raise ValueError(f"scale {self.scale}, spacing {self.spacing} mm: finite numbers above 0")
+            raise ValueError(
+                f"scale {self.scale}, spacing {self.spacing} mm: finite numbers above 0"
+            )
         if not self.vae.channels == self.stats.shape[0] == self.network.latent_channels:
             raise ValueError(
-                f"a network of {self.network.latent_channels} channels, latents of {self.stats.shape[0]}, a VAE of "
-                f"{self.vae.channels}: they must be equal"
+                f"a network of {self.network.latent_channels} channels, latents of "
+                f"{self.stats.shape[0]}, a VAE of {self.vae.channels}: they must be equal"
             )
 
     @property
@@ -66,7 +70,9 @@ class ModelConfig:
 
     @classmethod
     def read(cls, path: Path) -> tuple[ModelConfig, str]:
-        """Return what a config.json holds, and the fingerprint of its weights. Raises RecordError for another's."""
+        """Return what a config.json holds, and the fingerprint of its weights.
+        Raises RecordError for another's.
+        """
         record = read_json_object(path, "copy the folder again")
         found = (record.get("kind"), record.get("format"))
         if found != (KIND, FORMAT):
@@ -89,19 +95,35 @@ class Model:
     sha256: str  # of the network's state
     folder: Path
 
-    def load_vae(self, device: torch.device | str, precision: Precision = "float32", name: str = "") -> FrozenVAE:
-        """Return the VAE that made the latents: the folder's own, or the one of that name, or `name`.
+    def load_vae(
+        self, device: torch.device | str, precision: Precision = "float32", name: str = ""
+    ) -> FrozenVAE:
+        """Return the VAE that made the latents: the folder's own, or the
+        one of that name, or `name`.
 
         Raises ValueError where it is another than the one the model was trained with.
         """
         own = self.folder / VAE
-        vae = load_vae(name or (str(own) if own.is_dir() else self.config.vae.name), device, precision)
-        same_vae(vae, self.config.vae, "the model was trained with", "give the folder or file of that one with vae=")
+        vae = load_vae(
+            name or (str(own) if own.is_dir() else self.config.vae.name), device, precision
+        )
+        same_vae(
+            vae,
+            self.config.vae,
+            "the model was trained with",
+            "give the folder or file of that one with vae=",
+        )
         return vae
 
 
 def save_model(
-    folder: Path, config: ModelConfig, state: dict[str, Tensor], card: str, *, vae: str = "", half: bool = False
+    folder: Path,
+    config: ModelConfig,
+    state: dict[str, Tensor],
+    card: str,
+    *,
+    vae: str = "",
+    half: bool = False,
 ) -> None:
     """Write a model folder: weights first, config.json last, which marks it whole.
 
@@ -120,25 +142,30 @@ def save_model(
 
 
 def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
-    """Return the model in a folder (or a training's folder), `embedded`, or on the Hugging Face hub as owner/name.
+    """Return the model in a folder (or a training's folder), `embedded`, or on the
+    Hugging Face hub as owner/name.
 
     Raises FileNotFoundError, ValueError or WeightsError where it is no model, or a damaged one.
     """
     folder = find_model(str(name))
     path = folder / CONFIG
     config, expected = ModelConfig.read(path)
-    network = loaded(lambda: DualTimeUNet(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS))
+    network = loaded(
+        lambda: DualTimeUNet(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS)
+    )
     sha256 = state_sha256(network.state_dict())
     if sha256 != expected:
         raise WeightsError(
-            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says {expected[:16]}: they "
-            "are of different models, or the file is damaged"
+            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says "
+            f"{expected[:16]}: they are of different models, or the file is damaged"
         )
     return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
 
 
 def find_model(name: str) -> Path:
-    """Return the folder of a model, fetched from the hub where the name is owner/name and no folder here."""
+    """Return the folder of a model, fetched from the hub where the name is
+    owner/name and no folder here.
+    """
     if name == EMBEDDED:
         name = str(resources.files("neuromf") / "weights" / "small2mm")
     folder = local_path(name)
@@ -147,14 +174,16 @@ def find_model(name: str) -> Path:
             return candidate
     if (folder / "checkpoints").is_dir():
         raise FileNotFoundError(
-            f"model={name}: its training has not ended; `neuromf export run={name} out=FOLDER` makes a model of its "
-            "last checkpoint"
+            f"model={name}: its training has not ended; `neuromf export run={name} out=FOLDER` "
+            "makes a model of its last checkpoint"
         )
     if folder.exists() or name.count("/") != 1 or name.startswith((".", "~", "/")):
-        meant = f" (did you mean {EMBEDDED}?)" if difflib.get_close_matches(name, [EMBEDDED]) else ""
+        meant = (
+            f" (did you mean {EMBEDDED}?)" if difflib.get_close_matches(name, [EMBEDDED]) else ""
+        )
         raise FileNotFoundError(
-            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it{meant}; give a folder that `neuromf "
-            f"train` wrote, {EMBEDDED}, or owner/name on the Hugging Face hub"
+            f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it{meant}; give a folder "
+            f"that `neuromf train` wrote, {EMBEDDED}, or owner/name on the Hugging Face hub"
         )
     return _fetched(name)
 
@@ -164,7 +193,8 @@ def _fetched(name: str) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise FileNotFoundError(
-            f"model={name}: no such folder here; to look on the Hugging Face hub: pip install 'neuromf[hub]'"
+            f"model={name}: no such folder here; to look on the "
+            "Hugging Face hub: pip install 'neuromf[hub]'"
         ) from None
     repository, _, revision = name.partition("@")
     try:
@@ -172,22 +202,30 @@ def _fetched(name: str) -> Path:
         found = snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
     except Exception as error:  # the hub's are many
         raise FileNotFoundError(
-            f"model={name}: no such folder here, and the hub did not give it ({str(error).splitlines()[0]})"
+            f"model={name}: no such folder here, and the hub did not give it "
+            f"({str(error).splitlines()[0]})"
         ) from None
     if not (Path(found) / CONFIG).is_file():
-        raise FileNotFoundError(f"model={name}: that repository holds no {CONFIG} of a NeuroMF model")
+        raise FileNotFoundError(
+            f"model={name}: that repository holds no {CONFIG} of a NeuroMF model"
+        )
     refuse_another(name, Path(found), cache_home() / "hub.json")
     return Path(found)
 
 
 def refuse_another(name: str, folder: Path, known: Path) -> None:
-    """Write down the fingerprint of a model at its first use. Raises WeightsError where its name has another now."""
-    fingerprints = read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
+    """Write down the fingerprint of a model at its first use. Raises WeightsError
+    where its name has another now.
+    """
+    fingerprints = (
+        read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
+    )
     sha256 = ModelConfig.read(folder / CONFIG)[1]
     if fingerprints.setdefault(name, sha256) != sha256:
         raise WeightsError(
-            f"model={name} was {fingerprints[name][:16]} when it was first used, and is {sha256[:16]} now: name the "
-            f"revision that is meant (model={name}@COMMIT), or take its line out of {known} if the new one is right"
+            f"model={name} was {fingerprints[name][:16]} when it was first used, and is "
+            f"{sha256[:16]} now: name the revision that is meant (model={name}@COMMIT), or take "
+            f"its line out of {known} if the new one is right"
         )
     known.parent.mkdir(parents=True, exist_ok=True)
     write_json(known, fingerprints)

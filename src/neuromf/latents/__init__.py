@@ -5,4 +5,11 @@ from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentEntry, LatentStore
 
-__all__ = ["LatentAugmentation", "LatentDataset", "LatentEntry", "LatentStats", "LatentStore", "StoreError"]
+__all__ = [
+    "LatentAugmentation",
+    "LatentDataset",
+    "LatentEntry",
+    "LatentStats",
+    "LatentStore",
+    "StoreError",
+]

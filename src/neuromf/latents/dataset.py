@@ -20,9 +20,7 @@ from neuromf.runtime.randomness import Purpose, generator
 class LatentAugmentation:
     """Changes of normalised latents by chance; all off as it stands."""
 
-    flip: bool = (
-        False  # left and right, every other time (a VAE need not commute with a flip: look at its reconstructions)
-    )
+    flip: bool = False  # left and right, every other time; not every VAE commutes with it
     noise: float = 0.0  # Gaussian, in standard deviations of the channel; 0.05 is usual
     scale: float = 0.0  # largest change of size, uniform in 1 ± scale; 0.05 is usual
 
@@ -36,8 +34,8 @@ class LatentAugmentation:
         return self.flip or self.noise > 0 or self.scale > 0
 
     def __call__(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a changed copy of a normalised latent (C, D, H, W), D from right to left; z itself where all is
-        off.
+        """Return a changed copy of a normalised latent (C, D, H, W), D from right to
+        left; z itself where all is off.
         """
         if self.flip and torch.rand((), generator=generator) < 0.5:
             z = z.flip(1)
@@ -59,8 +57,8 @@ class Item(NamedTuple):
 class LatentDataset(Dataset[Item]):
     """The normalised latents of a split, in the order of the index.
 
-    What augmentation draws depends on seed, epoch and index alone, not on workers or order. Raises StoreError for an
-    empty split, statistics of another shape, or a latent with NaN.
+    What augmentation draws depends on seed, epoch and index alone, not on workers or order. Raises
+    StoreError for an empty split, statistics of another shape, or a latent with NaN.
     """
 
     def __init__(
@@ -77,7 +75,9 @@ class LatentDataset(Dataset[Item]):
         if not self.indices:
             raise StoreError(f"{store.location} has no latent in the split {split!r}")
         if tuple(self.stats.shape) != store.shape:
-            raise StoreError(f"statistics are of latents {self.stats.shape}, the store holds {store.shape}")
+            raise StoreError(
+                f"statistics are of latents {self.stats.shape}, the store holds {store.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -87,7 +87,9 @@ class LatentDataset(Dataset[Item]):
         index = self.indices[position]
         latent = self.stats.normalise(self.store[index])
         if not torch.isfinite(latent).all():
-            raise StoreError(f"latent {self.store.entries[index].name} holds NaN or Inf: encode it again")
+            raise StoreError(
+                f"latent {self.store.entries[index].name} holds NaN or Inf: encode it again"
+            )
         if self.augmentation.active:
             chance = generator(Purpose.AUGMENTATION, self.seed, self.epoch, index)
             latent = self.augmentation(latent, chance)

@@ -50,7 +50,8 @@ class EncodeConfig:
     sigma: bool = False  # store the posterior's standard deviation beside its mean
     shard: int = 64  # latents a shard; a killed run loses at most one shard a worker
     precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1; with workers on several GPUs, cuda is dealt round
+    # auto, cpu, cuda, cuda:1; with workers on several GPUs, cuda is dealt round
+    device: str = "auto"
     workers: int = 1  # processes; on a CPU one process uses every core
 
     def __post_init__(self) -> None:
@@ -75,12 +76,16 @@ class Encoded(NamedTuple):
 
 
 def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Encode every volume into the store `out` with index.json and stats.json; return the number that failed."""
+    """Encode every volume into the store `out` with index.json and stats.json;
+    return the number that failed.
+    """
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
     pick_device(config.device)
     vae = load_vae(config.vae, "cpu")  # refused before anything is made
-    with open_run(out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite):
+    with open_run(
+        out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite
+    ):
         identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
         for stale in (out / INDEX, out / STATS):
             stale.unlink(missing_ok=True)  # a store without an index is not finished
@@ -104,7 +109,9 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
             REJECTED,
         )
         if not done:
-            raise VolumeError(f"none of {len(failed)} volumes could be encoded; the first: {failed[0][1]}")
+            raise VolumeError(
+                f"none of {len(failed)} volumes could be encoded; the first: {failed[0][1]}"
+            )
         write_index(out, identity, shape, done, config.sigma)
         finish(out, len(failed))
     return len(failed)
@@ -131,8 +138,8 @@ def plan(
 ) -> tuple[list[LatentEntry], list[Job]]:
     """Return the latents that are there already and the shards still to make.
 
-    A latent counts where its volume's SHA-256 and the VAE are the same; its split is the volume's, even if that
-    changed.
+    A latent counts where its volume's SHA-256 and the VAE are the same; its split is the
+    volume's, even if that changed.
     """
     finished = finished_shards(out, vae)
     there = {e.name: e for entries in finished.values() for e in entries}
@@ -152,7 +159,9 @@ def plan(
 
 
 def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Path) -> Encoded:
-    """Encode the volumes of one shard and write it; volumes that fail are left out with the reason."""
+    """Encode the volumes of one shard and write it; volumes that fail
+    are left out with the reason.
+    """
     vae = _vae(config.vae, job.device, config.precision, identity.sha256)
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
     failed: list[tuple[Entry, str]] = []
@@ -178,11 +187,13 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
     """
     if volume_sha256(volume.path) != volume.record["sha256"]:
         raise VolumeError(
-            f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare it again with --resume"
+            f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare "
+            "it again with --resume"
         )
     x = torch.from_numpy(volume.read().voxels)[None, None]
     with say_memory(
-        f"encoding {volume.name} {tuple(x.shape[2:])}", "precision=bfloat16, a smaller preset, or vae=small"
+        f"encoding {volume.name} {tuple(x.shape[2:])}",
+        "precision=bfloat16, a smaller preset, or vae=small",
     ):
         mean, sigma = vae.posterior(x)
     if not (torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
@@ -210,7 +221,9 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
 
 
 def check_grids(volumes: Sequence[Entry]) -> None:
-    """Raise StoreError where volumes were prepared with another shape or voxel size than the first."""
+    """Raise StoreError where volumes were prepared with another shape
+    or voxel size than the first.
+    """
     first: tuple[Any, ...] = ()
     for volume in volumes:
         place = volume.place()
@@ -219,21 +232,29 @@ def check_grids(volumes: Sequence[Entry]) -> None:
         first = first or grid
         if grid != first:
             raise StoreError(
-                f"{volume.path} has the grid {grid} (voxels, mm), {volumes[0].path} {first}: prepare all with one "
-                f"preset"
+                f"{volume.path} has the grid {grid} (voxels, mm), {volumes[0].path} {first}: "
+                "prepare all with one preset"
             )
 
 
 def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
     """Return the shape of all latents. Raises StoreError where one has another."""
     if known and shape != known:
-        raise StoreError(f"the latent of {name} has shape {shape}, others {known}: prepare all volumes with one preset")
+        raise StoreError(
+            f"the latent of {name} has shape {shape}, others "
+            f"{known}: prepare all volumes with one preset"
+        )
     return shape
 
 
 def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
-    """Return the shape of latents that are there, empty of none. Raises StoreError where they differ."""
-    headers = {name: Shard(str(out / f"{name}.safetensors")).header() for name in {e.shard for e in entries}}
+    """Return the shape of latents that are there, empty of none. Raises StoreError where
+    they differ.
+    """
+    headers = {
+        name: Shard(str(out / f"{name}.safetensors")).header()
+        for name in {e.shard for e in entries}
+    }
     shape: tuple[int, ...] = ()
     for entry in entries:
         shape = one_shape(shape, headers[entry.shard][mean_key(entry.name)].shape, entry.name)
@@ -245,5 +266,8 @@ def _vae(name: str, device: str, precision: Precision, sha256: str) -> FrozenVAE
     """Return the VAE whose fingerprint the index will name."""
     vae = load_vae(name, device, precision)
     if vae.sha256 != sha256:
-        raise StoreError(f"vae={name} changed while encoding: is it still being trained? encode again with --resume")
+        raise StoreError(
+            f"vae={name} changed while encoding: is it still "
+            "being trained? encode again with --resume"
+        )
     return vae

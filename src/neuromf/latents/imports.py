@@ -42,17 +42,22 @@ class ImportConfig:
 
 
 def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Copy the latents into a store and return the number of files that could not be used, see rejected.csv.
+    """Copy the latents into a store and return the number of files that could
+    not be used, see rejected.csv.
 
-    `subject` and `split` in a file's metadata are kept; without them the file's name is the subject, and it is dealt.
+    `subject` and `split` in a file's metadata are kept; without them the file's name is
+    the subject, and it is dealt.
     """
     if not config.vae:
         raise ValueError(
-            "vae= is empty: name the VAE that made the latents, so that they are decoded with the same one"
+            "vae= is empty: name the VAE that made the latents, so "
+            "that they are decoded with the same one"
         )
     folder = local_path(config.files)
     files = (
-        sorted(folder.glob("*.pt") if folder.is_dir() else map(Path, glob.glob(str(folder)))) if config.files else []
+        sorted(folder.glob("*.pt") if folder.is_dir() else map(Path, glob.glob(str(folder))))
+        if config.files
+        else []
     )
     if not files:
         raise FileNotFoundError(f"files={config.files}: a folder or glob of .pt files is needed")
@@ -66,7 +71,9 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             try:
                 z, metadata = read_pt(path)
                 if shapes and tuple(z.shape) != next(iter(shapes.values())):
-                    raise StoreError(f"{path}: shape {tuple(z.shape)}, others have {next(iter(shapes.values()))}")
+                    raise StoreError(
+                        f"{path}: shape {tuple(z.shape)}, others have {next(iter(shapes.values()))}"
+                    )
             except (ValueError, OSError) as error:
                 rejected.append({"path": str(path), "subject": "", "reason": str(error)})
                 continue
@@ -77,7 +84,9 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
                 given.setdefault(people[path], metadata["split"])
         write_table(out / "rejected.csv", rejected, REJECTED)
         if not shapes:
-            raise StoreError(f"none of {len(files)} files could be read; the first: {rejected[0]['reason']}")
+            raise StoreError(
+                f"none of {len(files)} files could be read; the first: {rejected[0]['reason']}"
+            )
         files, shape = list(shapes), next(iter(shapes.values()))
         splits = split_subjects(strata, config.split, given)
         vae = VAEIdentity(config.vae, config.vae_sha256, shape[0], config.factor)
@@ -87,7 +96,9 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             part: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
             for path in files[start : start + config.shard]:
                 z, metadata = read_pt(path)
-                part.append((_entry(path, people[path], splits[people[path]], name, metadata), z, None))
+                part.append(
+                    (_entry(path, people[path], splits[people[path]], name, metadata), z, None)
+                )
             entries += write_shard(out, name, vae, part)
         write_index(out, vae, shape, entries, sigma=False)
         finish(out, len(rejected))
@@ -95,7 +106,9 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
 
 
 def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
-    """Return the latent (C, D, H, W) and the metadata in a .pt file, read without running code from it."""
+    """Return the latent (C, D, H, W) and the metadata in a .pt file, read
+    without running code from it.
+    """
     content = read_pickle(path)
     z = content.get("z") if isinstance(content, dict) else None
     if not isinstance(z, Tensor):
@@ -103,12 +116,16 @@ def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
     z = plain(z).float()
     z = z[0] if z.ndim == 5 and len(z) == 1 else z
     if z.ndim != 4 or not torch.isfinite(z).all():
-        raise StoreError(f"{path}: z of shape {tuple(z.shape)}: (C, D, H, W), all finite, is needed")
+        raise StoreError(
+            f"{path}: z of shape {tuple(z.shape)}: (C, D, H, W), all finite, is needed"
+        )
     metadata = content.get("metadata")
     return z, metadata if isinstance(metadata, dict) else {}
 
 
-def _entry(path: Path, subject: str, split: str, shard: str, metadata: dict[str, Any]) -> LatentEntry:
+def _entry(
+    path: Path, subject: str, split: str, shard: str, metadata: dict[str, Any]
+) -> LatentEntry:
     texts: dict[str, Any] = {k: str(metadata.get(k) or "") for k in TEXTS}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return LatentEntry(path.stem, subject, split, shard, volume_sha256=sha256, **texts)

@@ -24,18 +24,26 @@ class InspectConfig:
     latents: str = ""  # a folder that `neuromf encode` wrote, or a URL
 
 
-def run(config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> LatentStats:
-    """Print a store's statistics, and draw histograms, correlation and PCA spectrum into `out`/latents.png.
+def run(
+    config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> LatentStats:
+    """Print a store's statistics, and draw histograms, correlation and PCA spectrum into
+    `out`/latents.png.
 
     The command line's `out` is a folder beside the latents, LATENTS-inspection, if not given.
     """
     if not config.latents:
         raise ValueError("name a latent store: neuromf inspect latents/")
     if "://" not in config.latents:
-        config = replace(config, latents=str(local_path(config.latents).resolve()))  # however it was spelled
+        # however it was spelled
+        config = replace(config, latents=str(local_path(config.latents).resolve()))
     store = LatentStore(config.latents)
-    again = (out / "latents.png").is_file() and not overwrite  # a second look writes the same two files anew
-    with open_run(out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite):
+    again = (
+        out / "latents.png"
+    ).is_file() and not overwrite  # a second look writes the same two files anew
+    with open_run(
+        out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite
+    ):
         stats = latent_statistics(store)
         report = describe(store, stats)
         print(report)
@@ -48,15 +56,24 @@ def run(config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bo
 def describe(store: LatentStore, stats: LatentStats) -> str:
     """Return what a store holds, as lines."""
     counts = ", ".join(f"{len(store.split(s))} {s}" for s in ("train", "val", "test"))
-    worst = max((abs(v) for i, row in enumerate(stats.correlation) for j, v in enumerate(row) if i != j), default=0.0)
-    few = [f"{n}: {sum(stats.pca_variance[:n]):.3f}" for n in (1, 5, 10, 50) if n <= len(stats.pca_variance)]
+    worst = max(
+        (abs(v) for i, row in enumerate(stats.correlation) for j, v in enumerate(row) if i != j),
+        default=0.0,
+    )
+    few = [
+        f"{n}: {sum(stats.pca_variance[:n]):.3f}"
+        for n in (1, 5, 10, 50)
+        if n <= len(stats.pca_variance)
+    ]
     return "\n".join(
         [
             f"{len(store)} latents {store.shape} ({counts}), {stats.subjects} training subjects",
-            f"VAE {store.vae.name}, factor {store.vae.factor}, sha256 {store.vae.sha256[:16] or 'unknown'}",
+            f"VAE {store.vae.name}, factor {store.vae.factor}, sha256 "
+            f"{store.vae.sha256[:16] or 'unknown'}",
             channel_table(stats),
             f"largest correlation of two channels {worst:.3f}",
-            f"share of variance in the first principal components {', '.join(few) or 'of one latent: none'}",
+            "share of variance in the first principal components "
+            f"{', '.join(few) or 'of one latent: none'}",
         ]
     )
 
@@ -70,9 +87,9 @@ def draw(store: LatentStore, stats: LatentStats, path: Path) -> None:
     FigureCanvasAgg(figure)
     left, middle, right = figure.subplots(1, 3)
     indices = store.split("train")[:DRAWN]
-    values = np.stack([stats.normalise(store[i]).flatten(1).numpy() for i in indices], axis=1).reshape(
-        store.shape[0], -1
-    )
+    values = np.stack(
+        [stats.normalise(store[i]).flatten(1).numpy() for i in indices], axis=1
+    ).reshape(store.shape[0], -1)
     bins: Any = np.linspace(-6, 6, 121)
     for channel in range(store.shape[0]):
         left.hist(values[channel], bins, histtype="step", density=True, label=f"channel {channel}")

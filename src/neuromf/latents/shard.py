@@ -36,15 +36,17 @@ class Stored:
 
 
 class StoreError(ValueError):
-    """A latent store that cannot be read or does not fit; the message says which part and what to do."""
+    """A latent store that cannot be read or does not fit; the message says which part
+    and what to do.
+    """
 
 
 class Shard:
     """Random access to the tensors of a safetensors file at a path or URL.
 
-    Nothing stays open between reads, so that threads, forked and spawned workers may read one shard at once, and a
-    store may have any number of them. The header is read when first needed. Raises StoreError for a truncated file
-    or an unknown key.
+    Nothing stays open between reads, so that threads, forked and spawned workers may read one shard
+    at once, and a store may have any number of them. The header is read when first needed. Raises
+    StoreError for a truncated file or an unknown key.
     """
 
     def __init__(self, url: str) -> None:
@@ -52,7 +54,9 @@ class Shard:
         self._header: dict[str, Stored] | None = None
         self._start = 0
         self._fs, self._path = filesystem(url)
-        self._local = "file" in (self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,))
+        self._local = "file" in (
+            self._fs.protocol if isinstance(self._fs.protocol, tuple) else (self._fs.protocol,)
+        )
 
     def read(self, key: str, crc32: int | None = None) -> Tensor:
         """Return one tensor, a copy of its own.
@@ -62,7 +66,8 @@ class Shard:
         header = self.header()
         if key not in header:
             raise StoreError(
-                f"{self.url} holds no {key!r}: the index and the shard do not belong together, encode again"
+                f"{self.url} holds no {key!r}: the index and the "
+                "shard do not belong together, encode again"
             )
         entry = header[key]
         start = entry.data_offsets[0]
@@ -70,7 +75,10 @@ class Shard:
         content = memoryview(values.view(np.uint8).reshape(-1))  # type: ignore[arg-type]
         self._fill(content, self._start + start)
         if crc32 is not None and checksums.crc32(content) != crc32:
-            raise StoreError(f"{self.url}: the bytes of {key!r} were changed since they were written: encode again")
+            raise StoreError(
+                f"{self.url}: the bytes of {key!r} were "
+                "changed since they were written: encode again"
+            )
         return torch.from_numpy(values).float()
 
     def header(self) -> dict[str, Stored]:
@@ -83,14 +91,17 @@ class Shard:
             try:
                 found = parse_record(text, dict[str, dict[str, Any]], self.url)
                 found.pop("__metadata__", None)
-                header = {key: as_record(e, Stored, f"{self.url}: {key!r}") for key, e in found.items()}
+                header = {
+                    key: as_record(e, Stored, f"{self.url}: {key!r}") for key, e in found.items()
+                }
             except RecordError as error:
                 raise StoreError(f"{error}: its header is broken, encode again") from None
             self._start = 8 + length
             expected = self._start + max((e.data_offsets[1] for e in header.values()), default=0)
             if self._size() != expected:
                 raise StoreError(
-                    f"{self.url} has {self._size()} bytes, its header announces {expected}: fetch or encode it again"
+                    f"{self.url} has {self._size()} bytes, its header announces {expected}: "
+                    "fetch or encode it again"
                 )
             self._header = header
         return self._header
@@ -119,8 +130,8 @@ class Shard:
             target[:done] = part
         if done < len(target):
             raise StoreError(
-                f"{self.url} ends after {start + done} bytes, {start + len(target)} are needed: fetch or encode it "
-                f"again"
+                f"{self.url} ends after {start + done} bytes, {start + len(target)} are needed: "
+                "fetch or encode it again"
             )
 
     def _size(self) -> int:
@@ -128,7 +139,9 @@ class Shard:
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system of a URL and the path in it. Raises StoreError where its driver is missing."""
+    """Return the fsspec file system of a URL and the path in it. Raises StoreError
+    where its driver is missing.
+    """
     try:
         return fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
@@ -136,7 +149,9 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def read_file(url: str) -> bytes:
-    """Return the bytes of a small file at a path or URL. Raises FileNotFoundError, or StoreError where it fails."""
+    """Return the bytes of a small file at a path or URL. Raises FileNotFoundError,
+    or StoreError where it fails.
+    """
     system, path = filesystem(url)
     try:
         return bytes(system.cat_file(path))

@@ -40,16 +40,33 @@ class LatentStats:
     pca_variance: tuple[float, ...] = ()  # share of the variance of each component, largest first
 
     def __post_init__(self) -> None:
-        rows = (self.mean, self.std, self.skewness, self.kurtosis, self.correlation, *self.correlation)
-        if len(self.shape) != 4 or min(self.shape) < 1 or any(len(row) != self.shape[0] for row in rows):
-            raise ValueError(f"statistics of {len(self.mean)} channels for latents of shape {list(self.shape)}")
+        rows = (
+            self.mean,
+            self.std,
+            self.skewness,
+            self.kurtosis,
+            self.correlation,
+            *self.correlation,
+        )
+        if (
+            len(self.shape) != 4
+            or min(self.shape) < 1
+            or any(len(row) != self.shape[0] for row in rows)
+        ):
+            raise ValueError(
+                f"statistics of {len(self.mean)} channels for latents of shape {list(self.shape)}"
+            )
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ValueError(f"mean {self.mean}, std {self.std}: finite numbers, std above 0")
         if self.latents < 1 or self.subjects < 1:
-            raise ValueError(f"statistics of {self.latents} latents, {self.subjects} subjects: 1 or more")
+            raise ValueError(
+                f"statistics of {self.latents} latents, {self.subjects} subjects: 1 or more"
+            )
 
     def normalise(self, z: Tensor) -> Tensor:
-        """Return latents (..., C, D, H, W) with mean 0 and standard deviation 1 a channel over the training split."""
+        """Return latents (..., C, D, H, W) with mean 0 and standard deviation 1 a
+        channel over the training split.
+        """
         return (z - self._column(self.mean, z)) / self._column(self.std, z)
 
     def denormalise(self, z: Tensor) -> Tensor:
@@ -65,39 +82,56 @@ class LatentStats:
         """Read stats.json of a store. Raises StoreError where there is none."""
         where = f"{str(location).rstrip('/')}/{STATS}"
         try:
-            return parse_record(read_file(where), cls, where, "run `neuromf encode` again with --resume")
+            return parse_record(
+                read_file(where), cls, where, "run `neuromf encode` again with --resume"
+            )
         except FileNotFoundError:
-            raise StoreError(f"{location} holds no {STATS}: run `neuromf encode` again with --resume") from None
+            raise StoreError(
+                f"{location} holds no {STATS}: run `neuromf encode` again with --resume"
+            ) from None
         except RecordError as error:
             raise StoreError(str(error)) from None
 
     def _column(self, values: Sequence[float], like: Tensor) -> Tensor:
         if like.shape[-4] != len(values):
             raise StoreError(
-                f"latents have {like.shape[-4]} channels, the statistics {len(values)}: they are of another VAE"
+                f"latents have {like.shape[-4]} channels, the statistics "
+                f"{len(values)}: they are of another VAE"
             )
         return like.new_tensor(values).view(-1, 1, 1, 1)
 
 
 def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
-    """Return the statistics of a split. Raises StoreError where it is empty or a channel is constant."""
+    """Return the statistics of a split. Raises StoreError where it is empty or a channel
+    is constant.
+    """
     indices = store.split(split)
     if not indices:
-        raise StoreError(f"{store.location} has no latent in the split {split!r}: statistics need training subjects")
+        raise StoreError(
+            f"{store.location} has no latent in the split "
+            f"{split!r}: statistics need training subjects"
+        )
     moments = Moments(store.shape[0])
     for index in indices:
         latent = store[index]
         if not torch.isfinite(latent).all():
             raise StoreError(
-                f"latent {store.entries[index].name} of {store.location} holds NaN or Inf: encode it again"
+                f"latent {store.entries[index].name} of "
+                f"{store.location} holds NaN or Inf: encode it again"
             )
         moments.add(latent)
     mean, std, skewness, kurtosis, correlation = moments.result()
     if float(std.min()) <= 0:
-        raise StoreError(f"channel {int(std.argmin())} of the latents is constant: is the VAE trained?")
+        raise StoreError(
+            f"channel {int(std.argmin())} of the latents is constant: is the VAE trained?"
+        )
     most = min(len(indices), MOST, max(ELEMENTS // math.prod(store.shape), 2))
     even = [indices[i * len(indices) // most] for i in range(most)]
-    spectrum = pca_spectrum((store[i] for i in even), LatentScale(mean, std)) if len(even) > 1 else torch.zeros(0)
+    spectrum = (
+        pca_spectrum((store[i] for i in even), LatentScale(mean, std))
+        if len(even) > 1
+        else torch.zeros(0)
+    )
     return LatentStats(
         _numbers(mean),
         _numbers(std),
@@ -112,8 +146,8 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
 
 
 class Moments:
-    """Central moments up to the fourth and the covariance of channels, summed in float64 about merged means (Pébay
-    2008).
+    """Central moments up to the fourth and the covariance of channels, summed in float64
+    about merged means (Pébay 2008).
     """
 
     def __init__(self, channels: int) -> None:
@@ -140,14 +174,19 @@ class Moments:
             + 4 * gap * (n * third - m * self.third) / total
         )
         self.third = (
-            self.third + third + gap**3 * n * m * (n - m) / total**2 + 3 * gap * (n * second_b - m * second_a) / total
+            self.third
+            + third
+            + gap**3 * n * m * (n - m) / total**2
+            + 3 * gap * (n * second_b - m * second_a) / total
         )
         self.products = self.products + products + torch.outer(gap, gap) * n * m / total
         self.mean = self.mean + gap * m / total
         self.count = total
 
     def result(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return mean, standard deviation, skewness, excess kurtosis (C,) and correlation (C, C), of the population."""
+        """Return mean, standard deviation, skewness, excess kurtosis (C,) and correlation (C,
+        C), of the population.
+        """
         variance = self.products.diagonal() / self.count
         std = variance.sqrt()
         skewness = self.third / self.count / std**3
@@ -165,12 +204,17 @@ class LatentScale:
 
 
 def pca_spectrum(latents: Iterable[Tensor], scale: LatentScale) -> Tensor:
-    """Return the shares of variance of the principal components of normalised latents, largest first.
+    """Return the shares of variance of the principal components of normalised latents,
+    largest first.
 
-    From the Gram matrix of all pairs, so that no covariance of voxels is ever formed; n latents give n - 1 components.
+    From the Gram matrix of all pairs, so that no covariance of voxels is ever formed; n
+    latents give n - 1 components.
     """
     rows = torch.stack(
-        [((z - scale.mean.view(-1, 1, 1, 1)) / scale.std.view(-1, 1, 1, 1)).float().flatten() for z in latents]
+        [
+            ((z - scale.mean.view(-1, 1, 1, 1)) / scale.std.view(-1, 1, 1, 1)).float().flatten()
+            for z in latents
+        ]
     )
     rows -= rows.mean(0)
     gram = (rows @ rows.T).double()
@@ -185,6 +229,8 @@ def _numbers(values: Tensor) -> tuple[float, ...]:
 def channel_table(stats: LatentStats) -> str:
     """Return the statistics of each channel as lines."""
     rows = [f"{'channel':>8} {'mean':>9} {'std':>9} {'skewness':>9} {'kurtosis':>9}"]
-    for c, values in enumerate(zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)):
+    for c, values in enumerate(
+        zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)
+    ):
         rows.append(f"{c:>8} " + " ".join(f"{v:9.4f}" for v in values))
     return "\n".join(rows)

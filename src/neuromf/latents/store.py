@@ -1,4 +1,6 @@
-"""The latent store: shards of latents and index.json, which says what each is of and which VAE made it."""
+"""The latent store: shards of latents and index.json, which says what each
+is of and which VAE made it.
+"""
 
 from __future__ import annotations
 
@@ -41,12 +43,19 @@ class LatentEntry:
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm
     source_affine: tuple[tuple[float, ...], ...] = ()  # of the scan before preparation
     source_shape: tuple[int, ...] = ()
-    crc32: tuple[int, ...] = ()  # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
+    crc32: tuple[
+        int, ...
+    ] = ()  # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
 
     def __post_init__(self) -> None:
-        if not SHARD_NAME.fullmatch(self.shard):  # it becomes a path: never one that leaves the store
+        if not SHARD_NAME.fullmatch(
+            self.shard
+        ):  # it becomes a path: never one that leaves the store
             raise ValueError(f"shard is {self.shard!r}: a name such as shard-00000")
-        if any(len(a) not in (0, 4) or any(len(row) != 4 for row in a) for a in (self.affine, self.source_affine)):
+        if any(
+            len(a) not in (0, 4) or any(len(row) != 4 for row in a)
+            for a in (self.affine, self.source_affine)
+        ):
             raise ValueError("affine and source_affine: 4 x 4 numbers, or none")
 
 
@@ -93,7 +102,9 @@ class LatentStore:
         except RecordError as error:
             raise StoreError(str(error)) from None
         if index.format != FORMAT:
-            raise StoreError(f"{self.location}: store format {index.format}, {FORMAT} is read: encode again")
+            raise StoreError(
+                f"{self.location}: store format {index.format}, {FORMAT} is read: encode again"
+            )
         self.vae, self.shape, self.has_sigma = index.vae, index.shape, index.sigma
         self.entries = list(index.entries)
         self._shards: dict[str, Shard] = {}
@@ -103,23 +114,32 @@ class LatentStore:
         return len(self.entries)
 
     def __getitem__(self, index: int) -> Tensor:
-        """Return a latent, the posterior's mean; the first time in this process its checksum is compared."""
+        """Return a latent, the posterior's mean; the first time in this process its
+        checksum is compared.
+        """
         entry = self.entries[index]
         return self._read(entry, mean_key(entry.name), 0)
 
     def sigma(self, index: int) -> Tensor:
         """Return the posterior's standard deviation. Raises StoreError where it was not stored."""
         if not self.has_sigma:
-            raise StoreError(f"{self.location} holds no standard deviations: encode with sigma=true")
+            raise StoreError(
+                f"{self.location} holds no standard deviations: encode with sigma=true"
+            )
         entry = self.entries[index]
         shard = self._shard(entry.shard)
         key = sigma_key(entry.name)
-        return self._read(entry, key if key in shard.header() else f"{entry.name}.sigma", 1)  # the second: before 0.2
+        # the second: before 0.2
+        return self._read(entry, key if key in shard.header() else f"{entry.name}.sigma", 1)
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of what the store holds: which latents, of whom, in which split; not of how they are sharded."""
-        rows = [(e.name, e.subject, e.parent, e.split, e.volume_sha256, e.crc32) for e in self.entries]
+        """Fingerprint of what the store holds: which latents, of whom, in which split;
+        not of how they are sharded.
+        """
+        rows = [
+            (e.name, e.subject, e.parent, e.split, e.volume_sha256, e.crc32) for e in self.entries
+        ]
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
     def split(self, name: str) -> list[int]:
@@ -131,7 +151,10 @@ class LatentStore:
         latent = self._shard(entry.shard).read(key, entry.crc32[part] if known else None)
         self._verified.add(key)
         if tuple(latent.shape) != self.shape:
-            raise StoreError(f"{entry.name} has shape {tuple(latent.shape)}, the store {self.shape}: encode again")
+            raise StoreError(
+                f"{entry.name} has shape "
+                f"{tuple(latent.shape)}, the store {self.shape}: encode again"
+            )
         return latent
 
     def _shard(self, name: str) -> Shard:
@@ -146,7 +169,9 @@ def mean_key(name: str) -> str:
 
 
 def sigma_key(name: str) -> str:
-    """Return the key of a latent's standard deviation; no name holds a slash, so that no other latent has it."""
+    """Return the key of a latent's standard deviation; no name holds a slash, so
+    that no other latent has it.
+    """
     return f"{name}/sigma"
 
 
@@ -156,24 +181,36 @@ def _what_it_is(location: str) -> str:
     if "://" not in location and not folder.exists():
         return ": no such folder; give one that `neuromf encode` wrote"
     if (folder / "manifest.csv").is_file():
-        return " holds prepared volumes: `neuromf encode volumes=THERE out=latents` makes latents of them"
+        return (
+            " holds prepared volumes: `neuromf encode "
+            "volumes=THERE out=latents` makes latents of them"
+        )
     return f" holds no {INDEX}: give a folder that `neuromf encode` finished"
 
 
 def write_shard(
-    folder: Path, name: str, vae: VAEIdentity, latents: Sequence[tuple[LatentEntry, Tensor, Tensor | None]]
+    folder: Path,
+    name: str,
+    vae: VAEIdentity,
+    latents: Sequence[tuple[LatentEntry, Tensor, Tensor | None]],
 ) -> list[LatentEntry]:
-    """Write latents (with their sigma, or None) as one shard, then its list, which marks it as done; return the
-    entries.
+    """Write latents (with their sigma, or None) as one shard, then its list, which marks it
+    as done; return the entries.
     """
     tensors: dict[str, Tensor] = {}
     entries = []
     for entry, mean, sigma in latents:
-        own = {mean_key(entry.name): mean} | ({sigma_key(entry.name): sigma} if sigma is not None else {})
+        own = {mean_key(entry.name): mean} | (
+            {sigma_key(entry.name): sigma} if sigma is not None else {}
+        )
         tensors |= own
-        entries.append(replace(entry, crc32=tuple(tensor_crc32(values.float()) for values in own.values())))
+        entries.append(
+            replace(entry, crc32=tuple(tensor_crc32(values.float()) for values in own.values()))
+        )
     write_bytes(folder / f"{name}.safetensors", pack(tensors))
-    write_json(folder / f"{name}.json", {"vae": asdict(vae), "entries": [asdict(e) for e in entries]})
+    write_json(
+        folder / f"{name}.json", {"vae": asdict(vae), "entries": [asdict(e) for e in entries]}
+    )
     return entries
 
 
@@ -192,7 +229,11 @@ def finished_shards(folder: Path, vae: VAEIdentity) -> dict[str, list[LatentEntr
 
 
 def write_index(
-    folder: Path, vae: VAEIdentity, shape: Sequence[int], entries: Sequence[LatentEntry], sigma: bool
+    folder: Path,
+    vae: VAEIdentity,
+    shape: Sequence[int],
+    entries: Sequence[LatentEntry],
+    sigma: bool,
 ) -> None:
     """Write index.json; a store without it is not finished."""
     ordered = sorted(entries, key=lambda e: e.name)

@@ -1,4 +1,6 @@
-"""Fréchet distance of two Gaussians fitted to features, the distance behind FID (Heusel 2017, arXiv 1706.08500)."""
+"""Fréchet distance of two Gaussians fitted to features, the distance behind FID
+(Heusel 2017, arXiv 1706.08500).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from neuromf.metrics.points import check_finite, check_points
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean (D,), and covariance as a factor (K, D) with covariance = factor.T @ factor, or whole (D, D); float64."""
+    """Mean (D,), and covariance as a factor (K, D) with covariance = factor.T @
+    factor, or whole (D, D); float64.
+    """
 
     mean: Tensor
     count: int  # points it was fitted to
@@ -31,14 +35,19 @@ class Gaussian:
     @property
     def trace(self) -> float:
         """Trace of the covariance."""
-        return float(self.factor.square().sum() if self.factor is not None else self.covariance.diagonal().sum())
+        return float(
+            self.factor.square().sum()
+            if self.factor is not None
+            else self.covariance.diagonal().sum()
+        )
 
 
 def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
     """Return the Gaussian of points that come in parts (n, D), with the unbiased covariance.
 
-    Fewer points than dimensions are kept as the factor; more are summed up as they come, so that memory does not grow.
-    Raises ValueError for fewer than two points, and for parts that are no points of one number of dimensions.
+    Fewer points than dimensions are kept as the factor; more are summed up as they come, so that
+    memory does not grow. Raises ValueError for fewer than two points, and for parts that are no
+    points of one number of dimensions.
     """
     kept: list[Tensor] = []
     count, total, squares, shift = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
@@ -48,7 +57,8 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
         x = part.double()
         if count and x.shape[1] != len(shift):
             raise ValueError(
-                f"a part of {x.shape[1]} dimensions came after one of {len(shift)}: are they of one network?"
+                f"a part of {x.shape[1]} dimensions came after one of "
+                f"{len(shift)}: are they of one network?"
             )
         if not count:
             shift = x.mean(0)  # near the mean, so that squares do not cancel
@@ -68,19 +78,22 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
         mean = points.mean(0)
         return Gaussian(shift + mean, count, factor=(points - mean) / (count - 1) ** 0.5)
     mean = total / count
-    return Gaussian(shift + mean, count, whole=(squares - count * torch.outer(mean, mean)) / (count - 1))
+    return Gaussian(
+        shift + mean, count, whole=(squares - count * torch.outer(mean, mean)) / (count - 1)
+    )
 
 
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Return the squared distance of the means + tr(A + B - 2 (A B)^½): 0 for equal Gaussians.
 
-    tr (A B)^½ is the sum of the roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F: a symmetric matrix, as small as the
-    number of points behind B, in place of the square root of a general one. Raises ValueError for Gaussians of unlike
-    dimensions.
+    tr (A B)^½ is the sum of the roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F: a symmetric
+    matrix, as small as the number of points behind B, in place of the square root of a general one.
+    Raises ValueError for Gaussians of unlike dimensions.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(
-            f"Gaussians of {len(a.mean)} and {len(b.mean)} dimensions came: are the features of one network?"
+            f"Gaussians of {len(a.mean)} and {len(b.mean)} dimensions "
+            "came: are the features of one network?"
         )
     if a.factor is not None and (b.factor is None or len(a.factor) < len(b.factor)):
         a, b = b, a
@@ -93,24 +106,33 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     return max(float(gap) + a.trace + b.trace - 2 * float(roots.sum()), 0.0)
 
 
-def frechet_of_covariances(means: Tensor, covariances: Tensor, mean: Tensor, covariance: Tensor) -> Tensor:
-    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B, D, D), to one or to B others.
+def frechet_of_covariances(
+    means: Tensor, covariances: Tensor, mean: Tensor, covariance: Tensor
+) -> Tensor:
+    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B,
+    D, D), to one or to B others.
 
     Raises ValueError where shapes do not belong together.
     """
     d = means.shape[-1]
     shapes = [tuple(t.shape) for t in (means, covariances, mean, covariance)]
     if [s[-1:] for s in shapes] != [(d,)] * 4 or [s[-2:] for s in shapes[1::2]] != [(d, d)] * 2:
-        raise ValueError(f"means (B, D) and covariances (B, D, D) are needed: {', '.join(map(str, shapes))} came")
+        raise ValueError(
+            f"means (B, D) and covariances (B, D, D) are needed: {', '.join(map(str, shapes))} came"
+        )
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors * values.clamp(min=0).sqrt().unsqueeze(-2) @ vectors.mT
     roots = torch.linalg.eigvalsh(root @ covariances @ root).clamp(min=0).sqrt().sum(-1)
-    traces = covariances.diagonal(dim1=-2, dim2=-1).sum(-1) + covariance.diagonal(dim1=-2, dim2=-1).sum(-1)
+    traces = covariances.diagonal(dim1=-2, dim2=-1).sum(-1) + covariance.diagonal(
+        dim1=-2, dim2=-1
+    ).sum(-1)
     return ((means - mean).square().sum(-1) + traces - 2 * roots).clamp(min=0)
 
 
 def _factor(covariance: Tensor) -> Tensor:
-    """Return F (D, D) with covariance = Fᵀ F: Cholesky's where it is definite, by eigenvalues where it is not."""
+    """Return F (D, D) with covariance = Fᵀ F: Cholesky's where it is definite, by
+    eigenvalues where it is not.
+    """
     lower, failed = torch.linalg.cholesky_ex(covariance)
     if not failed:
         return lower.T

@@ -1,4 +1,6 @@
-"""How sure a figure is: bootstrap over whole volumes, Wilson's interval of a share, differences of two sets."""
+"""How sure a figure is: bootstrap over whole volumes, Wilson's interval of a
+share, differences of two sets.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ def counts(n: int, draws: int, generator: torch.Generator) -> Tensor:
     if n < 1 or draws < 1:
         raise ValueError(f"a bootstrap of {n} volumes, {draws} times: 1 or more of both")
     chosen = torch.randint(n, (draws, n), generator=generator)
-    return torch.zeros(draws, n, dtype=torch.float64).scatter_add_(1, chosen, torch.ones(draws, n, dtype=torch.float64))
+    return torch.zeros(draws, n, dtype=torch.float64).scatter_add_(
+        1, chosen, torch.ones(draws, n, dtype=torch.float64)
+    )
 
 
 def around(value: float, replicates: Tensor, lowest: float = -math.inf) -> Interval:
-    """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut off at `lowest`.
+    """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut
+    off at `lowest`.
 
-    The replicates themselves lie too high for a distance that grows where points repeat, as the Fréchet distance does;
-    their spread is right. Replicates that are not finite, of samples of one volume again and again, do not count.
+    The replicates themselves lie too high for a distance that grows where points repeat, as the
+    Fréchet distance does; their spread is right. Replicates that are not finite, of samples of one
+    volume again and again, do not count.
     """
     reach = Z * spread(replicates)
     return Interval(max(value - reach, lowest), value + reach)
@@ -56,7 +62,8 @@ def of_mean(values: Tensor) -> Interval:
 
 
 def of_share(hits: int, n: int) -> Interval:
-    """Return Wilson's interval of the share hits / n: not empty where none or all are hit (Wilson 1927).
+    """Return Wilson's interval of the share hits / n: not empty where none
+    or all are hit (Wilson 1927).
 
     Raises ValueError for a share of nothing, or of more than all.
     """
@@ -68,12 +75,15 @@ def of_share(hits: int, n: int) -> Interval:
     return Interval(0.0 if hits == 0 else middle - reach, 1.0 if hits == n else middle + reach)
 
 
-def p_of_difference(a: float, b: float, replicates_a: Tensor, replicates_b: Tensor, volumes: int) -> float:
+def p_of_difference(
+    a: float, b: float, replicates_a: Tensor, replicates_b: Tensor, volumes: int
+) -> float:
     """Return the two-sided p of two values that are equal, from bootstrap replicates (B,) of both.
 
-    Replicate i of both is of the same resampled reference, so that what the reference adds to both cancels. The
-    difference over its spread is compared with Student's t of as many degrees of freedom as the smallest set has
-    `volumes`, less one: few volumes prove little, however large the ratio.
+    Replicate i of both is of the same resampled reference, so that what the reference
+    adds to both cancels. The difference over its spread is compared with Student's t of as
+    many degrees of freedom as the smallest set has `volumes`, less one: few volumes prove
+    little, however large the ratio.
     """
     apart = spread(replicates_a - replicates_b)
     if apart == 0:

@@ -1,4 +1,6 @@
-"""Does a model copy its training data? Samples' nearest training volumes against those of people it never saw."""
+"""Does a model copy its training data? Samples' nearest training volumes against
+those of people it never saw.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ QUANTILE = 0.05  # of held-out people's distances: a sample nearer than this is 
 
 @dataclass(frozen=True)
 class Memorisation:
-    """Distances to the nearest training volume, of samples and of held-out people (after arXiv 2402.01054)."""
+    """Distances to the nearest training volume, of samples and of held-out people (after
+    arXiv 2402.01054).
+    """
 
     samples: Tensor  # (N,)
     held_out: Tensor  # (M,)
@@ -24,24 +28,33 @@ class Memorisation:
 
     @property
     def flagged(self) -> Tensor:
-        """Which samples (N,) lie nearer than that; of samples that copy nothing a share of `expected` does."""
+        """Which samples (N,) lie nearer than that; of samples that copy nothing a share
+        of `expected` does.
+        """
         return self.samples < self.threshold
 
     @property
     def expected(self) -> float:
-        """Share of samples that copy nothing which is flagged on average: more than `QUANTILE` where the quantile is of
-        few people.
+        """Share of samples that copy nothing which is flagged on average: more than `QUANTILE`
+        where the quantile is of few people.
         """
         m = len(self.held_out)
         return (QUANTILE * (m - 1) + 1) / (m + 1)
 
     @property
     def nearer(self) -> float:
-        """Probability that a sample lies nearer to the training data than a held-out person: 0.5 without copying."""
+        """Probability that a sample lies nearer to the training data than a held-out
+        person: 0.5 without copying.
+        """
         gap = self.held_out[None, :].double() - self.samples[:, None].double()
         return float(((gap > 0).double() + 0.5 * (gap == 0).double()).mean())
 
     @property
     def ratio(self) -> float:
-        """Median distance of samples over that of held-out people: 1 without copying, 0 where all are copies."""
-        return float(self.samples.median() / self.held_out.median().clamp(min=torch.finfo(torch.float64).tiny))
+        """Median distance of samples over that of held-out people: 1 without
+        copying, 0 where all are copies.
+        """
+        return float(
+            self.samples.median()
+            / self.held_out.median().clamp(min=torch.finfo(torch.float64).tiny)
+        )

@@ -1,4 +1,6 @@
-"""Maximum mean discrepancy of two sets of features, unbiased: KID and RBF (Gretton 2012, Bińkowski 2018)."""
+"""Maximum mean discrepancy of two sets of features, unbiased: KID and RBF (Gretton 2012,
+Bińkowski 2018).
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,22 @@ def rbf_kernels(a: Tensor, b: Tensor, bandwidth: float) -> Kernels:
     """
     check_points("MMD", a, b)
     if not bandwidth > 0:
-        raise ValueError(f"the bandwidth of an RBF kernel is above 0: {bandwidth} came; median_distance gives one")
+        raise ValueError(
+            "the bandwidth of an RBF kernel is above 0: "
+            f"{bandwidth} came; median_distance gives one"
+        )
     a, b = a.double(), b.double()
-    return Kernels(*(torch.exp(torch.cdist(x, y).square() / (-2 * bandwidth**2)) for x, y in ((a, a), (b, b), (a, b))))
+    return Kernels(
+        *(
+            torch.exp(torch.cdist(x, y).square() / (-2 * bandwidth**2))
+            for x, y in ((a, a), (b, b), (a, b))
+        )
+    )
 
 
 def median_distance(points: Tensor) -> float:
-    """Return the median distance between different points (N, D): the usual bandwidth of an RBF kernel.
+    """Return the median distance between different points (N, D): the usual bandwidth
+    of an RBF kernel.
 
     Raises ValueError for fewer than two points.
     """
@@ -53,11 +64,13 @@ def median_distance(points: Tensor) -> float:
     return float(torch.pdist(points).median())
 
 
-def mmd_squared(k: Kernels, weights_a: Tensor | None = None, weights_b: Tensor | None = None) -> Tensor:
+def mmd_squared(
+    k: Kernels, weights_a: Tensor | None = None, weights_b: Tensor | None = None
+) -> Tensor:
     """Return the unbiased squared MMD; it may fall below 0 where two sets are alike.
 
-    Counts (..., N) and (..., M) give those of resampled sets, in which a point and its copies are never compared.
-    Raises ValueError for fewer than two points in a set.
+    Counts (..., N) and (..., M) give those of resampled sets, in which a point and its copies are
+    never compared. Raises ValueError for fewer than two points in a set.
     """
     n, m = k.ab.shape
     if n < 2 or m < 2:
@@ -69,7 +82,9 @@ def mmd_squared(k: Kernels, weights_a: Tensor | None = None, weights_b: Tensor |
 
 
 def kid(a: Tensor, b: Tensor) -> float:
-    """Return the kernel inception distance of features a (N, D) and b (M, D), over all pairs, unbiased."""
+    """Return the kernel inception distance of features a (N, D) and b (M,
+    D), over all pairs, unbiased.
+    """
     return float(mmd_squared(polynomial_kernels(a, b)))
 
 
@@ -82,4 +97,5 @@ def _pairs(kernel: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean of a kernel over pairs of different points."""
     same = (weights.square() * kernel.diagonal()).sum(-1)
     total = ((weights @ kernel) * weights).sum(-1) - same
-    return total / (weights.sum(-1).square() - weights.square().sum(-1))  # NaN where one point is all there is
+    # NaN where one point is all there is
+    return total / (weights.sum(-1).square() - weights.square().sum(-1))

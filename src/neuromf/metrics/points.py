@@ -1,4 +1,6 @@
-"""What a set of points is: (N, D) of floating-point numbers; everything else is refused in words."""
+"""What a set of points is: (N, D) of floating-point numbers;
+everything else is refused in words.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +11,36 @@ from torch import Tensor
 
 
 def check_points(what: str, *sets: Tensor, fewest: int = 1) -> None:
-    """Raise ValueError unless all sets are tensors (N, D) of floating-point numbers, of one D, N `fewest` or more.
+    """Raise ValueError unless all sets are tensors (N, D) of floating-point numbers,
+    of one D, N `fewest` or more.
 
-    `what` names the measure in the message. NaN passes: of most figures it makes NaN, which is right.
+    `what` names the measure in the message. NaN passes: of most figures it makes NaN,
+    which is right.
     """
     for points in sets:
         check_tensor(what, points)
         if points.ndim != 2:
-            raise ValueError(f"{what} takes points (N, D), one a row: shape {tuple(points.shape)} came")
+            raise ValueError(
+                f"{what} takes points (N, D), one a row: shape {tuple(points.shape)} came"
+            )
         if len(points) < fewest:
-            raise ValueError(f"{what} needs {fewest} points or more in each set: {len(points)} came")
+            raise ValueError(
+                f"{what} needs {fewest} points or more in each set: {len(points)} came"
+            )
     if len({points.shape[1] for points in sets}) > 1:
         widths = " and ".join(str(points.shape[1]) for points in sets)
-        raise ValueError(f"{what} takes points of one number of dimensions: {widths} came; are they of one network?")
+        raise ValueError(
+            f"{what} takes points of one number of dimensions: "
+            f"{widths} came; are they of one network?"
+        )
 
 
 def check_finite(what: str, *sets: Tensor) -> None:
-    """Raise ValueError for NaN and Inf, where they would give no NaN but a wrong figure or an error of torch."""
-    doubtful = [points for points in sets if not math.isfinite(float(points.sum()))]  # a sum is quicker to look at
+    """Raise ValueError for NaN and Inf, where they would give no NaN but a wrong
+    figure or an error of torch.
+    """
+    # a sum is quicker to look at
+    doubtful = [points for points in sets if not math.isfinite(float(points.sum()))]
     broken = sum(int((~torch.isfinite(points)).sum()) for points in doubtful)
     if broken:
         raise ValueError(f"{what} takes finite numbers: {broken} are NaN or Inf")
@@ -35,6 +49,10 @@ def check_finite(what: str, *sets: Tensor) -> None:
 def check_tensor(what: str, values: Tensor) -> None:
     """Raise ValueError for anything but a tensor of floating-point numbers."""
     if not isinstance(values, Tensor):
-        raise ValueError(f"{what} takes torch tensors: {type(values).__name__} came; torch.as_tensor makes one")
+        raise ValueError(
+            f"{what} takes torch tensors: {type(values).__name__} came; torch.as_tensor makes one"
+        )
     if not values.is_floating_point():
-        raise ValueError(f"{what} takes floating-point numbers: {values.dtype} came; .float() makes them so")
+        raise ValueError(
+            f"{what} takes floating-point numbers: {values.dtype} came; .float() makes them so"
+        )

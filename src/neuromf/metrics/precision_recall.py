@@ -1,4 +1,6 @@
-"""Fidelity and coverage by nearest neighbours: precision, recall, density, coverage, distances to the nearest."""
+"""Fidelity and coverage by nearest neighbours: precision, recall, density, coverage, distances
+to the nearest.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +15,19 @@ CHUNK = 512  # rows of a distance matrix at once
 
 
 class Manifold(NamedTuple):
-    """Of each sample or real point whether, or how densely, the other set covers it; their means are the figures."""
+    """Of each sample or real point whether, or how densely, the other set covers it;
+    their means are the figures.
+    """
 
-    precision: Tensor  # (N,) samples inside the real manifold, 0 or 1 (Kynkäänniemi 2019, arXiv 1904.06991)
+    precision: Tensor  # (N,) samples inside the real manifold, 0 or 1 (arXiv 1904.06991)
     recall: Tensor  # (M,) real points inside the samples' manifold, 0 or 1
-    density: Tensor  # (N,) real balls around a sample, over k (Naeem 2020, arXiv 2002.09797)
+    density: Tensor  # (N,) real balls around a sample, over k (arXiv 2002.09797)
     coverage: Tensor  # (M,) real points with a sample in their ball, 0 or 1
 
 
 def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
-    """Return precision, recall, density and coverage of each point, for features samples (N, D) and real (M, D).
+    """Return precision, recall, density and coverage of each point, for features
+    samples (N, D) and real (M, D).
 
     Raises ValueError where a set has no more than k points, whose k-th neighbour does not exist.
     """
@@ -32,7 +37,8 @@ def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
         raise ValueError(f"k is {k}: 1 or more, the number of the neighbour")
     if min(len(samples), len(real)) <= k:
         raise ValueError(
-            f"the {k}-th neighbour needs more than {k} points in each set: {len(samples)} and {len(real)} came"
+            f"the {k}-th neighbour needs more than {k} points in each "
+            f"set: {len(samples)} and {len(real)} came"
         )
     samples, real = samples.double(), real.double()
     apart = torch.cdist(samples, real)
@@ -52,17 +58,22 @@ def kth_distance(points: Tensor, k: int) -> Tensor:
     return torch.cat(parts)
 
 
-def nearest(points: Tensor, others: Tensor, leave_out: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Return the distance (N,) and index (N,) of the nearest of `others` (M, D) to each of `points` (N, D).
+def nearest(
+    points: Tensor, others: Tensor, leave_out: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the distance (N,) and index (N,) of the nearest of `others` (M,
+    D) to each of `points` (N, D).
 
-    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself. Where nothing is left the distance is
-    infinite, and the index means nothing. Raises ValueError where there are no others, or not of these dimensions.
+    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself. Where nothing is
+    left the distance is infinite, and the index means nothing. Raises ValueError where there are no
+    others, or not of these dimensions.
     """
     check_points("a nearest neighbour", points, others)
     check_finite("a nearest neighbour", points, others)
     if leave_out is not None and leave_out.shape != (len(points), len(others)):
         raise ValueError(
-            f"leave_out has shape {tuple(leave_out.shape)}: ({len(points)}, {len(others)}) is needed, points by others"
+            f"leave_out has shape {tuple(leave_out.shape)}: ({len(points)}, {len(others)}) is "
+            "needed, points by others"
         )
     distances, indices = [], []
     others = others.double()

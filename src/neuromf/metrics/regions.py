@@ -1,4 +1,6 @@
-"""How alike two sets are in the sizes of brain regions: correlation, Kullback-Leibler, Wasserstein, overlap."""
+"""How alike two sets are in the sizes of brain regions: correlation, Kullback-Leibler,
+Wasserstein, overlap.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,23 @@ Values = NDArray[np.float64]
 
 
 def pearson(a: Values, b: Values) -> float:
-    """Return Pearson's r of paired values (N,); NaN for fewer than three pairs or where one side is constant.
+    """Return Pearson's r of paired values (N,); NaN for fewer than three pairs
+    or where one side is constant.
 
     Raises ValueError for sides of unlike length.
     """
     if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
-        raise ValueError(f"Pearson's r takes pairs of values: shapes {np.shape(a)} and {np.shape(b)} came")
+        raise ValueError(
+            f"Pearson's r takes pairs of values: shapes {np.shape(a)} and {np.shape(b)} came"
+        )
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan
     return float(stats.pearsonr(a, b).statistic)
 
 
 def wasserstein(a: Values, b: Values) -> float:
-    """Return the 1-Wasserstein distance of two distributions of values, in their unit; of a shift it is the shift.
+    """Return the 1-Wasserstein distance of two distributions of values, in their
+    unit; of a shift it is the shift.
 
     Raises ValueError where one is empty.
     """
@@ -34,10 +40,11 @@ def wasserstein(a: Values, b: Values) -> float:
 
 
 def kl_divergence(a: Values, b: Values, bins: int = BINS) -> float:
-    """Return KL(a || b) of two samples' histograms over their common range, in nats; 0 for equal samples.
+    """Return KL(a || b) of two samples' histograms over their common range,
+    in nats; 0 for equal samples.
 
-    Each bin holds half a count more than it has, so that an empty one does not make the divergence infinite.
-    Raises ValueError where a sample is empty or holds NaN.
+    Each bin holds half a count more than it has, so that an empty one does not make the divergence
+    infinite. Raises ValueError where a sample is empty or holds NaN.
     """
     _refuse_empty("a divergence", a, b)
     edges = np.histogram_bin_edges(np.concatenate([a, b]), bins)
@@ -53,8 +60,8 @@ def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """
     if a.shape != b.shape or a.dtype != np.bool_ or b.dtype != np.bool_:
         raise ValueError(
-            f"Dice takes two masks of bool in one shape: {a.dtype} {a.shape} and {b.dtype} {b.shape} came; labels == 2 "
-            "makes one"
+            f"Dice takes two masks of bool in one shape: {a.dtype} {a.shape} and {b.dtype} "
+            f"{b.shape} came; labels == 2 makes one"
         )
     total = int(a.sum()) + int(b.sum())
     return 2 * int((a & b).sum()) / total if total else 1.0
@@ -64,4 +71,7 @@ def _refuse_empty(what: str, *samples: Values) -> None:
     """Raise ValueError for samples without a value, or with NaN."""
     for values in samples:
         if not np.size(values) or np.ndim(values) != 1 or not np.isfinite(values).all():
-            raise ValueError(f"{what} takes finite values (N,), one at least: shape {np.shape(values)} came, or NaN")
+            raise ValueError(
+                f"{what} takes finite values (N,), one at least: "
+                f"shape {np.shape(values)} came, or NaN"
+            )

@@ -16,12 +16,14 @@ WINDOW = 11  # voxels a side
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 SCALE_WINDOW = 7  # voxels a side, of the multi-scale measure
-SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of the scales, finest first (Wang 2003)
+# exponents of the scales, finest first (Wang 2003)
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 GMS_CONSTANT = 0.0026  # c of Xue 2014 for values in [0, 1]: 170 / 255²
 
 
 class Moments(NamedTuple):
-    """A volume (D, H, W), with the mean and the mean square around each voxel under a Gaussian window.
+    """A volume (D, H, W), with the mean and the mean square around each voxel under a
+    Gaussian window.
 
     They are half of what SSIM costs, and of a volume that is compared with many they are the same.
     """
@@ -32,10 +34,11 @@ class Moments(NamedTuple):
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> float:
-    """Return the peak signal-to-noise ratio in dB of two tensors of equal shape, over the voxels of `mask` if given.
+    """Return the peak signal-to-noise ratio in dB of two tensors of equal shape, over
+    the voxels of `mask` if given.
 
-    Infinite for equal tensors, NaN where there is NaN. Raises ValueError for tensors of unlike shape or not of
-    floating-point numbers.
+    Infinite for equal tensors, NaN where there is NaN. Raises ValueError for tensors of unlike
+    shape or not of floating-point numbers.
     """
     _refuse_unlike("PSNR", a, b, mask, data_range)
     error = (a - b).double().square()
@@ -44,8 +47,8 @@ def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1
 
 
 def ssim(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> float:
-    """Return the mean structural similarity of two volumes (D, H, W), over the voxels of `mask` if given (Wang
-    2004). Raises ValueError as `ssim_map` does.
+    """Return the mean structural similarity of two volumes (D, H, W), over the voxels of `mask` if
+    given (Wang 2004). Raises ValueError as `ssim_map` does.
     """
     _refuse_unlike("SSIM", a, b, mask, data_range)
     values = ssim_map(a, b, data_range)
@@ -53,10 +56,11 @@ def ssim(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1
 
 
 def ssim_map(a: Tensor, b: Tensor, data_range: float = 1.0) -> Tensor:
-    """Return the structural similarity around each voxel of two volumes (D, H, W): Gaussian window of 11³, sigma 1.5.
+    """Return the structural similarity around each voxel of two volumes (D, H, W):
+    Gaussian window of 11³, sigma 1.5.
 
-    Beyond the border the volumes are mirrored. Raises ValueError for anything but two volumes of one shape, as large
-    as the window at least.
+    Beyond the border the volumes are mirrored. Raises ValueError for anything but two volumes of
+    one shape, as large as the window at least.
     """
     _refuse_small("SSIM", a, b, WINDOW)
     _refuse_unlike("SSIM", a, b, None, data_range)
@@ -77,10 +81,11 @@ def similarity(a: Moments, b: Moments, data_range: float = 1.0) -> Tensor:
 
 
 def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> float:
-    """Return the multi-scale structural similarity of two volumes (D, H, W): Gaussian window of 7³ (Wang 2003).
+    """Return the multi-scale structural similarity of two volumes (D, H, W):
+    Gaussian window of 7³ (Wang 2003).
 
-    Of the five scales as many as the volume is large enough for, their exponents scaled to a sum of 1. Raises
-    ValueError for volumes smaller than the window, or of different shape.
+    Of the five scales as many as the volume is large enough for, their exponents scaled to a sum of
+    1. Raises ValueError for volumes smaller than the window, or of different shape.
     """
     _refuse_small("MS-SSIM", a, b, SCALE_WINDOW)
     _refuse_unlike("MS-SSIM", a, b, None, data_range)
@@ -88,27 +93,36 @@ def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> float:
 
 
 def pyramid(volume: Tensor) -> list[Moments]:
-    """Return the moments of a volume (D, H, W) at each scale of MS-SSIM, finest first; none beyond the border."""
+    """Return the moments of a volume (D, H, W) at each scale of MS-SSIM, finest
+    first; none beyond the border.
+    """
     x = volume.float()
     out = []
-    for _ in range(max(s for s in range(1, 6) if min(x.shape) // max(1, s - 1) ** 2 >= SCALE_WINDOW)):
+    for _ in range(
+        max(s for s in range(1, 6) if min(x.shape) // max(1, s - 1) ** 2 >= SCALE_WINDOW)
+    ):
         out.append(Moments(x, _within(x), _within(x * x)))
         x = F.avg_pool3d(x[None], 2)[0]
     return out
 
 
-def multiscale_similarity(a: Sequence[Moments], b: Sequence[Moments], data_range: float = 1.0) -> float:
+def multiscale_similarity(
+    a: Sequence[Moments], b: Sequence[Moments], data_range: float = 1.0
+) -> float:
     """Return the MS-SSIM of two volumes whose moments at each scale are known."""
     levels = []
     for scale, (x, y) in enumerate(zip(a, b, strict=True), start=1):
         light, structure = _light_and_structure(x, y, _within(x.values * y.values), data_range)
-        levels.append(torch.relu((light * structure if scale == len(a) else structure).flatten().mean()))
+        levels.append(
+            torch.relu((light * structure if scale == len(a) else structure).flatten().mean())
+        )
     weights = torch.tensor(SCALE_WEIGHTS[: len(levels)])
     return float(torch.prod(torch.stack(levels) ** (weights / weights.sum())))
 
 
 def gmsd(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
-    """Return the gradient-magnitude similarity deviation of two volumes (D, H, W) in [0, 1]; 0 is equal (Xue 2014).
+    """Return the gradient-magnitude similarity deviation of two volumes (D, H, W) in
+    [0, 1]; 0 is equal (Xue 2014).
 
     A perceptual distance that needs no network; here in three dimensions, with Prewitt differences.
     """
@@ -132,8 +146,12 @@ def gradient_magnitude(volume: Tensor) -> Tensor:
     return total.sqrt()
 
 
-def _light_and_structure(a: Moments, b: Moments, product: Tensor, data_range: float) -> tuple[Tensor, Tensor]:
-    """Return how alike two volumes are in brightness, and in contrast and form; `product` is the mean of theirs."""
+def _light_and_structure(
+    a: Moments, b: Moments, product: Tensor, data_range: float
+) -> tuple[Tensor, Tensor]:
+    """Return how alike two volumes are in brightness, and in contrast and form;
+    `product` is the mean of theirs.
+    """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     variance_a, variance_b = a.square - a.mean**2, b.square - b.mean**2
     light = (2 * a.mean * b.mean + c1) / (a.mean**2 + b.mean**2 + c1)
@@ -164,7 +182,9 @@ def _within(volume: Tensor) -> Tensor:
 def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
     """Return volumes (N, D, H, W) convolved along one axis, mirrored beyond the border."""
     n, pad = volumes.shape[axis + 1], len(kernel) // 2
-    mirrored = torch.cat([torch.arange(pad, 0, -1), torch.arange(n), torch.arange(n - 2, n - 2 - pad, -1)])
+    mirrored = torch.cat(
+        [torch.arange(pad, 0, -1), torch.arange(n), torch.arange(n - 2, n - 2 - pad, -1)]
+    )
     padded = volumes.index_select(axis + 1, mirrored.to(volumes.device))
     first, *others = kernel.tolist()
     out = padded.narrow(axis + 1, 0, n) * first
@@ -174,26 +194,32 @@ def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
 
 
 def _refuse_small(what: str, a: Tensor, b: Tensor, window: int) -> None:
-    """Raise ValueError for anything but two volumes (D, H, W) of equal shape, no smaller than a window."""
+    """Raise ValueError for anything but two volumes (D, H, W) of equal shape, no smaller
+    than a window.
+    """
     check_tensor(what, a)
     check_tensor(what, b)
     if a.shape != b.shape or a.ndim != 3 or min(a.shape) < window:
         raise ValueError(
-            f"{what} takes two volumes (D, H, W) of equal shape, {window} voxels or more a side: {tuple(a.shape)}, "
-            f"{tuple(b.shape)}"
+            f"{what} takes two volumes (D, H, W) of equal shape, {window} voxels or more a side: "
+            f"{tuple(a.shape)}, {tuple(b.shape)}"
         )
 
 
 def _refuse_unlike(what: str, a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> None:
-    """Raise ValueError for tensors of unlike shape or not of real numbers, or a mask that chooses no voxel."""
+    """Raise ValueError for tensors of unlike shape or not of real numbers, or
+    a mask that chooses no voxel.
+    """
     check_tensor(what, a)
     check_tensor(what, b)
     if a.shape != b.shape or not a.numel():
-        raise ValueError(f"{what} takes two tensors of equal shape: {tuple(a.shape)} and {tuple(b.shape)} came")
+        raise ValueError(
+            f"{what} takes two tensors of equal shape: {tuple(a.shape)} and {tuple(b.shape)} came"
+        )
     if mask is not None and (mask.dtype != torch.bool or mask.shape != a.shape or not mask.any()):
         raise ValueError(
-            f"{what} takes a mask of bool in the tensors' shape {tuple(a.shape)} with a voxel in it: {mask.dtype} of "
-            f"shape {tuple(mask.shape)} came, {int(mask.sum())} chosen"
+            f"{what} takes a mask of bool in the tensors' shape {tuple(a.shape)} with a voxel in "
+            f"it: {mask.dtype} of shape {tuple(mask.shape)} came, {int(mask.sum())} chosen"
         )
     if not (math.isfinite(data_range) and data_range > 0):
         raise ValueError(f"data_range is {data_range}: the span of the values is above 0")

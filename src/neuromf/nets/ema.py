@@ -8,7 +8,8 @@ from torch.optim.swa_utils import AveragedModel
 
 
 def ema_decay(decay: float, updates: int) -> float:
-    """Return the decay at a given number of earlier updates: (1 + n) / (10 + n) until `decay` is reached.
+    """Return the decay at a given number of earlier updates: (1 + n) / (10 +
+    n) until `decay` is reached.
 
     The warm-up lets the average forget its random start early, without a delayed start.
     """
@@ -19,7 +20,8 @@ def ema_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], i
     """Return the in-place update w̄ <- d w̄ + (1 - d) w, in the form that AveragedModel takes."""
     if not 0 <= decay < 1:
         raise ValueError(
-            f"decay is {decay}: it must lie in [0, 1); 0.999 suits short runs, 0.9999 runs over 100k updates"
+            f"decay is {decay}: it must lie in [0, 1); 0.999 suits "
+            "short runs, 0.9999 runs over 100k updates"
         )
 
     @torch.no_grad()
@@ -35,8 +37,11 @@ def ema_average(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], i
 
 
 def ema_model(network: nn.Module, decay: float) -> AveragedModel:
-    """Return a copy of `network` to average into; call `update_parameters(network)` once per optimiser step."""
+    """Return a copy of `network` to average into; call `update_parameters(network)` once
+    per optimiser step.
+    """
     average = AveragedModel(network, multi_avg_fn=ema_average(decay), use_buffers=True)
     average.requires_grad_(False)
-    average.n_averaged += 1  # the copy counts as the first term: otherwise the first update would overwrite it
+    # the copy counts as the first term: otherwise the first update would overwrite it
+    average.n_averaged += 1
     return average

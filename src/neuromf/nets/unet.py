@@ -1,4 +1,6 @@
-"""The 3D UNet with two times: MONAI's MAISI diffusion UNet, asked for an average velocity u(z, t, r)."""
+"""The 3D UNet with two times: MONAI's MAISI diffusion UNet, asked for an
+average velocity u(z, t, r).
+"""
 
 from __future__ import annotations
 
@@ -20,57 +22,66 @@ TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
 
 @dataclass(frozen=True)
 class UNetConfig:
-    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters), SMALL is the other."""
+    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters),
+    SMALL is the other.
+    """
 
     latent_channels: int = 4
-    channels: tuple[int, ...] = (64, 128, 256, 512)  # one number a level; each level halves the size of the one before
+    # one number a level; each level halves the size of the one before
+    channels: tuple[int, ...] = (64, 128, 256, 512)
     attention: tuple[bool, ...] = (False, False, True, True)  # on which levels
     head_channels: tuple[int, ...] = (0, 0, 32, 32)  # channels of one attention head, a level
     res_blocks: int = 2  # residual blocks a level
     norm_groups: int = 32
-    conditioning: Literal["t_h", "dual", "h"] = "t_h"  # which times are embedded: t and t - r, t and r, or t - r alone
+    conditioning: Literal["t_h", "dual", "h"] = "t_h"  # times embedded: t, t - r; t, r; t - r alone
     lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
     highest_frequency: float = 2 * math.pi
     head_blocks: int = 0  # residual blocks of the v head; 0 is no head
-    checkpointing: bool = (
-        False  # recompute activations in backward: a fraction of the memory for about a third more time
-    )
-    fused_attention: bool = (
-        False  # PyTorch's fused attention for the prediction; derivatives always use the explicit form
-    )
+    checkpointing: bool = False  # recompute activations in backward: less memory, a third more time
+    fused_attention: bool = False  # PyTorch's fused attention, but not for derivatives
 
     def __post_init__(self) -> None:
         if self.conditioning not in TIMES:
-            raise ValueError(f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}")
+            raise ValueError(
+                f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}"
+            )
         levels = {len(self.channels), len(self.attention), len(self.head_channels)}
         if len(levels) > 1 or levels == {0}:
             raise ValueError(
-                f"channels, attention and head_channels have {len(self.channels)}, {len(self.attention)} and "
-                f"{len(self.head_channels)} values: one a level is needed in each"
+                f"channels, attention and head_channels have {len(self.channels)}, "
+                f"{len(self.attention)} and {len(self.head_channels)} "
+                "values: one a level is needed in each"
             )
         if self.norm_groups < 1:
             raise ValueError(f"norm_groups is {self.norm_groups}: 1 or more")
         if any(c < 1 or c % self.norm_groups or c % 2 for c in self.channels):
             raise ValueError(
-                f"channels are {self.channels}: each must be even and a multiple of norm_groups = {self.norm_groups}"
+                f"channels are {self.channels}: each must be even and a "
+                f"multiple of norm_groups = {self.norm_groups}"
             )
-        for c, heads, attends in zip(self.channels, self.head_channels, self.attention, strict=True):
+        for c, heads, attends in zip(
+            self.channels, self.head_channels, self.attention, strict=True
+        ):
             if attends and (heads < 1 or c % heads):
                 raise ValueError(
-                    f"head_channels is {heads} on a level with {c} channels and attention: it must divide them"
+                    f"head_channels is {heads} on a level with {c} "
+                    "channels and attention: it must divide them"
                 )
         last = self.head_channels[-1]
         if last < 1 or self.channels[-1] % last:
             raise ValueError(
-                f"head_channels[-1] is {last}: the middle block always attends, so it must divide {self.channels[-1]}"
+                f"head_channels[-1] is {last}: the middle block always attends, so it must "
+                f"divide {self.channels[-1]}"
             )
         if not 0 < self.lowest_frequency <= self.highest_frequency:
             raise ValueError(
-                f"lowest_frequency {self.lowest_frequency} and highest_frequency {self.highest_frequency}: "
-                "need 0 < lowest <= highest"
+                f"lowest_frequency {self.lowest_frequency} and highest_frequency "
+                f"{self.highest_frequency}: need 0 < lowest <= highest"
             )
         if self.latent_channels < 1 or self.res_blocks < 1 or self.head_blocks < 0:
-            raise ValueError("latent_channels and res_blocks must be 1 or more, head_blocks 0 or more")
+            raise ValueError(
+                "latent_channels and res_blocks must be 1 or more, head_blocks 0 or more"
+            )
 
     @property
     def divisor(self) -> int:
@@ -83,14 +94,13 @@ SMALL = UNetConfig(channels=(32, 64, 128), attention=(False, False, True), head_
 
 
 class DualTimeUNet(nn.Module):
-    """`net(z, t, r)`: the prediction (B, C, D, H, W) for latents z of that shape and times t, r (B,) in [0, 1].
+    """`net(z, t, r)`: the prediction (B, C, D, H, W) for latents z of that shape
+    and times t, r (B,) in [0, 1].
 
-    With a v head it returns (prediction, head prediction); `without_head(z, t, r)` then computes the first alone. The
-    stock network
-    is
-    `body`, with the keys of MONAI's own state dict; `interval_embed` is the branch of the second time. MONAI
-    initialises
-    the last convolution of every residual block, and the output's, with zeros: a new network returns zeros.
+    With a v head it returns (prediction, head prediction); `without_head(z, t, r)` then computes
+    the first alone. The stock network is `body`, with the keys of MONAI's own state dict;
+    `interval_embed` is the branch of the second time. MONAI initialises the last convolution of
+    every residual block, and the output's, with zeros: a new network returns zeros.
     """
 
     def __init__(self, config: UNetConfig = BRAIN) -> None:
@@ -110,7 +120,9 @@ class DualTimeUNet(nn.Module):
                 module.use_flash_attention = config.fused_attention
 
     def forward(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor | tuple[Tensor, Tensor]:
-        """Raises ValueError or TypeError where z has the wrong channels, size or dtype, or t and r the wrong shape."""
+        """Raises ValueError or TypeError where z has the wrong channels, size or
+        dtype, or t and r the wrong shape.
+        """
         features, embedding = self._features(z, t, r)
         prediction: Tensor = self.body.out(features)
         if self.head is None:
@@ -123,7 +135,9 @@ class DualTimeUNet(nn.Module):
         return prediction
 
     def _features(self, z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the decoder's last features (B, channels[0], D, H, W) and the time embedding (B, 4 channels[0])."""
+        """Return the decoder's last features (B, channels[0], D, H, W) and the time
+        embedding (B, 4 channels[0]).
+        """
         self._check(z, t, r)
         body, embedding = self.body, self._embedding(t, r).to(z.dtype)
         h = body.conv_in(z)
@@ -144,13 +158,22 @@ class DualTimeUNet(nn.Module):
                 h = self._run(block.upsampler, None, h, embedding)
         return h, embedding
 
-    def _run(self, resnet: nn.Module, attend: nn.Module | None, h: Tensor, embedding: Tensor, *skip: Tensor) -> Tensor:
+    def _run(
+        self,
+        resnet: nn.Module,
+        attend: nn.Module | None,
+        h: Tensor,
+        embedding: Tensor,
+        *skip: Tensor,
+    ) -> Tensor:
         def layer(h: Tensor, embedding: Tensor, *skip: Tensor) -> Tensor:
             joined = torch.cat([h, *skip], dim=1) if skip else h
             out: Tensor = resnet(joined, embedding)
             return out if attend is None else attend(out).contiguous()
 
-        out: Tensor = (checkpoint if self.config.checkpointing else _call)(layer, h, embedding, *skip)
+        out: Tensor = (checkpoint if self.config.checkpointing else _call)(
+            layer, h, embedding, *skip
+        )
         return out
 
     def _embedding(self, t: Tensor, r: Tensor) -> Tensor:
@@ -160,7 +183,9 @@ class DualTimeUNet(nn.Module):
         return embedding + self.interval_embed(second[0]) if second else embedding
 
     def _sinusoids(self, time: Tensor) -> Tensor:
-        """Return [cos(f time), sin(f time)] (B, channels[0]), frequencies f falling geometrically; float32 or wider."""
+        """Return [cos(f time), sin(f time)] (B, channels[0]), frequencies f falling
+        geometrically; float32 or wider.
+        """
         count = self.config.channels[0] // 2
         high, low = math.log(self.config.highest_frequency), math.log(self.config.lowest_frequency)
         f = torch.exp(torch.linspace(high, low, count, device=time.device, dtype=torch.float32))
@@ -173,36 +198,45 @@ class DualTimeUNet(nn.Module):
         for name, value in (("z", z), ("t", t), ("r", r)):
             if not value.is_floating_point():
                 raise TypeError(
-                    f"{name} has dtype {value.dtype}: floating-point numbers are needed, for example {name}.float()"
+                    f"{name} has dtype {value.dtype}: floating-point numbers are needed, for "
+                    f"example {name}.float()"
                 )
         if z.ndim != 5 or z.shape[1] != c.latent_channels:
             raise ValueError(
-                f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, H, W); latents of "
-                "another number of channels need a network with UNetConfig(latent_channels=...)"
+                f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, "
+                "H, W); latents of another number of channels need a network with "
+                "UNetConfig(latent_channels=...)"
             )
         if any(n % divisor or n == 0 for n in z.shape[2:]):
             padded = tuple(-(-max(n, 1) // divisor) * divisor for n in z.shape[2:])
             raise ValueError(
-                f"z has spatial size {tuple(z.shape[2:])}: a network of {len(c.channels)} levels takes multiples of "
-                f"{divisor}; pad to {padded} or use fewer levels"
+                f"z has spatial size {tuple(z.shape[2:])}: a network of {len(c.channels)} levels "
+                f"takes multiples of {divisor}; pad to {padded} or use fewer levels"
             )
         if t.shape != (z.shape[0],) or r.shape != t.shape:
             raise ValueError(
-                f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: one time a row is needed, ({len(z)},)"
+                f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: "
+                f"one time a row is needed, ({len(z)},)"
             )
 
 
 class VelocityHead(nn.Module):
-    """Residual blocks on the decoder's features that predict the instantaneous velocity (arXiv 2512.02012)."""
+    """Residual blocks on the decoder's features that predict the instantaneous
+    velocity (arXiv 2512.02012).
+    """
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
         width, self.checkpointing = config.channels[0], config.checkpointing
         self.blocks = nn.ModuleList(
-            DiffusionUNetResnetBlock(3, width, 4 * width, norm_num_groups=config.norm_groups, norm_eps=1e-6)
+            DiffusionUNetResnetBlock(
+                3, width, 4 * width, norm_num_groups=config.norm_groups, norm_eps=1e-6
+            )
             for _ in range(config.head_blocks)
         )
-        last = Convolution(3, width, config.latent_channels, strides=1, kernel_size=3, padding=1, conv_only=True)
+        last = Convolution(
+            3, width, config.latent_channels, strides=1, kernel_size=3, padding=1, conv_only=True
+        )
         for parameter in last.parameters():
             nn.init.zeros_(parameter)  # as the body's output
         self.out = nn.Sequential(nn.GroupNorm(config.norm_groups, width, eps=1e-6), nn.SiLU(), last)
@@ -215,7 +249,8 @@ class VelocityHead(nn.Module):
 
 
 class FloatGroupNorm(nn.GroupNorm):
-    """Group normalisation in float32 or wider whatever autocast says; the result has the input's dtype.
+    """Group normalisation in float32 or wider whatever autocast says; the
+    result has the input's dtype.
 
     Under torch.compile it is written out, since the fused kernel has no forward-mode rule there.
     """

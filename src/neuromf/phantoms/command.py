@@ -1,4 +1,5 @@
-"""`neuromf phantom`: brains of real anatomy for machines without data, and deformed copies of one's own.
+"""`neuromf phantom`: brains of real anatomy for machines without data, and
+deformed copies of one's own.
 
 Three sources: the MNI152 average and its tissue maps, a prepared cohort, FreeSurfer label maps.
 """
@@ -15,7 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from neuromf.data.cohort import COHORT_FILES, Entry, finish_cohort, read_cohort, save_entry, saved_record
+from neuromf.data.cohort import (
+    COHORT_FILES,
+    Entry,
+    finish_cohort,
+    read_cohort,
+    save_entry,
+    saved_record,
+)
 from neuromf.data.foreground import bounds
 from neuromf.data.preprocess import SPACING_MM, refuse_large, scale
 from neuromf.data.reading import read_volume
@@ -43,7 +51,8 @@ SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
 class Appearance:
     """How far the look of a phantom goes from its source."""
 
-    contrast: float = 0.10  # standard deviation of the logarithm of each tissue's intensity, and of the exponent
+    # standard deviation of the logarithm of each tissue's intensity, and of the exponent
+    contrast: float = 0.10
     bias: float = 0.15  # standard deviation of the logarithm of the bias field
     bias_smooth_mm: float = 45.0
     noise: float = 0.01  # standard deviation of Gaussian noise in the brain
@@ -60,7 +69,8 @@ class Appearance:
 class PhantomConfig:
     """How many phantoms, of what, how different."""
 
-    source: str = MNI  # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
+    # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
+    source: str = MNI
     n: int = 32
     spacing: float = 2.0  # mm; copies of a prepared cohort keep its own
     shape: tuple[int, int, int] = (80, 96, 80)
@@ -73,10 +83,14 @@ class PhantomConfig:
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"n is {self.n}: 1 or more")
-        if not SPACING_MM[0] <= self.spacing <= SPACING_MM[1] or len(self.shape) != 3 or min(self.shape) < 8:
+        if (
+            not SPACING_MM[0] <= self.spacing <= SPACING_MM[1]
+            or len(self.shape) != 3
+            or min(self.shape) < 8
+        ):
             raise ValueError(
-                f"spacing {self.spacing} mm, shape {self.shape}: {SPACING_MM[0]:g} to {SPACING_MM[1]:g} mm and three "
-                "numbers of voxels, 8 or more"
+                f"spacing {self.spacing} mm, shape {self.shape}: {SPACING_MM[0]:g} to "
+                f"{SPACING_MM[1]:g} mm and three numbers of voxels, 8 or more"
             )
         refuse_large(self.shape)
         if self.seed < 0 or self.workers < 0:
@@ -85,7 +99,9 @@ class PhantomConfig:
 
 @dataclass(frozen=True)
 class Source:
-    """What one phantom is made of: the person it copies (empty for MNI152), and a function that draws it."""
+    """What one phantom is made of: the person it copies (empty for MNI152),
+    and a function that draws it.
+    """
 
     parent: str
     split: str
@@ -129,7 +145,8 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
             print(f"{redrawn} drawn again, because the box would have cut the brain")
         if cut:
             print(
-                f"{cut} cut by the box all the same (`cut` in their .json): it is too small, or deformation too strong"
+                f"{cut} cut by the box all the same (`cut` in their .json): it is too small, or "
+                "deformation too strong"
             )
         for index, error in failed:
             print(f"phantom {index} failed: {error}")
@@ -197,30 +214,41 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
 
 
 def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
-    """Return phantom number `index` of a source: the same for the same seed, whatever else is drawn."""
+    """Return phantom number `index` of a source: the same for the same seed, whatever
+    else is drawn.
+    """
     rng = np.random.default_rng([config.seed, index])
     shape, redrawn, cut = _draw_inside(source, rng, config)
     voxels = shape.voxels * bias_field(shape, config.appearance, rng)
     brain = voxels > 0
     voxels = np.where(
-        brain, voxels + np.float32(config.appearance.noise) * rng.standard_normal(voxels.shape, np.float32), 0
+        brain,
+        voxels
+        + np.float32(config.appearance.noise) * rng.standard_normal(voxels.shape, np.float32),
+        0,
     )
     volume, _ = scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)
     return Phantom(volume, redrawn, cut)
 
 
 def touched_faces(voxels: Voxels) -> dict[tuple[int, int], int]:
-    """Return how many voxels of a brain lie in each outermost slice (axis, 0 or -1) that it reaches."""
+    """Return how many voxels of a brain lie in each outermost slice (axis, 0 or -1)
+    that it reaches.
+    """
     floor = FAINT * float(voxels.max())
-    counts = {(axis, end): int((voxels.take(end, axis) > floor).sum()) for axis in range(3) for end in (0, -1)}
+    counts = {
+        (axis, end): int((voxels.take(end, axis) > floor).sum())
+        for axis in range(3)
+        for end in (0, -1)
+    }
     return {face: count for face, count in counts.items() if count}
 
 
 def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig) -> Phantom:
     """Return the first of some draws that its box does not cut, else the one that it cuts least.
 
-    A first draw that fits is what it is without the others. Faces that the original reaches itself do not count: it
-    was cut in preparation, and every copy would be.
+    A first draw that fits is what it is without the others. Faces that the original reaches itself
+    do not count: it was cut in preparation, and every copy would be.
     """
     best: tuple[int, Volume] | None = None
     for attempt in range(TRIES):
@@ -243,7 +271,9 @@ def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
     middle = np.asarray(MIDDLE, dtype=np.float32)[:, None, None, None]
     points = middle + (random_points(grid, config.deformation, rng) - middle) / np.float32(SIZE)
     t1, gm, wm = (read_at(mni152(tissue), points, config.spacing) for tissue in ("t1", "gm", "wm"))
-    inside = read_at(Volume(mni152_mask().astype(np.float32), mni152().affine), points, config.spacing)
+    inside = read_at(
+        Volume(mni152_mask().astype(np.float32), mni152().affine), points, config.spacing
+    )
     grey, white, fluid = np.exp(rng.normal(0, config.appearance.contrast, 3)).astype(np.float32)
     gain = grey * gm + white * wm + fluid * np.clip(1 - gm - wm, 0, 1)
     return Volume(np.where(inside > 0.5, t1 * gain, np.float32(0)), grid.affine)
@@ -252,20 +282,38 @@ def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
 def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator) -> Voxels:
     """Return a smooth field around 1 that multiplies a volume, as a receive coil does."""
     coarse = 12.0
-    shape = [max(int(np.ceil(n * s / coarse)), 2) for n, s in zip(volume.voxels.shape, volume.spacing, strict=True)]
-    noise = ndimage.gaussian_filter(rng.standard_normal(shape), appearance.bias_smooth_mm / coarse, mode="nearest")
+    shape = [
+        max(int(np.ceil(n * s / coarse)), 2)
+        for n, s in zip(volume.voxels.shape, volume.spacing, strict=True)
+    ]
+    noise = ndimage.gaussian_filter(
+        rng.standard_normal(shape), appearance.bias_smooth_mm / coarse, mode="nearest"
+    )
     log = (noise - noise.mean()) * (appearance.bias / max(float(noise.std()), 1e-12))
     factors = [n / m for n, m in zip(volume.voxels.shape, shape, strict=True)]
-    return np.exp(ndimage.zoom(log.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True))
+    return np.exp(
+        ndimage.zoom(log.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True)
+    )
 
 
 def _copy(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -> Volume:
-    """Return a deformed copy of a prepared volume, on its own grid, with another contrast (an exponent)."""
+    """Return a deformed copy of a prepared volume, on its own grid, with another contrast
+    (an exponent).
+    """
     volume = entry.read()
     shape = volume.voxels.shape
-    points = random_points(Grid((shape[0], shape[1], shape[2]), volume.affine), config.deformation, rng)
+    points = random_points(
+        Grid((shape[0], shape[1], shape[2]), volume.affine), config.deformation, rng
+    )
     voxels = np.clip(read_at(volume, points, max(volume.spacing), order=3), 0, 1)
-    inside = read_at(Volume((volume.voxels > 0).astype(np.float32), volume.affine), points, max(volume.spacing)) > 0.5
+    inside = (
+        read_at(
+            Volume((volume.voxels > 0).astype(np.float32), volume.affine),
+            points,
+            max(volume.spacing),
+        )
+        > 0.5
+    )
     exponent = np.float32(np.exp(rng.normal(0, config.appearance.contrast)))
     return Volume(np.where(inside, voxels**exponent, np.float32(0)), volume.affine)
 

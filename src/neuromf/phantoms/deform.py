@@ -1,4 +1,6 @@
-"""Random smooth diffeomorphic deformations: a stationary velocity field, integrated by scaling and squaring."""
+"""Random smooth diffeomorphic deformations: a stationary velocity field, integrated by
+scaling and squaring.
+"""
 
 from __future__ import annotations
 
@@ -30,24 +32,37 @@ class Deformation:
     def __post_init__(self) -> None:
         values = self.warp_mm, self.smooth_mm, self.scale, self.rotation
         if not all(map(math.isfinite, values)) or min(values) < 0 or self.smooth_mm < COARSE_MM:
-            raise ValueError(f"{self}: finite numbers, nothing negative, smooth_mm at least {COARSE_MM:g}")
+            raise ValueError(
+                f"{self}: finite numbers, nothing negative, smooth_mm at least {COARSE_MM:g}"
+            )
         if self.scale > 1 or self.rotation > 180:
-            raise ValueError(f"{self}: scale up to 1 (the logarithm of a size), rotation up to 180 degrees")
+            raise ValueError(
+                f"{self}: scale up to 1 (the logarithm of a size), rotation up to 180 degrees"
+            )
         if self.warp_mm > self.smooth_mm:
-            raise ValueError(f"warp_mm {self.warp_mm} is larger than smooth_mm {self.smooth_mm}: anatomy would be torn")
+            raise ValueError(
+                f"warp_mm {self.warp_mm} is larger than smooth_mm "
+                f"{self.smooth_mm}: anatomy would be torn"
+            )
 
 
-def random_points(grid: Grid, deformation: Deformation, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return, for each voxel of a grid, the RAS+ millimetres (3, D, H, W) that a random deformation reads it from.
+def random_points(
+    grid: Grid, deformation: Deformation, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return, for each voxel of a grid, the RAS+ millimetres (3, D, H, W) that a
+    random deformation reads it from.
 
     Rotation and size are about the middle of the grid.
     """
     indices = np.indices(grid.shape, dtype=np.float32)
     matrix, offset = grid.affine[:3, :3].astype(np.float32), grid.affine[:3, 3].astype(np.float32)
     points = np.tensordot(matrix, indices, axes=(1, 0)) + offset[:, None, None, None]
-    along = matrix / np.linalg.norm(matrix, axis=0)  # the field's components are along the grid's axes
+    # the field's components are along the grid's axes
+    along = matrix / np.linalg.norm(matrix, axis=0)
     points += np.tensordot(along, random_field(grid, deformation, rng), axes=(1, 0))
-    middle = (matrix @ ((np.asarray(grid.shape, dtype=np.float32) - 1) / 2) + offset)[:, None, None, None]
+    middle = (matrix @ ((np.asarray(grid.shape, dtype=np.float32) - 1) / 2) + offset)[
+        :, None, None, None
+    ]
     size = np.diag(np.exp(rng.normal(0, deformation.scale, 3)))
     turn = _rotation(np.deg2rad(rng.normal(0, deformation.rotation, 3)))
     turned = np.tensordot((turn @ size).astype(np.float32), points - middle, axes=(1, 0)) + middle
@@ -59,16 +74,24 @@ def random_field(grid: Grid, deformation: Deformation, rng: np.random.Generator)
     spacing = float(np.linalg.norm(grid.affine[:3, 0]))
     shape = [max(int(np.ceil(n * spacing / COARSE_MM)), 2) for n in grid.shape]
     sigma = deformation.smooth_mm / COARSE_MM
-    velocity = np.stack([ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode="nearest") for _ in range(3)])
+    velocity = np.stack(
+        [
+            ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode="nearest")
+            for _ in range(3)
+        ]
+    )
     length = float(np.sqrt((velocity**2).sum(axis=0).mean()))
     factors = np.array([n / m for n, m in zip(grid.shape, shape, strict=True)])
     velocity = (velocity * (deformation.warp_mm / max(length, 1e-12))).astype(np.float32)
     displacement = integrate(velocity, factors * spacing)
-    return np.stack([ndimage.zoom(d, factors, order=1, mode="nearest", grid_mode=True) for d in displacement])
+    return np.stack(
+        [ndimage.zoom(d, factors, order=1, mode="nearest", grid_mode=True) for d in displacement]
+    )
 
 
 def integrate(velocity: Field, spacing: NDArray[np.float64]) -> Field:
-    """Return the displacement exp(v) - id of a stationary velocity field (3, D, H, W), both in mm (Arsigny 2006).
+    """Return the displacement exp(v) - id of a stationary velocity field (3, D, H,
+    W), both in mm (Arsigny 2006).
 
     `spacing` (3,) is the lattice's, mm; components are along its axes.
     """
@@ -83,17 +106,27 @@ def integrate(velocity: Field, spacing: NDArray[np.float64]) -> Field:
     return displacement
 
 
-def read_at(volume: Volume, points: NDArray[np.float32], resolution: float, order: int = 1) -> Voxels:
-    """Return the values of a volume at points (3, ...) in RAS+ mm, first brought down to `resolution` mm; 0 outside."""
+def read_at(
+    volume: Volume, points: NDArray[np.float32], resolution: float, order: int = 1
+) -> Voxels:
+    """Return the values of a volume at points (3, ...) in RAS+ mm, first brought down
+    to `resolution` mm; 0 outside.
+    """
     size = np.asarray(volume.spacing)
     sigmas = resolution_sigmas(size, np.full(3, resolution))
-    voxels = ndimage.gaussian_filter(volume.voxels, sigmas, mode="constant") if sigmas.any() else volume.voxels
+    voxels = (
+        ndimage.gaussian_filter(volume.voxels, sigmas, mode="constant")
+        if sigmas.any()
+        else volume.voxels
+    )
     back = np.linalg.inv(volume.affine)
     where = (
         np.tensordot(back[:3, :3].astype(np.float32), points, axes=(1, 0))
         + back[:3, 3].astype(np.float32)[:, None, None, None]
     )
-    return ndimage.map_coordinates(voxels, where, order=order, mode="constant").astype(np.float32, copy=False)
+    return ndimage.map_coordinates(voxels, where, order=order, mode="constant").astype(
+        np.float32, copy=False
+    )
 
 
 def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:

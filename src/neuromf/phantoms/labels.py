@@ -1,4 +1,6 @@
-"""FreeSurfer label maps: which structures are brain, and how bright each is in a T1-weighted image."""
+"""FreeSurfer label maps: which structures are brain, and how bright
+each is in a T1-weighted image.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ from scipy import ndimage
 from neuromf.data.foreground import Mask
 from neuromf.data.volume import Volume, VolumeError
 
-# T1-weighted intensity over that of white matter, after the means that SynthSeg publishes (Billot 2023).
+# T1-weighted intensity over that of white matter, after the means that SynthSeg publishes
+# (Billot 2023).
 BRIGHTNESS = {
     **dict.fromkeys((2, 41), 1.00),  # cerebral white matter
     **dict.fromkeys((77, 78, 79, 25, 57), 0.72),  # its lesions
@@ -35,20 +38,24 @@ GRAIN = 0.04  # standard deviation of the intensity within a structure
 
 
 def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) -> Volume:
-    """Return a stripped T1-weighted brain drawn from a label map: an intensity a structure, a grain within it.
+    """Return a stripped T1-weighted brain drawn from a label map: an intensity a
+    structure, a grain within it.
 
-    `contrast` is the standard deviation of the logarithm of each structure's intensity, equal left and right. Raises
-    VolumeError where the values are no FreeSurfer labels.
+    `contrast` is the standard deviation of the logarithm of each structure's intensity, equal left
+    and right. Raises VolumeError where the values are no FreeSurfer labels.
     """
     ids = without_parcels(np.rint(labels.voxels).astype(np.int32))
     present = np.unique(ids)
-    if np.abs(labels.voxels - np.rint(labels.voxels)).max() > 1e-3 or not {2, 41} <= set(present.tolist()):
+    if np.abs(labels.voxels - np.rint(labels.voxels)).max() > 1e-3 or not {2, 41} <= set(
+        present.tolist()
+    ):
         raise VolumeError(
-            f"no FreeSurfer label map (values {present[:6].tolist()} ...): labels such as 2 and 41, cerebral white "
-            f"matter, "
-            "are needed; give `prepare` images, and this its folder"
+            f"no FreeSurfer label map (values {present[:6].tolist()} ...): labels such as 2 and "
+            "41, cerebral white matter, are needed; give `prepare` images, and this its folder"
         )
-    spread = {value: float(np.exp(rng.normal(0, contrast))) for value in sorted(set(BRIGHTNESS.values()))}
+    spread = {
+        value: float(np.exp(rng.normal(0, contrast))) for value in sorted(set(BRIGHTNESS.values()))
+    }
     table = np.zeros(max(int(present.max()), *BRIGHTNESS) + 1, np.float32)
     for label, value in BRIGHTNESS.items():
         table[label] = value * spread[value]
@@ -60,7 +67,9 @@ def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) ->
 
 
 def without_parcels(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels in which the parcels of aparc+aseg and wmparc are their tissue: cortex or white matter."""
+    """Return labels in which the parcels of aparc+aseg and wmparc are their
+    tissue: cortex or white matter.
+    """
     out = ids.copy()
     for thousand, tissue in ((1, 3), (2, 42), (3, 2), (4, 41)):
         out[ids // 1000 == thousand] = tissue

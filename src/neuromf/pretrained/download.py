@@ -1,4 +1,6 @@
-"""Weights of others: fetched from their hub or taken from a file, checked, and kept as safetensors."""
+"""Weights of others: fetched from their hub or taken from a file,
+checked, and kept as safetensors.
+"""
 
 from __future__ import annotations
 
@@ -41,20 +43,30 @@ REMOTES = {
         "nvidia/NV-Generate-MR",
         "models/autoencoder_v2.pt",
         "NVIDIA non-commercial license",
-        notice="maisi-v2 is for non-commercial use only, and so is whatever is derived from it: latents, networks "
-        "trained on them, generated volumes.",
+        notice=(
+            "maisi-v2 is for non-commercial use only, and so is whatever is derived from it: "
+            "latents, networks trained on them, generated volumes."
+        ),
     ),
     "radimagenet": Remote(
-        "MONAI/checkpoints", "RadImageNet-ResNet50_notop.pth", "RadImageNet's own terms (radimagenet.com)"
+        "MONAI/checkpoints",
+        "RadImageNet-ResNet50_notop.pth",
+        "RadImageNet's own terms (radimagenet.com)",
     ),
-    "medicalnet10": Remote("TencentMedicalNet/MedicalNet-Resnet10", "resnet_10_23dataset.pth", "MIT"),
-    "medicalnet50": Remote("TencentMedicalNet/MedicalNet-Resnet50", "resnet_50_23dataset.pth", "MIT"),
+    "medicalnet10": Remote(
+        "TencentMedicalNet/MedicalNet-Resnet10", "resnet_10_23dataset.pth", "MIT"
+    ),
+    "medicalnet50": Remote(
+        "TencentMedicalNet/MedicalNet-Resnet50", "resnet_50_23dataset.pth", "MIT"
+    ),
 }
 
 
 @dataclass(frozen=True)
 class Kept:
-    """What is written down of weights that were fetched; later fetches and every use are held to it."""
+    """What is written down of weights that were fetched; later fetches and every use
+    are held to it.
+    """
 
     name: str
     sha256: str  # of the file that was fetched
@@ -70,20 +82,31 @@ def home() -> Path:
 
 
 def cached_weights(name: str) -> Path:
-    """Return the file of weights fetched before. Raises FileNotFoundError with the command that fetches them."""
+    """Return the file of weights fetched before. Raises FileNotFoundError with
+    the command that fetches them.
+    """
     path, record = home() / f"{_known(name)}.safetensors", home() / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(
-            f"the weights {name} are not here: `neuromf weights get {name}`, or on a machine without a network "
-            f"`neuromf weights get {name} --from {Path(REMOTES[name].file).name}`"
+            f"the weights {name} are not here: `neuromf weights get {name}`, or on a machine "
+            f"without a network `neuromf weights get {name} --from "
+            f"{Path(REMOTES[name].file).name}`"
         )
-    kept = read_record(record, Kept, f"fetch it again: neuromf weights get {name}") if record.is_file() else None
+    kept = (
+        read_record(record, Kept, f"fetch it again: neuromf weights get {name}")
+        if record.is_file()
+        else None
+    )
     if kept is not None and kept.stored_sha256 not in {"", file_sha256(path)}:
-        raise WeightsError(f"{path} was changed since it was fetched: delete it, then `neuromf weights get {name}`")
+        raise WeightsError(
+            f"{path} was changed since it was fetched: delete it, then `neuromf weights get {name}`"
+        )
     return path
 
 
-def get_weights(name: str, source: Path | None, check: Callable[[Mapping[str, Tensor], str], object]) -> Path:
+def get_weights(
+    name: str, source: Path | None, check: Callable[[Mapping[str, Tensor], str], object]
+) -> Path:
     """Fetch weights (interrupted downloads resume) or take them from a file, and keep them.
 
     `check(state, file)` raises WeightsError where the content does not fit the architecture; it
@@ -99,7 +122,8 @@ def get_weights(name: str, source: Path | None, check: Callable[[Mapping[str, Te
     expected = remote.sha256 or (read_record(record, Kept).sha256 if record.is_file() else "")
     if expected and expected != sha256:
         raise WeightsError(
-            f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete {record} if both are right"
+            f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete "
+            f"{record} if both are right"
         )
     state = read_state(file)
     check(state, str(file))
@@ -129,12 +153,15 @@ def _download(remote: Remote) -> Path:
     try:
         from huggingface_hub import hf_hub_download
     except ImportError:
-        raise WeightsError("huggingface_hub is missing: pip install 'neuromf[hub]', or give --from FILE") from None
+        raise WeightsError(
+            "huggingface_hub is missing: pip install 'neuromf[hub]', or give --from FILE"
+        ) from None
     try:
         return Path(hf_hub_download(remote.repository, remote.file, revision=remote.revision))
     except Exception as error:  # its many, and those of the network below it
         raise WeightsError(
-            f"{remote.repository}/{remote.file} could not be fetched ({type(error).__name__}): on another machine "
-            f"download "
-            f"https://huggingface.co/{remote.repository}/resolve/{remote.revision}/{remote.file}, then give --from FILE"
+            f"{remote.repository}/{remote.file} could not be fetched ({type(error).__name__}): "
+            "on another machine download "
+            f"https://huggingface.co/{remote.repository}/resolve/{remote.revision}/{remote.file}, "
+            "then give --from FILE"
         ) from None

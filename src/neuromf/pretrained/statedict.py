@@ -20,15 +20,17 @@ SHOWN = 3  # differing keys that an error names
 
 
 class WeightsError(ValueError):
-    """Weights that do not fit, or a file that cannot be trusted; the message names the first differing keys."""
+    """Weights that do not fit, or a file that cannot be trusted; the message
+    names the first differing keys.
+    """
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a .safetensors or .pt file by key, unwrapped from the dictionaries trainers put around
-    them.
+    """Return the tensors in a .safetensors or .pt file by key, unwrapped from the
+    dictionaries trainers put around them.
 
-    A .pt file is unpickled with `weights_only`, MONAI's MetaTensor allowed. Raises WeightsError for anything else
-    in it.
+    A .pt file is unpickled with `weights_only`, MONAI's MetaTensor allowed. Raises
+    WeightsError for anything else in it.
     """
     if not path.is_file():
         kind = "is no ordinary file" if path.exists() else "no such file of weights"
@@ -43,14 +45,15 @@ def read_state(path: Path) -> dict[str, Tensor]:
     strange = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
     if strange:
         raise WeightsError(
-            f"{path}: {', '.join(strange[:SHOWN])} are no tensors, and none of {', '.join(WRAPPERS)} is in it"
+            f"{path}: {', '.join(strange[:SHOWN])} are no tensors, and none of "
+            f"{', '.join(WRAPPERS)} is in it"
         )
     return {str(key).removeprefix("module."): plain(value) for key, value in content.items()}
 
 
 def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load `state` into `network`. Raises WeightsError naming the first keys that are missing, extra or of other
-    shape.
+    """Load `state` into `network`. Raises WeightsError naming the first keys that are
+    missing, extra or of other shape.
     """
     check_fits(network, state, what)
     broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
@@ -77,29 +80,37 @@ def check_fits(network: nn.Module, state: Mapping[str, Tensor], what: str) -> No
         if keys
     ]
     if wrong:
-        raise WeightsError(f"{what} does not fit {type(network).__name__} ({len(own)} entries): {'; '.join(wrong)}")
+        raise WeightsError(
+            f"{what} does not fit {type(network).__name__} ({len(own)} entries): {'; '.join(wrong)}"
+        )
 
 
 T = TypeVar("T", bound=nn.Module)
 
 
 def loaded(build: Callable[[], T], state: Mapping[str, Tensor], what: str) -> T:
-    """Return the network that `build` makes, with `state` in it. Raises WeightsError where they do not fit.
+    """Return the network that `build` makes, with `state` in it. Raises WeightsError where
+    they do not fit.
 
-    Shapes are compared before memory is taken for the network: a damaged configuration may ask for any size.
+    Shapes are compared before memory is taken for the network: a damaged configuration may
+    ask for any size.
     """
     try:
         with torch.device("meta"):
             check_fits(build(), state, what)
     except (RuntimeError, OverflowError, MemoryError) as error:
-        raise WeightsError(f"{what}: no network can be made as its configuration says ({_first_line(error)})") from None
+        raise WeightsError(
+            f"{what}: no network can be made as its configuration says ({_first_line(error)})"
+        ) from None
     network = build()
     load_strict(network, state, what)
     return network
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, shapes and float32 values of a network's state, whatever file it came from."""
+    """Return the SHA-256 over names, shapes and float32 values of a network's
+    state, whatever file it came from.
+    """
     digest = hashlib.sha256()
     for key, value in sorted(state.items()):
         digest.update(f"{key}{tuple(value.shape)}".encode())
@@ -120,7 +131,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what is in a .pt file if it is tensors and plain values. Raises WeightsError for anything else."""
+    """Return what is in a .pt file if it is tensors and plain values. Raises
+    WeightsError for anything else.
+    """
     from monai.data.meta_tensor import MetaTensor
     from monai.utils.enums import MetaKeys, SpaceKeys, TraceKeys
 
@@ -130,28 +143,42 @@ def read_pickle(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
             if "GLOBAL" not in str(error):
-                raise WeightsError(f"{path}: not readable as a torch file: is it weights at all?") from None
+                raise WeightsError(
+                    f"{path}: not readable as a torch file: is it weights at all?"
+                ) from None
             what = str(error).split("GLOBAL ")[-1].split()[0]
             raise WeightsError(
-                f"{path}: holds more than tensors ({what}), which could run code: it is not opened. Save its "
-                "state_dict alone, or convert it to safetensors"
+                f"{path}: holds more than tensors ({what}), which could run code: it is not "
+                "opened. Save its state_dict alone, or convert it to safetensors"
             ) from None
         except Exception as error:  # of a damaged file they are many
-            raise WeightsError(f"{path}: not readable as a torch file ({_first_line(error)})") from None
+            raise WeightsError(
+                f"{path}: not readable as a torch file ({_first_line(error)})"
+            ) from None
 
 
 def check_zip(path: Path) -> None:
-    """Raise WeightsError where a .pt file, which is a zip archive, is damaged: torch does not compare its checksums."""
+    """Raise WeightsError where a .pt file, which is a zip archive, is damaged: torch
+    does not compare its checksums.
+    """
     if not zipfile.is_zipfile(path):
         return  # of before torch 1.6: no checksums in it
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         broken = _first_line(error)
     if broken is not None:
         raise WeightsError(
-            f"{path}: was damaged since it was written ({broken}): take an earlier one, or fetch it again"
+            f"{path}: was damaged since it was written ({broken}): "
+            "take an earlier one, or fetch it again"
         )
 
 

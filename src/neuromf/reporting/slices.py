@@ -20,11 +20,14 @@ TEXT = 14  # pixels of a line of text
 PER_SHEET = 60  # subjects
 
 
-def slices(voxels: NDArray[Any], at: Sequence[int] | None = None, low: float = 0.0, high: float = 1.0) -> Picture:
-    """Return sagittal, coronal and axial slices of a RAS volume (D, H, W) side by side: anterior right, superior up.
+def slices(
+    voxels: NDArray[Any], at: Sequence[int] | None = None, low: float = 0.0, high: float = 1.0
+) -> Picture:
+    """Return sagittal, coronal and axial slices of a RAS volume (D, H, W) side by side:
+    anterior right, superior up.
 
-    The axial one shows the left of the person at the left of the picture. `at` are voxel indices, the middle if not
-    given.
+    The axial one shows the left of the person at the left of the picture. `at` are voxel
+    indices, the middle if not given.
     """
     d, h, w = voxels.shape
     x, y, z = at if at is not None else (d // 2, h // 2, w // 2)
@@ -40,7 +43,9 @@ def grey(image: NDArray[Any], low: float = 0.0, high: float = 1.0) -> Picture:
     return np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
 
 
-def sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: int = 3, scale: int = 1) -> Image.Image:
+def sheet(
+    pictures: Sequence[Picture], labels: Sequence[str], columns: int = 3, scale: int = 1
+) -> Image.Image:
     """Return one image of all pictures with a label under each."""
     wide = max(p.shape[1] for p in pictures) * scale
     tall = max(p.shape[0] for p in pictures) * scale + TEXT
@@ -52,7 +57,9 @@ def sheet(pictures: Sequence[Picture], labels: Sequence[str], columns: int = 3, 
         left, top = (index % columns) * (wide + 4), (index // columns) * (tall + 4)
         image = Image.fromarray(picture)
         canvas.paste(image.resize((image.width * scale, image.height * scale)), (left, top))
-        draw.text((left + 2, top + tall - TEXT), label.encode("ascii", "replace").decode(), fill=200)
+        draw.text(
+            (left + 2, top + tall - TEXT), label.encode("ascii", "replace").decode(), fill=200
+        )
     return canvas
 
 
@@ -65,7 +72,9 @@ def save(path: Path, image: Image.Image | Picture) -> None:
 def contact_sheets(
     folder: Path, pictures: Iterable[Picture], labels: Sequence[str], name: str = "contact"
 ) -> list[Path]:
-    """Write contact sheets of up to 60 subjects each, contact.png, contact-2.png ..., and return them."""
+    """Write contact sheets of up to 60 subjects each, contact.png, contact-2.png ...,
+    and return them.
+    """
     written = []
     rest = iter(pictures)
     for start in range(0, len(labels), PER_SHEET):

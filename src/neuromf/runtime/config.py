@@ -1,4 +1,6 @@
-"""A verb's configuration: a frozen dataclass beside its code, filled from YAML files and `key.sub=value` words."""
+"""A verb's configuration: a frozen dataclass beside its code, filled from YAML
+files and `key.sub=value` words.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +11,32 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf, StringNode, TupleConfig, ValidationError
+from omegaconf import (
+    AnyNode,
+    DictConfig,
+    ListConfig,
+    OmegaConf,
+    StringNode,
+    TupleConfig,
+    ValidationError,
+)
 from omegaconf.errors import ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 
 T = TypeVar("T")
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot be used; the message names the key, what came and what is accepted."""
+    """A configuration that cannot be used; the message names the key, what came and
+    what is accepted.
+    """
 
 
 def load(schema: type[T], words: Sequence[str], verb: str) -> T:
-    """Return the dataclass `schema` filled from `words`: YAML files, `preset=NAME` and `key.sub=value`, later ones
-    winning.
+    """Return the dataclass `schema` filled from `words`: YAML files, `preset=NAME` and
+    `key.sub=value`, later ones winning.
 
-    A preset is looked up in the package's `presets/VERB/`. Raises ConfigError for an unknown key, a wrong type or
-    choice,
-    a missing file, or a value the dataclass itself refuses.
+    A preset is looked up in the package's `presets/VERB/`. Raises ConfigError for an unknown key, a
+    wrong type or choice, a missing file, or a value the dataclass itself refuses.
     """
     base = OmegaConf.structured(schema)
     layers: list[Any] = []
@@ -47,10 +58,13 @@ def load(schema: type[T], words: Sequence[str], verb: str) -> T:
         raise
     except InterpolationKeyError as error:
         raise ConfigError(
-            f"{error.full_key}: {str(error).splitlines()[0]}: ${{...}} names another key; write \\${{...}} for the text"
+            f"{error.full_key}: {str(error).splitlines()[0]}: ${{...}} names "
+            "another key; write \\${...} for the text"
         ) from None
     except OmegaConfBaseException as error:  # for example ??? left unset
-        raise ConfigError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(
+            f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}"
+        ) from None
     except (ValueError, TypeError) as error:
         raise ConfigError(f"{_refused_key(base)}{error}") from None
 
@@ -71,16 +85,22 @@ def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
         return OmegaConf.merge(base, layer)  # type: ignore[return-value]
     except ConfigKeyError as error:
         key = str(error.full_key)
-        raise ConfigError(f"unknown key {key!r} in {word!r}{_suggestion(key, _keys(base))}") from None
+        raise ConfigError(
+            f"unknown key {key!r} in {word!r}{_suggestion(key, _keys(base))}"
+        ) from None
     except ValidationError as error:
         what = str(error).splitlines()[0].replace("'$VALUE' of type '$VALUE_TYPE'", "in the list")
-        raise ConfigError(f"{error.full_key or word.partition('=')[0]} in {word!r}: {what}") from None
+        raise ConfigError(
+            f"{error.full_key or word.partition('=')[0]} in {word!r}: {what}"
+        ) from None
     except OmegaConfBaseException as error:
         raise ConfigError(f"{word!r}: {str(error).splitlines()[0]}") from None
 
 
 def _refuse_new_keys(config: DictConfig, word: str) -> None:
-    """Refuse key.sub=value where a key is not there yet: YAML may add to a dictionary, a mistyped word not."""
+    """Refuse key.sub=value where a key is not there yet: YAML may add to a dictionary, a
+    mistyped word not.
+    """
     node: Any = config
     if "=" not in word or word.startswith("preset="):
         return
@@ -117,7 +137,9 @@ def _refused_key(config: DictConfig, prefix: str = "") -> str:
 
 
 def _refuse_strange_numbers(config: Any, prefix: str = "") -> None:
-    """Raise ConfigError for NaN, which passes every comparison unseen, and for integers beyond 64 bits."""
+    """Raise ConfigError for NaN, which passes every comparison unseen, and
+    for integers beyond 64 bits.
+    """
     for key in config if isinstance(config, DictConfig) else range(len(config)):
         value = None if OmegaConf.is_missing(config, key) else config[key]
         name = f"{prefix}{key!s}"
@@ -139,7 +161,11 @@ def _suggestion(key: str, known: list[str]) -> str:
     near_here = difflib.get_close_matches(key, own, n=1, cutoff=0.74)
     close = [leaves[leaf]] if leaf in leaves else near_here or [leaves[n] for n in near]
     siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
-    return f": did you mean {close[0]!r}?" if close else f": known here are {', '.join(siblings or known)}"
+    return (
+        f": did you mean {close[0]!r}?"
+        if close
+        else f": known here are {', '.join(siblings or known)}"
+    )
 
 
 def _read_yaml(path: Path) -> Any:
@@ -162,7 +188,9 @@ def _preset(verb: str, name: str) -> Path:
 
 
 def _assignment(word: str, base: DictConfig) -> Any:
-    """Return key=value as a layer. A value for text is taken as it stands (paths!), unless it is a [list]."""
+    """Return key=value as a layer. A value for text is taken as it stands (paths!), unless
+    it is a [list].
+    """
     key, _, value = word.partition("=")
     node: Any = base
     for part in key.split("."):
@@ -170,12 +198,19 @@ def _assignment(word: str, base: DictConfig) -> Any:
         node = node._get_node(part) if inside else None
     if isinstance(node, StringNode | AnyNode) and not value.startswith(("[", "{")):
         return _nested(key, value.replace("${", "\\${"))  # a path, not another key
-    if isinstance(node, ListConfig | TupleConfig) and value and not value.startswith("[") and value != "null":
+    if (
+        isinstance(node, ListConfig | TupleConfig)
+        and value
+        and not value.startswith("[")
+        and value != "null"
+    ):
         word = f"{key}=[{value}]"  # ema=0.999 for ema=[0.999]
     try:
         return OmegaConf.from_dotlist([word])
     except Exception as error:
-        raise ConfigError(f"{word!r}: not readable as key=value ({str(error).splitlines()[0]})") from None
+        raise ConfigError(
+            f"{word!r}: not readable as key=value ({str(error).splitlines()[0]})"
+        ) from None
 
 
 def _nested(key: str, value: str) -> Any:

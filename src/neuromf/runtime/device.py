@@ -22,32 +22,44 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
-    if device.type not in {"cpu", "cuda", "mps"} or (device.type == "mps" and not torch.backends.mps.is_available()):
-        raise ValueError(f"device={name}: not on this machine; device=cpu works anywhere, `neuromf doctor` tells more")
+    if device.type not in {"cpu", "cuda", "mps"} or (
+        device.type == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise ValueError(
+            f"device={name}: not on this machine; device=cpu "
+            "works anywhere, `neuromf doctor` tells more"
+        )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works anywhere, `neuromf "
-            f"doctor` tells more"
+            f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works "
+            "anywhere, `neuromf doctor` tells more"
         )
     return device
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Say whether a device computes bfloat16 by instructions of its own; without, float32 is faster."""
+    """Say whether a device computes bfloat16 by instructions of its own; without,
+    float32 is faster.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # torch has no public name for it
+    # torch has no public name for it
+    known = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in known)
 
 
 def autocast(device: torch.device | str, precision: str) -> torch.autocast:
-    """Return the context in which networks compute in `precision`, float32 or bfloat16; weights stay as they are."""
+    """Return the context in which networks compute in `precision`, float32 or
+    bfloat16; weights stay as they are.
+    """
     enabled = check_precision(precision) == "bfloat16"
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
 
 
 def check_precision(name: str) -> Precision:
-    """Return the name of a precision. Raises ValueError for another, which would silently compute in float32."""
+    """Return the name of a precision. Raises ValueError for another, which would
+    silently compute in float32.
+    """
     if name not in get_args(Precision):
         raise ValueError(f"precision is {name!r}: {' or '.join(get_args(Precision))}")
     return name  # type: ignore[return-value]
@@ -74,12 +86,18 @@ def say_memory(what: str, advice: str) -> Iterator[None]:
 
 @contextmanager
 def without_tf32() -> Iterator[None]:
-    """Full float32 in matrix products and convolutions, by whichever of torch's two switches this build has."""
+    """Full float32 in matrix products and convolutions, by whichever of torch's
+    two switches this build has.
+    """
     backends: tuple[Any, ...] = (
         torch.backends.cuda.matmul,
         getattr(torch.backends.cudnn, "conv", torch.backends.cudnn),
     )
-    name, full = ("fp32_precision", "ieee") if hasattr(torch.backends.cudnn, "conv") else ("allow_tf32", False)
+    name, full = (
+        ("fp32_precision", "ieee")
+        if hasattr(torch.backends.cudnn, "conv")
+        else ("allow_tf32", False)
+    )
     before = [getattr(backend, name) for backend in backends]
     try:
         for backend in backends:

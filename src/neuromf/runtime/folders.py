@@ -1,4 +1,6 @@
-"""Whose a run's folder is: which files a verb writes, what else lies there, and how an earlier run makes room."""
+"""Whose a run's folder is: which files a verb writes, what else lies there, and
+how an earlier run makes room.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from typing import Any
 RUN = "NEUROMF_RUN"  # environment variable: the folder of the run that a process works for
 FILES = "files.txt"  # what a run has written, one path a line, relative to its folder
 REPLACED = ".replaced"  # where the files of an earlier run wait until the new one is complete
-START = {"config.yaml", "run.json", "run.log", FILES}  # what a run writes before it has done anything
+# what a run writes before it has done anything
+START = {"config.yaml", "run.json", "run.log", FILES}
 COMMON = ("config.yaml", "run.json", "run.log", ".lock", FILES)  # of every run
 DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # left by file browsers
 TEMPORARY = re.compile(r"^\..*\.[0-9a-f]{16}\.tmp(\..+)?$")  # see `temporary_name`
@@ -28,13 +31,15 @@ LONGEST_STEM = 60  # characters of a name that its temporary name repeats: names
 
 @dataclass(frozen=True)
 class Output:
-    """What a verb writes into its folder: patterns of paths; `*` stands within one name, a last `**` for anything
-    below.
+    """What a verb writes into its folder: patterns of paths; `*` stands within one name, a
+    last `**` for anything below.
     """
 
     verb: str
     patterns: tuple[str, ...]
-    loose: tuple[str, ...] = ()  # of these, what is not written through `run.atomic`, by other libraries for example
+    loose: tuple[
+        str, ...
+    ] = ()  # of these, what is not written through `run.atomic`, by other libraries for example
 
     def loosely(self, path: str) -> bool:
         """Return True if a path is one that others write for the verb."""
@@ -44,15 +49,21 @@ class Output:
         """Return True if a path, relative to the folder, is one that the verb writes."""
         name = PurePosixPath(path).name
         own = (*COMMON, *self.patterns, *self.loose)
-        return name in DROPPINGS or bool(TEMPORARY.match(name)) or any(_matches(path, p) for p in own)
+        return (
+            name in DROPPINGS or bool(TEMPORARY.match(name)) or any(_matches(path, p) for p in own)
+        )
 
 
 def local_path(text: str | Path) -> Path:
-    """Return a path with `~` expanded. Raises ValueError where the user has no home, as in some containers."""
+    """Return a path with `~` expanded. Raises ValueError where the user has no
+    home, as in some containers.
+    """
     try:
         return Path(text).expanduser()
     except RuntimeError:
-        raise ValueError(f"{text}: there is no home folder here (HOME is not set): give a full path") from None
+        raise ValueError(
+            f"{text}: there is no home folder here (HOME is not set): give a full path"
+        ) from None
 
 
 def cache_home() -> Path:
@@ -64,7 +75,8 @@ def cache_home() -> Path:
         return Path("~/.cache/neuromf").expanduser()
     except RuntimeError:
         raise ValueError(
-            "there is no home folder to keep weights and features in (HOME is not set): set NEUROMF_HOME to a folder"
+            "there is no home folder to keep weights and features in (HOME is not set): set "
+            "NEUROMF_HOME to a folder"
         ) from None
 
 
@@ -82,12 +94,12 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) -> None:
-    """Raise FileExistsError where the folder `out` is or contains an input, symbolic links resolved; with
-    `overwrite` also where it lies in one.
+    """Raise FileExistsError where the folder `out` is or contains an input, symbolic links
+    resolved; with `overwrite` also where it lies in one.
 
-    `inputs` are paths, or lists and mappings of them, as configurations hold them; what is no path here
-    (a URL, the name of a model, nothing) is passed over. Folders below `derivatives/` of an input are
-    fine: BIDS keeps results there.
+    `inputs` are paths, or lists and mappings of them, as configurations hold them; what is no path
+    here (a URL, the name of a model, nothing) is passed over. Folders below `derivatives/` of an
+    input are fine: BIDS keeps results there.
     """
     place = out.resolve()
     for given in _flat(inputs):
@@ -96,7 +108,9 @@ def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) 
             continue
         source = path.resolve()
         inside = (
-            overwrite and place.is_relative_to(source) and "derivatives" not in place.relative_to(source).parts[:-1]
+            overwrite
+            and place.is_relative_to(source)
+            and "derivatives" not in place.relative_to(source).parts[:-1]
         )
         if place == source:
             how = "is the input"
@@ -106,14 +120,16 @@ def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) 
             how = "lies in the input"
         else:
             continue
-        raise FileExistsError(f"out={out} {how} {given}: choose a folder beside it, out={_beside(path)} for example")
+        raise FileExistsError(
+            f"out={out} {how} {given}: choose a folder beside it, out={_beside(path)} for example"
+        )
 
 
 def foreign_files(out: Path, output: Output) -> list[str]:
     """Return the files in `out` that no run of this verb wrote, relative to it.
 
-    A run writes the names of its files down before they appear (`note`); of one of an earlier version,
-    which did not, the patterns tell alone.
+    A run writes the names of its files down before they appear (`note`); of one of an earlier
+    version, which did not, the patterns tell alone.
     """
     listed = _listed(out)
     found = []
@@ -129,7 +145,9 @@ def foreign_files(out: Path, output: Output) -> list[str]:
 
 
 def note(path: Path) -> None:
-    """Write down that the run under way, here or in the process that started this one, makes the file `path`."""
+    """Write down that the run under way, here or in the process that started
+    this one, makes the file `path`.
+    """
     folder = os.environ.get(RUN)
     if folder is None or not path.absolute().is_relative_to(folder):
         return
@@ -146,17 +164,22 @@ def refuse_foreign(out: Path, output: Output) -> None:
     if foreign:
         more = f" and {len(foreign) - SHOWN} more" if len(foreign) > SHOWN else ""
         raise FileExistsError(
-            f"{out} holds files that no `neuromf {output.verb}` wrote ({', '.join(foreign[:SHOWN])}{more}): "
-            "move them elsewhere, or choose another out=FOLDER"
+            f"{out} holds files that no `neuromf {output.verb}` wrote "
+            f"({', '.join(foreign[:SHOWN])}{more}): move them "
+            "elsewhere, or choose another out=FOLDER"
         )
 
 
 @contextlib.contextmanager
 def noting(out: Path, output: Output) -> Iterator[None]:
-    """Let `note` write into files.txt of `out` while the body runs, in the processes that it starts too."""
+    """Let `note` write into files.txt of `out` while the body runs, in the
+    processes that it starts too.
+    """
     if not (out / FILES).exists():  # of an earlier version: the patterns tell what it wrote
         own = [p.relative_to(out).as_posix() for p in _files(out)]
-        (out / FILES).write_text("".join(f"{name}\n" for name in own if output.writes(name)), encoding="utf-8")
+        (out / FILES).write_text(
+            "".join(f"{name}\n" for name in own if output.writes(name)), encoding="utf-8"
+        )
     before = os.environ.get(RUN)
     _noted.difference_update({known for known in _noted if known[0] == str(out.absolute())})
     os.environ[RUN] = str(out.absolute())
@@ -170,8 +193,8 @@ def noting(out: Path, output: Output) -> Iterator[None]:
 
 
 def set_aside(out: Path) -> None:
-    """Move all that is in `out` into a numbered folder of .replaced/; of run.json a copy, so that it tells whose the
-    folder is until another takes its place.
+    """Move all that is in `out` into a numbered folder of .replaced/; of run.json a copy, so that
+    it tells whose the folder is until another takes its place.
 
     The folder itself stays: it may be a symbolic link, a mount, or where the user is.
     """
@@ -188,7 +211,9 @@ def set_aside(out: Path) -> None:
 
 
 def remove_start(out: Path) -> None:
-    """Delete what a start left that had done nothing; run.json stays, for the next one to replace."""
+    """Delete what a start left that had done nothing; run.json stays,
+    for the next one to replace.
+    """
     remove_temporaries(out)
     for name in START - {"run.json"}:
         (out / name).unlink(missing_ok=True)
@@ -201,9 +226,14 @@ def remove_replaced(out: Path) -> None:
 
 
 def say_kept(out: Path) -> None:
-    """Tell where the files of the earlier run are, when the one that was to replace it did not end well."""
+    """Tell where the files of the earlier run are, when the one that was to
+    replace it did not end well.
+    """
     if (out / REPLACED).is_dir():
-        print(f"the earlier results are kept in {out / REPLACED} until a run is complete", file=sys.stderr)
+        print(
+            f"the earlier results are kept in {out / REPLACED} until a run is complete",
+            file=sys.stderr,
+        )
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -226,7 +256,9 @@ def _files(folder: Path) -> list[Path]:
 def _listed(out: Path) -> set[str]:
     """Return what runs in `out`, and in folders below it, wrote down."""
     found: set[str] = set()
-    for path in (p for p in _files(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts):
+    for path in (
+        p for p in _files(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts
+    ):
         names = path.read_text(encoding="utf-8", errors="replace").splitlines()
         inner = path.parent.relative_to(out).as_posix()
         found |= {name if inner == "." else f"{inner}/{name}" for name in names if name}
@@ -246,7 +278,9 @@ def _flat(values: Iterable[Any]) -> list[str]:
 
 
 def _existing(text: str) -> Path | None:
-    """Return the path of an input, without the :SPLIT that may follow; None for a URL, a name, a glob."""
+    """Return the path of an input, without the :SPLIT that may follow; None for a URL,
+    a name, a glob.
+    """
     for candidate in (text, text.rpartition(":")[0]):
         try:
             path = local_path(candidate) if candidate and "://" not in candidate else None
@@ -259,4 +293,8 @@ def _existing(text: str) -> Path | None:
 
 def _beside(path: Path) -> Path:
     folder = path if path.is_dir() else path.parent
-    return folder.with_name(f"{folder.resolve().name}-out") if folder.name else Path(f"{folder.resolve().name}-out")
+    return (
+        folder.with_name(f"{folder.resolve().name}-out")
+        if folder.name
+        else Path(f"{folder.resolve().name}-out")
+    )

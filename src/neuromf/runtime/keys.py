@@ -14,8 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def describe(schema: type, config: Any, prefix: str = "") -> list[str]:
-    """Return a line for each key of a configuration: name, value, comment; those that begin with `prefix`."""
-    found = [row for row in _rows(schema, OmegaConf.structured(config)) if row[0].startswith(prefix)]
+    """Return a line for each key of a configuration: name, value, comment;
+    those that begin with `prefix`.
+    """
+    found = [
+        row for row in _rows(schema, OmegaConf.structured(config)) if row[0].startswith(prefix)
+    ]
     if not found:
         return []
     name = min(max(len(name) for name, _, _ in found), 36)
@@ -24,16 +28,24 @@ def describe(schema: type, config: Any, prefix: str = "") -> list[str]:
 
 
 def comments(schema: type) -> dict[str, str]:
-    """Return the comment behind each field of a dataclass, in its source."""
+    """Return the comment above or behind each field of a dataclass, in its source."""
     source = textwrap.dedent(inspect.getsource(schema))
     remarks: dict[int, str] = {}
+    lines = source.splitlines()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             remarks[token.start[0]] = token.string.removeprefix("#").strip()
     body = ast.parse(source).body[0]
     assert isinstance(body, ast.ClassDef)
+
+    def rows(node: ast.AnnAssign) -> range:
+        first = node.lineno
+        while lines[first - 2].lstrip().startswith("#"):
+            first -= 1
+        return range(first, (node.end_lineno or 0) + 1)
+
     return {
-        node.target.id: " ".join(remarks[i] for i in range(node.lineno, (node.end_lineno or 0) + 1) if i in remarks)
+        node.target.id: " ".join(remarks[i] for i in rows(node) if i in remarks)
         for node in body.body
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }
@@ -48,7 +60,11 @@ def _rows(schema: type, config: DictConfig, prefix: str = "") -> list[tuple[str,
     for field in dataclasses.fields(schema):
         value = config[field.name]
         inner = OmegaConf.get_type(config, field.name)
-        if isinstance(value, DictConfig) and dataclasses.is_dataclass(inner) and not value._is_none():
+        if (
+            isinstance(value, DictConfig)
+            and dataclasses.is_dataclass(inner)
+            and not value._is_none()
+        ):
             assert isinstance(inner, type)
             rows += _rows(inner, value, f"{prefix}{field.name}.")
         else:
@@ -60,4 +76,10 @@ def _shown(value: Any) -> str:
     if OmegaConf.is_config(value):
         value = OmegaConf.to_container(value)
         return str(list(value) if isinstance(value, tuple) else value)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value) or "''"
+    return (
+        "null"
+        if value is None
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value) or "''"
+    )

@@ -26,10 +26,12 @@ class LockedError(FileExistsError):
 
 @contextlib.contextmanager
 def lock(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process while the body runs. Raises LockedError where somebody else has it.
+    """Hold the folder for this process while the body runs. Raises LockedError where
+    somebody else has it.
 
-    POSIX record locks: they work over NFS, and forked workers do not inherit them, so that a run can go on the moment
-    its first process was killed. A file system without locks is used all the same, with a line in the log.
+    POSIX record locks: they work over NFS, and forked workers do not inherit them, so that a run
+    can go on the moment its first process was killed. A file system without locks is used all the
+    same, with a line in the log.
     """
     own = folder.resolve()
     if own in _held:
@@ -59,4 +61,8 @@ def _take(descriptor: int, folder: Path) -> None:
             raise LockedError(
                 f"{folder} is being written by {holder}: wait for it, or choose another out=FOLDER"
             ) from None
-        log.warning("%s: the file system has no locks (%s): start no second run there", folder, error.strerror)
+        log.warning(
+            "%s: the file system has no locks (%s): start no second run there",
+            folder,
+            error.strerror,
+        )

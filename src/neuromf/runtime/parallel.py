@@ -1,4 +1,6 @@
-"""The same work over many items, in processes of one thread each: results as they come, failures as values."""
+"""The same work over many items, in processes of one thread each: results as
+they come, failures as values.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 def each(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int = 0
 ) -> Iterator[tuple[Item, Result | Exception]]:
-    """Yield (item, result or the exception it raised) as items are done, in `workers` processes; 0 is one a core.
+    """Yield (item, result or the exception it raised) as items are done, in `workers` processes;
+    0 is one a core.
 
-    With one worker the work is done here, in order. An item whose process dies comes with a RuntimeError, the rest
-    goes on.
+    With one worker the work is done here, in order. An item whose process dies comes with a
+    RuntimeError, the rest goes on.
     """
     workers = min(workers or os.cpu_count() or 1, len(items))
     if workers <= 1:
@@ -36,7 +39,9 @@ def each(
     left = deque(items)
     while left:
         broken = yield from _pool(function, left, workers)
-        for item in broken:  # one of these killed its process, and took the others along: each gets a process alone
+        for item in (
+            broken
+        ):  # one of these killed its process, and took the others along: each gets a process alone
             with _executor(1) as alone:
                 yield item, _outcome(alone.submit(function, item))
 
@@ -44,7 +49,9 @@ def each(
 def _pool(
     function: Callable[[Item], Result], left: deque[Item], workers: int
 ) -> Generator[tuple[Item, Result | Exception], None, list[Item]]:
-    """Work on `left` until it is empty or a process dies; return the items that were under way then."""
+    """Work on `left` until it is empty or a process dies; return the items that were
+    under way then.
+    """
     running: dict[Future[Result], Item] = {}
     with _executor(workers) as pool:
         while left or running:
@@ -101,7 +108,9 @@ def _executor(workers: int) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+    )
     try:
         yield pool
     finally:

@@ -38,7 +38,9 @@ class Rate(ProgressColumn):
 
 
 class Lines(Progress):
-    """A progress that prints lines on stderr, where no terminal would show a bar: under nohup, in a job's log."""
+    """A progress that prints lines on stderr, where no terminal would show a bar:
+    under nohup, in a job's log.
+    """
 
     def __init__(self, unit: str) -> None:
         super().__init__(console=Console(stderr=True), disable=True)
@@ -81,7 +83,9 @@ def clock(seconds: float) -> str:
 
 
 def progress(unit: str) -> Progress:
-    """Return a progress bar on stderr with items a second and the time left; lines where there is no terminal."""
+    """Return a progress bar on stderr with items a second and the time left;
+    lines where there is no terminal.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         return Lines(unit)

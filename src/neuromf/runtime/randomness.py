@@ -9,7 +9,9 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What chance is for; the first word of a stream's seed, so that equal numbers give unlike streams."""
+    """What chance is for; the first word of a stream's seed, so that equal
+    numbers give unlike streams.
+    """
 
     ORDER = 1  # seed, epoch: in which order latents come
     TIMES = 2  # seed, update: t and r of the global batch
@@ -24,6 +26,8 @@ class Purpose(IntEnum):
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
-    """Return a generator on the CPU whose state depends on purpose and numbers (0 or more) alone."""
+    """Return a generator on the CPU whose state depends on purpose
+    and numbers (0 or more) alone.
+    """
     state = np.random.SeedSequence([int(purpose), *numbers]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))

@@ -12,14 +12,17 @@ T = TypeVar("T")
 
 
 class RecordError(ValueError):
-    """A JSON file that cannot be used; the message names the file, the key, what came and what was expected."""
+    """A JSON file that cannot be used; the message names the file, the key,
+    what came and what was expected.
+    """
 
 
 def read_record(path: Path, kind: type[T], advice: str = "") -> T:
-    """Return the JSON file at `path` as `kind`: a frozen dataclass, or a type such as dict[str, list[str]].
+    """Return the JSON file at `path` as `kind`: a frozen dataclass, or a type
+    such as dict[str, list[str]].
 
-    Numbers have to be finite. Raises RecordError for anything else, followed by `advice`; FileNotFoundError where there
-    is no such file.
+    Numbers have to be finite. Raises RecordError for anything else, followed by `advice`;
+    FileNotFoundError where there is no such file.
     """
     return parse_record(path.read_bytes(), kind, str(path), advice)
 
@@ -33,7 +36,9 @@ def parse_record(content: bytes, kind: type[T], where: str, advice: str = "") ->
 
 
 def as_record(value: Any, kind: type[T], where: str, advice: str = "") -> T:
-    """Return plain values (dictionaries, lists, numbers), of a checkpoint for example, as `kind`."""
+    """Return plain values (dictionaries, lists, numbers), of a
+    checkpoint for example, as `kind`.
+    """
     try:
         return msgspec.convert(value, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
@@ -41,8 +46,8 @@ def as_record(value: Any, kind: type[T], where: str, advice: str = "") -> T:
 
 
 def read_json_object(path: Path, advice: str = "") -> dict[str, Any]:
-    """Return a JSON file that holds an object whose keys are not known. NaN and Infinity, which Python's own writer
-    leaves in JSON, are read.
+    """Return a JSON file that holds an object whose keys are not known. NaN and Infinity, which
+    Python's own writer leaves in JSON, are read.
     """
     content = path.read_bytes()
     try:
@@ -50,7 +55,9 @@ def read_json_object(path: Path, advice: str = "") -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise _refused(str(path), error, advice) from None
     if not isinstance(value, dict):
-        raise _refused(str(path), TypeError(f"an object is expected, {type(value).__name__} found"), advice)
+        raise _refused(
+            str(path), TypeError(f"an object is expected, {type(value).__name__} found"), advice
+        )
     return value
 
 

@@ -1,4 +1,6 @@
-"""A run's folder: made or refused, with what is needed to repeat the run, and files that appear whole or not at all."""
+"""A run's folder: made or refused, with what is needed to repeat the run, and files
+that appear whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -56,26 +58,30 @@ def open_run(
     resume: bool = False,
     overwrite: bool = False,
 ) -> Iterator[Path]:
-    """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and run.log, for the body to fill.
+    """Make the folder `out` with config.yaml, run.json (versions, git, seed, state) and
+    run.log, for the body to fill.
 
-    run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what is written, each file
-    before it appears. With `overwrite` the files of an earlier run of the same verb are deleted when the body has
-    ended well, not before.
+    run.json says `running`, then `finished`, `interrupted` or `failed`; files.txt lists what is
+    written, each file before it appears. With `overwrite` the files of an earlier run of the same
+    verb are deleted when the body has ended well, not before.
 
-    Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`, lies in one; where
-    another run is writing it; where it holds files and neither `resume` nor `overwrite` is asked for; where it is of
-    another verb or nobody's; and, with `overwrite`, where it holds files that no run of the verb wrote.
-    Raises ConfigError where a resumed run had another configuration.
+    Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`,
+    lies in one; where another run is writing it; where it holds files and neither `resume` nor
+    `overwrite` is asked for; where it is of another verb or nobody's; and, with `overwrite`,
+    where it holds files that no run of the verb wrote. Raises ConfigError where a resumed
+    run had another configuration.
     """
     if (out.exists() or out.is_symlink()) and not out.is_dir():
         what = "a file" if out.exists() else "a link that leads nowhere"
         raise FileExistsError(f"{out} is {what}: choose another folder with out=FOLDER")
     refuse_inputs(out, inputs, overwrite=overwrite)
     text = to_yaml(config)
-    before = _look(out, output, resume=resume, overwrite=overwrite)  # refused before anything is touched
+    # refused before anything is touched
+    before = _look(out, output, resume=resume, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
     with lock(out):
-        before = _look(out, output, resume=resume, overwrite=overwrite)  # again: another start may have been faster
+        # again: another start may have been faster
+        before = _look(out, output, resume=resume, overwrite=overwrite)
         _make_room(out, output, before, text, resume=resume, overwrite=overwrite)
         record = provenance() | {
             "verb": output.verb,
@@ -113,15 +119,20 @@ def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Befor
     record = _own_record(out)
     if not (resume or overwrite or names <= START):
         raise FileExistsError(
-            f"{out} is not empty: --resume continues, --overwrite starts again, or choose another out=FOLDER"
+            f"{out} is not empty: --resume continues, --overwrite "
+            "starts again, or choose another out=FOLDER"
         )
     verb = record.get("verb", output.verb)  # earlier versions did not write it
     if verb != output.verb:
-        raise FileExistsError(f"{out} was written by `neuromf {verb}`, not {output.verb}: choose another out=FOLDER")
+        raise FileExistsError(
+            f"{out} was written by `neuromf {verb}`, not {output.verb}: choose another out=FOLDER"
+        )
     return _Before(names, record)
 
 
-def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool) -> None:
+def _make_room(
+    out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool
+) -> None:
     """Set aside what is to be replaced, or check that the run can go on."""
     if not before.names:
         remove_temporaries(out)  # of a start that was killed before the folder was its own
@@ -135,8 +146,8 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
         return
     if (out / REPLACED).is_dir() and not before.record.get("overwrites"):
         raise FileExistsError(
-            f"{out}: an earlier --overwrite was stopped as it began: start with --overwrite again, or "
-            f"move the files in {out / REPLACED} back"
+            f"{out}: an earlier --overwrite was stopped as it began: start with --overwrite "
+            f"again, or move the files in {out / REPLACED} back"
         )
     remove_temporaries(out)
     if (out / "config.yaml").is_file():
@@ -145,7 +156,9 @@ def _make_room(out: Path, output: Output, before: _Before, text: str, *, resume:
 
 
 class _RunLog(logging.FileHandler):
-    """A run's log; a full disk is told once, by the file that the run cannot write, not by every line of the log."""
+    """A run's log; a full disk is told once, by the file that the run cannot write,
+    not by every line of the log.
+    """
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         if not isinstance(sys.exception(), OSError):
@@ -186,11 +199,15 @@ def _say_how_it_ended(log: logging.Logger, error: BaseException, stopped: bool) 
 
 
 def _close_run(out: Path, record: dict[str, Any], state: str, started: float) -> None:
-    write_json(out / "run.json", record | {"state": state, "seconds": round(time.time() - started, 1)})
+    write_json(
+        out / "run.json", record | {"state": state, "seconds": round(time.time() - started, 1)}
+    )
 
 
 def provenance() -> dict[str, Any]:
-    """Return what is needed to repeat a run: versions, platform, time, git commit and whether the tree was changed."""
+    """Return what is needed to repeat a run: versions, platform, time, git commit and
+    whether the tree was changed.
+    """
     versions = {name: _version(name) for name in PACKAGES}
     record: dict[str, Any] = {
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -202,7 +219,9 @@ def provenance() -> dict[str, Any]:
         "versions": {name: version for name, version in versions.items() if version},
     }
     commit = _git("rev-parse", "HEAD")
-    if commit and _git("ls-files", Path(__file__).name):  # an installed copy may lie in somebody else's checkout
+    if commit and _git(
+        "ls-files", Path(__file__).name
+    ):  # an installed copy may lie in somebody else's checkout
         record["git"] = {"commit": commit, "changed": bool(_git("status", "--porcelain"))}
     return record
 
@@ -226,7 +245,9 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary name of the same ending, which becomes `path` if the body ends well and is removed if not."""
+    """Give a temporary name of the same ending, which becomes `path` if the body
+    ends well and is removed if not.
+    """
     temporary = temporary_name(path)
     note(path)
     try:
@@ -241,8 +262,8 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def stop_if_disk(outcome: Any) -> None:
-    """Raise `outcome` if it is an error of the disk written to: no item's fault, so the run stops, and can go on
-    later.
+    """Raise `outcome` if it is an error of the disk written to: no item's fault, so the
+    run stops, and can go on later.
     """
     if isinstance(outcome, OSError) and outcome.errno in DISK:
         raise outcome
@@ -256,19 +277,26 @@ def _own_record(out: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError):
         ours = False
     if not ours:
-        raise FileExistsError(f"{out} holds files but no run.json of ours: choose another out=FOLDER")
+        raise FileExistsError(
+            f"{out} holds files but no run.json of ours: choose another out=FOLDER"
+        )
     return record
 
 
 def refuse_other_config(before: str, now: str, what: str) -> None:
-    """Raise ConfigError where a configuration as YAML differs from an earlier one in more than the FREE keys."""
-    changed = [line for line in difflib.ndiff(before.splitlines(), now.splitlines()) if line[0] in "-+"]
+    """Raise ConfigError where a configuration as YAML differs from an earlier
+    one in more than the FREE keys.
+    """
+    changed = [
+        line for line in difflib.ndiff(before.splitlines(), now.splitlines()) if line[0] in "-+"
+    ]
     changed = [line for line in changed if not line[2:].startswith(FREE)]
     if changed:
         shown = "; ".join(" ".join(line.split()) for line in changed[:4])
         raise ConfigError(
-            f"{what} was started with another configuration ({shown}): repeat that one, or choose another out=FOLDER "
-            "(a training then begins with start=MODEL); --overwrite replaces what is there"
+            f"{what} was started with another configuration ({shown}): repeat that one, or "
+            "choose another out=FOLDER (a training then begins with start=MODEL); --overwrite "
+            "replaces what is there"
         )
 
 

@@ -1,1 +1,3 @@
-"""Sizes of brain regions: SynthSeg where it is installed, a tissue mixture that needs nothing otherwise."""
+"""Sizes of brain regions: SynthSeg where it is installed, a tissue mixture
+that needs nothing otherwise.
+"""

@@ -1,4 +1,6 @@
-"""Sizes of brain structures by SynthSeg (Billot 2023), an external program: FreeSurfer's mri_synthseg."""
+"""Sizes of brain structures by SynthSeg (Billot 2023), an external program: FreeSurfer's
+mri_synthseg.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,10 @@ class SynthSegConfig:
 
     def __post_init__(self) -> None:
         if self.threads < 1 or not self.timeout > 0:
-            raise ValueError(f"synthseg.threads {self.threads}, synthseg.timeout {self.timeout}: 1 or more, above 0")
+            raise ValueError(
+                f"synthseg.threads {self.threads}, synthseg.timeout "
+                f"{self.timeout}: 1 or more, above 0"
+            )
 
     def found(self) -> str:
         """Return the path of the program. Raises SynthSegError where it is not there."""
@@ -42,15 +47,17 @@ class SynthSegConfig:
         program = shutil.which(name)
         if program is None:
             raise SynthSegError(
-                f"morphology=synthseg: {name} is not to be found: install FreeSurfer 7.4 or newer, set "
-                "synthseg.program=/path/to/it, or take morphology=tissue"
+                f"morphology=synthseg: {name} is not to be found: install FreeSurfer 7.4 or "
+                "newer, set synthseg.program=/path/to/it, or take morphology=tissue"
             )
         return program
 
 
 @dataclass(frozen=True)
 class Parcellation:
-    """Sizes of one volume's structures in ml, left and right together, and SynthSeg's own quality scores."""
+    """Sizes of one volume's structures in ml, left and right together, and
+    SynthSeg's own quality scores.
+    """
 
     ml: dict[str, float]
     quality: dict[str, float]
@@ -62,7 +69,8 @@ class Parcellation:
 
 
 def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> list[Parcellation]:
-    """Run SynthSeg once over all files and return their structures, in order; label maps and tables stay in `folder`.
+    """Run SynthSeg once over all files and return their structures, in order; label maps
+    and tables stay in `folder`.
 
     Raises SynthSegError where the program is missing, fails, takes too long or leaves a file out.
     """
@@ -74,30 +82,59 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
     for name, file in zip(names, files, strict=True):
         os.symlink(file.resolve(), scans / f"{name}{file.name.removeprefix(stem(file))}")
     volumes, quality = folder / "volumes.csv", folder / "qc.csv"
-    command = [program, "--i", str(scans), "--o", str(folder / "labels"), "--vol", str(volumes), "--qc", str(quality)]
-    command += ["--threads", str(config.threads), *([] if config.gpu else ["--cpu"]), *config.arguments]
+    command = [
+        program,
+        "--i",
+        str(scans),
+        "--o",
+        str(folder / "labels"),
+        "--vol",
+        str(volumes),
+        "--qc",
+        str(quality),
+    ]
+    command += [
+        "--threads",
+        str(config.threads),
+        *([] if config.gpu else ["--cpu"]),
+        *config.arguments,
+    ]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=config.timeout, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=config.timeout, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise SynthSegError(f"{program} took longer than synthseg.timeout={config.timeout:g} s") from None
+        raise SynthSegError(
+            f"{program} took longer than synthseg.timeout={config.timeout:g} s"
+        ) from None
     if done.returncode or not volumes.is_file():
-        said = " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or "it said nothing"
+        said = (
+            " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or "it said nothing"
+        )
         raise SynthSegError(f"{program} ended with status {done.returncode}: {said}")
     sizes = read_table(volumes)
     scores = read_table(quality) if quality.is_file() else {}
     missing = [str(file) for name, file in zip(names, files, strict=True) if name not in sizes]
     if missing:
-        raise SynthSegError(f"{program} left out {len(missing)} of {len(files)} volumes, {missing[0]} first")
+        raise SynthSegError(
+            f"{program} left out {len(missing)} of {len(files)} volumes, {missing[0]} first"
+        )
     return [Parcellation(both_sides(sizes[name]), scores.get(name, {})) for name in names]
 
 
 def read_table(path: Path) -> dict[str, dict[str, float]]:
-    """Return a table of SynthSeg's, subject -> column -> number; its first column names the subject."""
+    """Return a table of SynthSeg's, subject -> column -> number; its first column names
+    the subject.
+    """
     with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = [row for row in csv.reader(stream) if row]
     table = {}
     for row in rows:
-        numbers = {k.strip().lower(): float(v) for k, v in zip(header[1:], row[1:], strict=True) if v.strip()}
+        numbers = {
+            k.strip().lower(): float(v)
+            for k, v in zip(header[1:], row[1:], strict=True)
+            if v.strip()
+        }
         table[re.sub(r"\.(nii|nii\.gz|mgz)$", "", row[0])] = numbers
     return table
 

@@ -1,4 +1,6 @@
-"""Fluid, grey and white matter of a stripped T1w brain: a mixture of three Gaussians under the MNI152 tissue priors."""
+"""Fluid, grey and white matter of a stripped T1w brain: a mixture of three Gaussians
+under the MNI152 tissue priors.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ Mask = NDArray[np.bool_]
 
 
 class Segmentation(NamedTuple):
-    """Labels (D, H, W): 0 outside the brain, 1 fluid, 2 grey, 3 white matter; and the size of each of REGIONS in ml."""
+    """Labels (D, H, W): 0 outside the brain, 1 fluid, 2 grey, 3 white matter; and the
+    size of each of REGIONS in ml.
+    """
 
     labels: Labels
     ml: dict[str, float]
@@ -50,11 +54,14 @@ class Mixture(NamedTuple):
 def segment(volume: Volume) -> Segmentation:
     """Return the tissues of a stripped T1w volume in [0, 1], and their sizes.
 
-    The brain is grey and white matter; ventricles are the fluid in the template's deep region. Raises ValueError where
-    no brain is found above 0, VolumeError where it does not overlap with the template.
+    The brain is grey and white matter; ventricles are the fluid in the template's deep
+    region. Raises ValueError where no brain is found above 0, VolumeError where it does
+    not overlap with the template.
     """
     mask = brain_mask(volume)
-    to_template = np.linalg.inv(place_brain(volume, rough_place(mask, volume.affine))).astype(np.float64)
+    to_template = np.linalg.inv(place_brain(volume, rough_place(mask, volume.affine))).astype(
+        np.float64
+    )
     priors = tissue_priors(volume, to_template)
     inside = volume.voxels[mask].astype(np.float64)
     step = max(1, len(inside) // MOST)
@@ -68,7 +75,8 @@ def segment(volume: Volume) -> Segmentation:
 
 
 def brain_mask(volume: Volume) -> Mask:
-    """Return the largest piece above 0, its holes filled, without the dim rim that interpolation leaves.
+    """Return the largest piece above 0, its holes filled, without the dim
+    rim that interpolation leaves.
 
     Raises ValueError where it is smaller than any brain.
     """
@@ -86,9 +94,11 @@ def brain_mask(volume: Volume) -> Mask:
 
 
 def fit(values: Floats, priors: Floats) -> Mixture:
-    """Return the mixture of intensities (N,) under spatial priors (3, N), by expectation maximisation.
+    """Return the mixture of intensities (N,) under spatial priors (3, N),
+    by expectation maximisation.
 
-    It begins with the priors alone, so that classes keep their order: fluid darkest, white matter brightest.
+    It begins with the priors alone, so that classes keep their order: fluid
+    darkest, white matter brightest.
     """
     posterior = priors / priors.sum(0)
     for _ in range(ITERATIONS):
@@ -114,7 +124,9 @@ def tissue_priors(volume: Volume, to_template: Affine) -> Floats:
 
 
 def rough_place(mask: Mask, affine: Affine) -> Affine:
-    """Return the affine from MNI152 millimetres to a brain's that lays middles and extents on each other."""
+    """Return the affine from MNI152 millimetres to a brain's that lays middles and extents
+    on each other.
+    """
     own_centre, own_spread = extent(mask, affine)
     centre, spread = extent(mni152_mask(), mni152().affine)
     place = np.eye(4)
@@ -126,12 +138,16 @@ def rough_place(mask: Mask, affine: Affine) -> Affine:
 def on_grid(source: Volume, volume: Volume, to_template: Affine) -> Floats:
     """Return a map of the template on a volume's grid."""
     d, h, w = volume.voxels.shape
-    return resample(source, Grid((d, h, w), to_template @ volume.affine), smooth=False).voxels.astype(np.float64)
+    return resample(
+        source, Grid((d, h, w), to_template @ volume.affine), smooth=False
+    ).voxels.astype(np.float64)
 
 
 @functools.cache
 def template(what: Literal["gm", "wm", "deep"]) -> Volume:
-    """Return a map of the template: a tissue's probability, blurred, or the region of the ventricles."""
+    """Return a map of the template: a tissue's probability, blurred, or the region of
+    the ventricles.
+    """
     if what == "deep":
         return Volume(deep_region().astype(np.float32), mni152().affine)
     return Volume(ndimage.gaussian_filter(mni152(what).voxels, BLUR_MM / 2.355), mni152().affine)

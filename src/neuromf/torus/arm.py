@@ -30,7 +30,8 @@ class Arm:
     epochs: int = 120
     steps: int = 25  # an epoch
     lr: float = 1e-3
-    lr_decay: Ramp = field(default_factory=lambda: Ramp(1.0, 0.02, 0.4, 1.0, "cosine"))  # factor on lr
+    # factor on lr
+    lr_decay: Ramp = field(default_factory=lambda: Ramp(1.0, 0.02, 0.4, 1.0, "cosine"))
     ema: float = 0.99
     samples: int = 4096
 
@@ -56,7 +57,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Result:
-    """What one arm gave: figures, raw loss an epoch, and samples' φ-coordinates and angles at 1 and 5 calls."""
+    """What one arm gave: figures, raw loss an epoch, and samples' φ-coordinates
+    and angles at 1 and 5 calls.
+    """
 
     metrics: dict[str, Any]
     loss: list[float]
@@ -74,6 +77,10 @@ class TimeMlp(nn.Module):
 
     def forward(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
         """Return the prediction, shape of z."""
-        times = [f for time in (t, t - r) for f in (time, torch.cos(math.pi * time), torch.sin(math.pi * time))]
+        times = [
+            f
+            for time in (t, t - r)
+            for f in (time, torch.cos(math.pi * time), torch.sin(math.pi * time))
+        ]
         prediction: Tensor = self.layers(torch.cat([z, *(f.unsqueeze(1) for f in times)], 1))
         return prediction

@@ -1,7 +1,8 @@
-"""The flat torus, embedded so that its two angles can be read back exactly: in R⁴, in D dimensions, and as volumes.
+"""The flat torus, embedded so that its two angles can be read back exactly: in R⁴, in
+D dimensions, and as volumes.
 
-φ(θ₁, θ₂) = (cos θ₁, sin θ₁, cos θ₂, sin θ₂) / √2 has length 1; every embedding is φ times an orthonormal basis and a
-scale.
+φ(θ₁, θ₂) = (cos θ₁, sin θ₁, cos θ₂, sin θ₂) / √2 has length 1; every embedding is φ times an
+orthonormal basis and a scale.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Torus:
         return self.embed(2 * math.pi * torch.rand(n, 2, generator=generator))
 
     def coordinates(self, points: Tensor) -> Tensor:
-        """Return φ-coordinates (N, 4) of points (N, *shape): their projection on the torus's own four dimensions."""
+        """Return φ-coordinates (N, 4) of points (N, *shape): their projection on the
+        torus's own four dimensions.
+        """
         return points.flatten(1) @ self.basis.flatten(1).T / self.scale
 
     def angles(self, points: Tensor) -> Tensor:
@@ -68,16 +71,20 @@ def in_dimensions(dimensions: int, seed: int = 0) -> Torus:
 
 
 def as_volumes(size: int) -> Torus:
-    """Return 4-channel volumes (4, n, n, n), mean square 1: a wave along the first axis in channels 0 and 1, one along
-    the
-    second in channels 2 and 3, whose phases are the two angles.
+    """Return 4-channel volumes (4, n, n, n), mean square 1: a wave along the first axis in channels
+    0 and 1, one along the second in channels 2 and 3, whose phases are the two angles.
     """
     if size < 4:
         raise ValueError(f"size is {size}: a wave needs 4 voxels or more")
     phase = 2 * math.pi * torch.arange(size, dtype=torch.float64) / size
-    along = [phase.reshape(-1, 1, 1).expand(size, size, size), phase.reshape(1, -1, 1).expand(size, size, size)]
+    along = [
+        phase.reshape(-1, 1, 1).expand(size, size, size),
+        phase.reshape(1, -1, 1).expand(size, size, size),
+    ]
     basis = torch.zeros(4, 4, size, size, size, dtype=torch.float64)
-    for k, p in enumerate(along):  # cos(p + θ) = cos θ cos p - sin θ sin p; sin(p + θ) = cos θ sin p + sin θ cos p
+    for k, p in enumerate(
+        along
+    ):  # cos(p + θ) = cos θ cos p - sin θ sin p; sin(p + θ) = cos θ sin p + sin θ cos p
         basis[2 * k, 2 * k], basis[2 * k, 2 * k + 1] = p.cos(), p.sin()
         basis[2 * k + 1, 2 * k], basis[2 * k + 1, 2 * k + 1] = -p.sin(), p.cos()
     basis /= basis.flatten(1).norm(dim=1).reshape(4, 1, 1, 1, 1)

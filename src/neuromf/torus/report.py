@@ -36,7 +36,9 @@ BLUE, ORANGE = "#0072B2", "#D55E00"  # safe for colour-blind readers
 def table(metrics: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the figures of all arms as lines of text."""
     head = f"{'arm':16}" + "".join(f"{title:>22}" for title in COLUMNS.values())
-    return "\n".join([head, *(f"{n:16}" + "".join(f"{m[c]:22.4g}" for c in COLUMNS) for n, m in metrics.items())])
+    return "\n".join(
+        [head, *(f"{n:16}" + "".join(f"{m[c]:22.4g}" for c in COLUMNS) for n, m in metrics.items())]
+    )
 
 
 def write(out: Path, arms: Mapping[str, Arm], results: Mapping[str, Result]) -> None:
@@ -48,9 +50,13 @@ def write(out: Path, arms: Mapping[str, Arm], results: Mapping[str, Result]) -> 
         figures[f"{name}-angles"] = _angles(result)
         if "volumes" in result.arrays:
             figures[f"{name}-volumes"] = _volumes(result)
-    images = {name: _save(out / "figures" / f"{name}.png", figure) for name, figure in figures.items()}
+    images = {
+        name: _save(out / "figures" / f"{name}.png", figure) for name, figure in figures.items()
+    }
     pages = Environment(loader=PackageLoader("neuromf.torus", "."), autoescape=select_autoescape())
-    page = pages.get_template("page.html").render(arms=arms, results=results, images=images, columns=COLUMNS)
+    page = pages.get_template("page.html").render(
+        arms=arms, results=results, images=images, columns=COLUMNS
+    )
     write_text(out / "index.html", page)
 
 
@@ -69,11 +75,20 @@ def _distances(results: Mapping[str, Result]) -> Figure:
     for shift, calls, colour in ((-0.2, 1, BLUE), (0.2, 5, ORANGE)):
         values = [result.metrics[f"distance_{calls}"] for result in results.values()]
         bars = axes.bar(
-            [p + shift for p in positions], values, 0.38, color=colour, label=f"{calls} call{'s' * (calls > 1)}"
+            [p + shift for p in positions],
+            values,
+            0.38,
+            color=colour,
+            label=f"{calls} call{'s' * (calls > 1)}",
         )
         axes.bar_label(bars, fmt="%.2g", fontsize=7)
     axes.axhline(0.1, color="0.5", linewidth=0.8, linestyle="--")
-    axes.set(yscale="log", ylabel="mean distance to the torus", xticks=list(positions), xticklabels=list(results))
+    axes.set(
+        yscale="log",
+        ylabel="mean distance to the torus",
+        xticks=list(positions),
+        xticklabels=list(results),
+    )
     axes.legend(frameon=False, fontsize=8)
     return figure
 
@@ -84,9 +99,19 @@ def _circles(result: Result) -> Figure:
         coordinates = result.arrays[f"coordinates_{calls}"].numpy()[:2000]
         for k, axes in enumerate(row):
             axes.add_patch(Circle((0, 0), RADIUS, fill=False, color=ORANGE, linewidth=1))
-            axes.plot(*coordinates[:, 2 * k : 2 * k + 2].T, ".", markersize=1.2, color=BLUE, alpha=0.4, rasterized=True)
+            axes.plot(
+                *coordinates[:, 2 * k : 2 * k + 2].T,
+                ".",
+                markersize=1.2,
+                color=BLUE,
+                alpha=0.4,
+                rasterized=True,
+            )
             axes.set(
-                aspect="equal", xlim=(-1, 1), ylim=(-1, 1), title=f"circle {k + 1}, {calls} call{'s' * (calls > 1)}"
+                aspect="equal",
+                xlim=(-1, 1),
+                ylim=(-1, 1),
+                title=f"circle {k + 1}, {calls} call{'s' * (calls > 1)}",
             )
             axes.title.set_fontsize(9)
     return figure
@@ -109,7 +134,9 @@ def _angles(result: Result) -> Figure:
 
 def _volumes(result: Result) -> Figure:
     figure, grid = plt.subplots(2, 2 * len(result.arrays["volumes"]), figsize=(8, 2.3))
-    for row, (name, volumes) in zip(grid, (("one call", "volumes"), ("nearest on torus", "nearest")), strict=True):
+    for row, (name, volumes) in zip(
+        grid, (("one call", "volumes"), ("nearest on torus", "nearest")), strict=True
+    ):
         for column, axes in enumerate(row):
             plane = result.arrays[volumes][column // 2, 2 * (column % 2), :, :, 0].numpy()
             axes.imshow(plane, cmap="gray", vmin=-1.5, vmax=1.5)

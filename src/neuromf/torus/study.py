@@ -1,4 +1,6 @@
-"""The toy study: train the real objective on the torus, arm by arm, and measure one-step samples."""
+"""The toy study: train the real objective on the torus, arm by arm,
+and measure one-step samples.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ class ToyConfig:
     def __post_init__(self) -> None:
         unknown = [name for name in self.only if name not in self.arms]
         if unknown:
-            raise ValueError(f"only names {', '.join(unknown)}: the arms are {', '.join(self.arms) or 'none'}")
+            raise ValueError(
+                f"only names {', '.join(unknown)}: the arms are {', '.join(self.arms) or 'none'}"
+            )
         if not self.arms:
             raise ValueError("arms is empty: preset=quick and preset=full bring some")
 
@@ -50,10 +54,14 @@ class ToyConfig:
         return {name: arm for name, arm in self.arms.items() if not self.only or name in self.only}
 
 
-def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, dict[str, Any]]:
-    """Train every chosen arm, write metrics.json, figures and index.html into `out`, and return each arm's figures.
+def run(
+    config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> dict[str, dict[str, Any]]:
+    """Train every chosen arm, write metrics.json, figures and index.html into `out`,
+    and return each arm's figures.
 
-    A resumed run keeps the arms that are complete. Raises FileExistsError where `out` is in use, see `run.open_run`.
+    A resumed run keeps the arms that are complete. Raises FileExistsError where `out`
+    is in use, see `run.open_run`.
     """
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         results: dict[str, Result] = {}
@@ -76,12 +84,16 @@ def run(config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool =
 
 
 def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
-    """Train one arm from `seed` and return its figures and the EMA weights they were measured on."""
+    """Train one arm from `seed` and return its figures and the EMA
+    weights they were measured on.
+    """
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     torus, network = arm.torus(), arm.network()
     average = ema_model(network, arm.ema)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0
+    )
     losses: list[float] = []
     started = time.perf_counter()
     task = bar.add_task(name, total=arm.epochs * arm.steps)
@@ -97,17 +109,27 @@ def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[s
         bar.update(task, description=f"{name}, raw loss {losses[-1]:.4f}")
         bar.advance(task, arm.steps)
         if not math.isfinite(losses[-1]):
-            raise ValueError(f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})")
+            raise ValueError(
+                f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})"
+            )
     seconds = time.perf_counter() - started
     metrics, arrays = measure(arm, torus, average.module, seed)
-    metrics["distance_1_online"] = torus.distance(_sample(arm, network, _noise(arm, torus, seed), 1)).mean().item()
-    metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in (1, 10, 100, arm.epochs) if e <= arm.epochs}
+    metrics["distance_1_online"] = (
+        torus.distance(_sample(arm, network, _noise(arm, torus, seed), 1)).mean().item()
+    )
+    metrics |= {
+        f"loss_epoch_{e}": losses[e - 1] for e in (1, 10, 100, arm.epochs) if e <= arm.epochs
+    }
     metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
     return Result(metrics, losses, arrays), dict(average.module.state_dict())
 
 
 def _step(
-    arm: Arm, torus: Torus, network: nn.Module, optimiser: torch.optim.Optimizer, generator: torch.Generator
+    arm: Arm,
+    torus: Torus,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator,
 ) -> Tensor:
     """Take one optimiser step and return the raw loss."""
     x = torus.draw(arm.batch, generator)
@@ -123,11 +145,15 @@ def _step(
 
 
 @torch.no_grad()
-def measure(arm: Arm, torus: Torus, network: nn.Module, seed: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def measure(
+    arm: Arm, torus: Torus, network: nn.Module, seed: int
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return figures and arrays of samples drawn at 1 and 5 calls from the same noise."""
     noise = _noise(arm, torus, seed)
     points = {calls: _sample(arm, network, noise, calls) for calls in CALLS}
-    metrics: dict[str, Any] = {f"distance_{calls}": torus.distance(x).mean().item() for calls, x in points.items()}
+    metrics: dict[str, Any] = {
+        f"distance_{calls}": torus.distance(x).mean().item() for calls, x in points.items()
+    }
     for k in (0, 1):  # the exact map keeps angles: what it would get stands beside
         metrics[f"ks_p_angle_{k + 1}"] = _uniformity(torus.angles(points[1])[:, k])
         metrics[f"ks_p_noise_{k + 1}"] = _uniformity(torus.angles(noise)[:, k])
@@ -137,21 +163,30 @@ def measure(arm: Arm, torus: Torus, network: nn.Module, seed: int) -> tuple[dict
     metrics |= {"composition_residual": residual.mean().item(), "samples": len(noise)}
     arrays = {f"coordinates_{calls}": torus.coordinates(x) for calls, x in points.items()}
     if arm.space == "volume":
-        arrays |= {"volumes": points[1][:4].clone(), "nearest": torus.embed(torus.angles(points[1][:4]))}
+        arrays |= {
+            "volumes": points[1][:4].clone(),
+            "nearest": torus.embed(torus.angles(points[1][:4])),
+        }
     return metrics, {name: value.contiguous() for name, value in arrays.items()}
 
 
 def _uniformity(angles: Tensor) -> float:
-    """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution on (-π, π]."""
+    """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution
+    on (-π, π].
+    """
     return float(stats.kstest(angles.numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue)
 
 
 def _noise(arm: Arm, torus: Torus, seed: int) -> Tensor:
-    return torch.randn(arm.samples, *torus.shape, generator=torch.Generator().manual_seed(10_000 + seed))
+    return torch.randn(
+        arm.samples, *torus.shape, generator=torch.Generator().manual_seed(10_000 + seed)
+    )
 
 
 def _sample(arm: Arm, network: nn.Module, noise: Tensor, calls: int) -> Tensor:
-    return torch.cat([arm.objective.sample(network, part, calls) for part in noise.split(arm.batch)])
+    return torch.cat(
+        [arm.objective.sample(network, part, calls) for part in noise.split(arm.batch)]
+    )
 
 
 def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:

@@ -1,6 +1,7 @@
 """Batches with everything chance decides, a pure function of the seed and the batch's number.
 
-So a resumed run, whatever the number of loader processes, sees what an uninterrupted one would have seen.
+So a resumed run, whatever the number of loader processes, sees what an uninterrupted one
+would have seen.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ class Batch(NamedTuple):
 class Batches(Dataset[Batch]):
     """Batch number i of one rank; `accumulate` in a row make an update.
 
-    The global batch of an update is ranks x accumulate x batch latents; every epoch sees each latent once, in an order
-    of its own. Times are drawn for the global batch, so that their shares are exact over it.
+    The global batch of an update is ranks x accumulate x batch latents; every epoch sees
+    each latent once, in an order of its own. Times are drawn for the global batch, so that
+    their shares are exact over it.
     """
 
-    def __init__(self, latents: LatentDataset, config: TrainConfig, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(
+        self, latents: LatentDataset, config: TrainConfig, rank: int = 0, ranks: int = 1
+    ) -> None:
         self.latents, self.config, self.rank, self.ranks = latents, config, rank, ranks
         self._order: tuple[int, Tensor] = (-1, torch.zeros(0))
 
@@ -45,7 +49,9 @@ class Batches(Dataset[Batch]):
         c = self.config
         update, part = number // c.accumulate, number % c.accumulate * self.ranks + self.rank
         parts = self.ranks * c.accumulate
-        t, r = c.times_at(update).draw(c.batch, generator(Purpose.TIMES, c.seed, update), part=part, parts=parts)
+        t, r = c.times_at(update).draw(
+            c.batch, generator(Purpose.TIMES, c.seed, update), part=part, parts=parts
+        )
         first = (update * parts + part) * c.batch
         x = c.scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
         noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
@@ -57,14 +63,18 @@ class Batches(Dataset[Batch]):
         if self._order[0] != epoch:
             self._order = (
                 epoch,
-                torch.randperm(len(self.latents), generator=generator(Purpose.ORDER, self.config.seed, epoch)),
+                torch.randperm(
+                    len(self.latents), generator=generator(Purpose.ORDER, self.config.seed, epoch)
+                ),
             )
         self.latents.epoch = epoch
         return self.latents[int(self._order[1][position])].latent
 
 
 def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[Batch]:
-    """Return the batches from number `start` on, read by config.loaders processes, in pinned memory if asked."""
+    """Return the batches from number `start` on, read by config.loaders processes, in pinned
+    memory if asked.
+    """
     workers = batches.config.loaders
     return DataLoader(
         batches,
@@ -78,6 +88,8 @@ def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[Batch]
 
 
 def deaf(_: int) -> None:
-    """Make a loader process ignore the signals that stop a run: a cluster sends them to every process."""
+    """Make a loader process ignore the signals that stop a run: a cluster
+    sends them to every process.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)

@@ -12,7 +12,9 @@ from neuromf.training.loop import MeanFlowModule
 
 
 class Look(pl.Callback, ABC):
-    """Calls `look` after every `every` updates and after the last; its time is not counted as training."""
+    """Calls `look` after every `every` updates and after the last; its time is not counted
+    as training.
+    """
 
     what = ""  # said when it begins
     every = 0  # never

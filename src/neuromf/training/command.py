@@ -44,7 +44,13 @@ log = logging.getLogger("neuromf")
 OUTPUT = Output(
     "train",
     (
-        *("checkpoints/*.ckpt", "log.csv", "samples/update-*", "diagnostics.csv", "diagnostics/update-*"),
+        *(
+            "checkpoints/*.ckpt",
+            "log.csv",
+            "samples/update-*",
+            "diagnostics.csv",
+            "diagnostics/update-*",
+        ),
         *("evaluation.csv", "evaluation.json", "evaluation/real-*"),
         *(f"model/{name}" for name in MODEL_FILES),
     ),
@@ -62,7 +68,9 @@ class Data:
 
     @classmethod
     def read(cls, config: TrainConfig) -> Data:
-        """Open a latent store. Raises StoreError where it does not fit the network, or holds no training latent."""
+        """Open a latent store. Raises StoreError where it does not fit the network,
+        or holds no training latent.
+        """
         if not config.latents:
             raise StoreError("latents= names no folder: give one that `neuromf encode` wrote")
         store = LatentStore(config.latents)
@@ -75,12 +83,15 @@ class Data:
         divisor = config.network.divisor
         if any(n % divisor for n in sizes):
             raise StoreError(
-                f"{config.latents} holds latents of size {tuple(sizes)}, a network of {len(config.network.channels)} "
-                f"levels takes multiples of {divisor}: use fewer levels (network.channels, attention, head_channels), "
-                "or prepare volumes of another shape"
+                f"{config.latents} holds latents of size {tuple(sizes)}, a network of "
+                f"{len(config.network.channels)} levels takes multiples of {divisor}: use fewer "
+                "levels (network.channels, attention, "
+                "head_channels), or prepare volumes of another shape"
             )
         train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
-        return cls(store, train, LatentDataset(store, "val", train.stats) if store.split("val") else None)
+        return cls(
+            store, train, LatentDataset(store, "val", train.stats) if store.split("val") else None
+        )
 
     @property
     def origin(self) -> Origin:
@@ -88,14 +99,19 @@ class Data:
         return Origin(self.store.vae, self.train.stats, spacing_of(self.store), self.store.sha256)
 
 
-def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path | None:
+def run(
+    config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> Path | None:
     """Train into `out` (checkpoints/, log.csv, samples/, model/) and return the model's folder.
 
-    With launch=print or slurm the job is shown or submitted instead. A signal (SIGTERM, SIGUSR1) saves and raises
-    Stopped. Raises StoreError, ValueError, WeightsError for data, settings or checkpoints that do not fit.
+    With launch=print or slurm the job is shown or submitted instead. A signal (SIGTERM, SIGUSR1)
+    saves and raises Stopped. Raises StoreError, ValueError, WeightsError for data, settings or
+    checkpoints that do not fit.
     """
     if config.launch != "here" and overwrite:
-        raise ConfigError("--overwrite does not go with launch=: delete the folder, or give another out=")
+        raise ConfigError(
+            "--overwrite does not go with launch=: delete the folder, or give another out="
+        )
     data = Data.read(config)
     if config.launch == "print":
         print(print_job(config, out))
@@ -118,12 +134,16 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
                 write_json(out / "evaluation.json", found)
                 print(sentence(found))
             best = is_tired(looks, config)
-            model = export(out / "checkpoints" / (BEST if best else LAST), out / "model", vae=config.vae)
+            model = export(
+                out / "checkpoints" / (BEST if best else LAST), out / "model", vae=config.vae
+            )
             print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
     return out / "model"
 
 
-def _opened(out: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> contextlib.AbstractContextManager[Any]:
+def _opened(
+    out: Path, config: TrainConfig, *, resume: bool, overwrite: bool
+) -> contextlib.AbstractContextManager[Any]:
     """Return the run's folder, which the first process opens for all."""
     if rank() != 0:
         return contextlib.nullcontext()
@@ -132,7 +152,9 @@ def _opened(out: Path, config: TrainConfig, *, resume: bool, overwrite: bool) ->
 
 
 def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) -> MeanFlowModule:
-    """Return a new module, or the one of a checkpoint. Raises ConfigError or ValueError for another run's."""
+    """Return a new module, or the one of a checkpoint. Raises ConfigError or
+    ValueError for another run's.
+    """
     torch.manual_seed(config.seed)
     if not state:
         return MeanFlowModule(first_network(config, data.store.vae), config)
@@ -145,11 +167,17 @@ def begin(config: TrainConfig, data: Data, state: dict[str, Any], where: str) ->
 
 def is_done(config: TrainConfig, state: dict[str, Any]) -> bool:
     """Say whether a checkpoint is the end of its run."""
-    return bool(state) and (state["update"] >= config.updates or is_tired(state["meter"]["looks"], config))
+    return bool(state) and (
+        state["update"] >= config.updates or is_tired(state["meter"]["looks"], config)
+    )
 
 
-def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, state: dict[str, Any]) -> None:
-    """Train a module to its last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for it."""
+def train(
+    module: MeanFlowModule, data: Data, device: torch.device, out: Path, state: dict[str, Any]
+) -> None:
+    """Train a module to its last update. Raises Stopped, or KeyboardInterrupt,
+    where a signal asked for it.
+    """
     config, stats = module.config, data.train.stats
     if rank() == 0:
         module.to(device)
@@ -161,28 +189,47 @@ def train(module: MeanFlowModule, data: Data, device: torch.device, out: Path, s
     saver = Saver(out, config, data.origin, meter)
     looks: list[pl.Callback] = []
     if config.diagnostics.every:
-        fixed = replace(config, batch=config.diagnostics.batch, accumulate=1, equal_fraction=None, max_interval=None)
+        fixed = replace(
+            config,
+            batch=config.diagnostics.batch,
+            accumulate=1,
+            equal_fraction=None,
+            max_interval=None,
+        )
         looks.append(DiagnosticsLook(meter, out, config, Batches(data.train, fixed)[0]))
     vae = picture_vae(config, data, device) if rank() == 0 else None
     if config.evaluation.every and data.held_out is not None:
         if config.evaluation.fid_every and vae is None and rank() == 0:
-            raise ValueError("evaluation.fid_every needs the VAE of the latents, to decode them: set vae=")
-        epoch = -(-len(data.train) // (config.batch * config.accumulate * config.devices * config.nodes))
+            raise ValueError(
+                "evaluation.fid_every needs the VAE of the latents, to decode them: set vae="
+            )
+        epoch = -(
+            -len(data.train) // (config.batch * config.accumulate * config.devices * config.nodes)
+        )
         decoding = vae if config.evaluation.fid_every else None
         looks.append(EvaluationLook(meter, out, config, data.held_out, saver, epoch, decoding))
     elif config.evaluation.every:
-        note(f"{config.latents} holds no latent in the split 'val': nothing is evaluated while training")
+        note(
+            f"{config.latents} holds no latent in the split "
+            "'val': nothing is evaluated while training"
+        )
     looks.append(SampleLook(meter, out, config, stats, vae))
     restore = Restore(state.pop("optimiser", None))
     state.clear()  # the weights are in the module now
     with quiet():
-        trainer = pl.Trainer(**trainer_options(config, device), callbacks=[meter, *looks, saver, restore])
+        trainer = pl.Trainer(
+            **trainer_options(config, device), callbacks=[meter, *looks, saver, restore]
+        )
         batches = Batches(data.train, config, trainer.global_rank, trainer.world_size)
-        trainer.fit(module, loader(batches, module.update * config.accumulate, pin=device.type == "cuda"))
+        trainer.fit(
+            module, loader(batches, module.update * config.accumulate, pin=device.type == "cuda")
+        )
     if saver.stopped and module.update < config.updates:
         if saver.asked == signal.SIGINT:
             raise KeyboardInterrupt
-        raise Stopped(f"stopped after update {module.update} of {config.updates}, all saved: --resume goes on")
+        raise Stopped(
+            f"stopped after update {module.update} of {config.updates}, all saved: --resume goes on"
+        )
 
 
 def note(text: str) -> None:
@@ -193,7 +240,9 @@ def note(text: str) -> None:
 
 
 class Restore(pl.Callback):
-    """Gives the optimiser its state back, once there is one, and checks that all processes start alike."""
+    """Gives the optimiser its state back, once there is one, and checks that all processes
+    start alike.
+    """
 
     def __init__(self, optimiser: dict[str, Any] | None) -> None:
         self.optimiser = optimiser
@@ -208,17 +257,25 @@ class Restore(pl.Callback):
     ) -> None:
         """Check after the first update of this start that gradients were shared."""
         if trainer.world_size > 1 and number == module.config.accumulate - 1:
-            mine = torch.stack([p.detach().double().sum() for p in module.network.parameters()]).sum()
+            mine = torch.stack(
+                [p.detach().double().sum() for p in module.network.parameters()]
+            ).sum()
             others = trainer.strategy.all_gather(mine)
             if others.min() != others.max():
-                raise RuntimeError(f"the processes hold different weights after one update: {others.tolist()}")
+                raise RuntimeError(
+                    f"the processes hold different weights after one update: {others.tolist()}"
+                )
 
 
 def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> FrozenVAE | None:
-    """Return the VAE that samples are decoded with, None where it is not at hand; its absence stops no training."""
+    """Return the VAE that samples are decoded with, None where it is not at hand;
+    its absence stops no training.
+    """
     try:
         vae = load_vae(config.vae or data.store.vae.name, device, config.precision)
-        same_vae(vae, data.store.vae, "the latents were made with", "encode again, or name that VAE")
+        same_vae(
+            vae, data.store.vae, "the latents were made with", "encode again, or name that VAE"
+        )
     except (ValueError, OSError) as error:
         if config.vae:
             raise
@@ -228,12 +285,19 @@ def picture_vae(config: TrainConfig, data: Data, device: torch.device) -> Frozen
 
 
 def trainer_options(config: TrainConfig, device: torch.device) -> dict[str, Any]:
-    """Return what Lightning is asked for: devices, precision, accumulation; logging and saving are ours."""
+    """Return what Lightning is asked for: devices, precision, accumulation;
+    logging and saving are ours.
+    """
     several = config.devices * config.nodes > 1
     if several and device.type == "cuda" and config.devices > torch.cuda.device_count():
-        raise ValueError(f"devices={config.devices}: torch sees {torch.cuda.device_count()} GPUs here")
+        raise ValueError(
+            f"devices={config.devices}: torch sees {torch.cuda.device_count()} GPUs here"
+        )
     if several and device.index is not None:
-        raise ValueError(f"device={device} names one GPU, devices={config.devices}: device=cuda takes the first ones")
+        raise ValueError(
+            f"device={device} names one GPU, "
+            f"devices={config.devices}: device=cuda takes the first ones"
+        )
     one = [device.index] if device.type == "cuda" and device.index is not None else 1
     return {
         "accelerator": "gpu" if device.type == "cuda" else "cpu",
@@ -254,8 +318,14 @@ def trainer_options(config: TrainConfig, device: torch.device) -> dict[str, Any]
 
 
 def rank() -> int:
-    """Return the number of this process among those that train together, before they are connected."""
-    names = ("RANK", "SLURM_PROCID") if SLURMEnvironment.detect() else ("RANK", "LOCAL_RANK", "NODE_RANK")
+    """Return the number of this process among those that train
+    together, before they are connected.
+    """
+    names = (
+        ("RANK", "SLURM_PROCID")
+        if SLURMEnvironment.detect()
+        else ("RANK", "LOCAL_RANK", "NODE_RANK")
+    )
     found = [int(os.environ[name]) for name in names if name in os.environ]
     return found[0] if "RANK" in os.environ else max(found, default=0)
 

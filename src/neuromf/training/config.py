@@ -1,4 +1,6 @@
-"""What a training is: latents, network, objective, times, optimiser, and how often to look at it."""
+"""What a training is: latents, network, objective, times, optimiser,
+and how often to look at it.
+"""
 
 from __future__ import annotations
 
@@ -21,20 +23,25 @@ class Optimiser:
     weight_decay: float = 0.0
     clip: float = 1.0  # largest norm of the gradient
     warmup: int = 0  # updates
-    decay: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))  # factor over the run; 1 to 1 is constant
+    # factor over the run; 1 to 1 is constant
+    decay: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))
 
     def __post_init__(self) -> None:
-        if not (0 < self.lr < math.inf and self.clip > 0 and self.warmup >= 0 and self.weight_decay >= 0):
+        if not (
+            0 < self.lr < math.inf and self.clip > 0 and self.warmup >= 0 and self.weight_decay >= 0
+        ):
             raise ValueError(
-                f"lr {self.lr}, clip {self.clip}, warmup {self.warmup}, weight_decay {self.weight_decay}: lr and clip "
-                "above 0, the others not below"
+                f"lr {self.lr}, clip {self.clip}, warmup {self.warmup}, weight_decay "
+                f"{self.weight_decay}: lr and clip above 0, the others not below"
             )
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas are {self.betas}: each in [0, 1)")
 
     def rate(self, update: int, updates: int) -> float:
         """Return the learning rate of an update, counted from 0."""
-        return self.lr * min(1.0, (update + 1) / max(1, self.warmup)) * self.decay.at(update / updates)
+        return (
+            self.lr * min(1.0, (update + 1) / max(1, self.warmup)) * self.decay.at(update / updates)
+        )
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,9 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Looks at held-out latents: raw loss, and the distance of one-call samples to them; a first one after an epoch."""
+    """Looks at held-out latents: raw loss, and the distance of one-call samples to
+    them; a first one after an epoch.
+    """
 
     every: int = 2000  # updates; 0 is never
     n: int = 64  # samples
@@ -89,14 +98,19 @@ class Evaluation:
     monitor: Literal["swd", "fid"] = "swd"  # what best.ckpt and patience go by
 
     def __post_init__(self) -> None:
-        if self.every < 0 or self.fid_every < 0 or (self.fid_every and (not self.every or self.fid_every % self.every)):
+        if (
+            self.every < 0
+            or self.fid_every < 0
+            or (self.fid_every and (not self.every or self.fid_every % self.every))
+        ):
             raise ValueError(
-                f"every is {self.every}, fid_every {self.fid_every}: 0 or more, and fid_every a multiple of every"
+                f"every is {self.every}, fid_every {self.fid_every}: 0 or "
+                "more, and fid_every a multiple of every"
             )
         if self.patience < 0 or self.n < 1 or self.projections < 1:
             raise ValueError(
-                f"patience is {self.patience}, n {self.n}, projections {self.projections}: 0 or more, 1 or more, 1 or "
-                "more"
+                f"patience is {self.patience}, n {self.n}, projections {self.projections}: 0 or "
+                "more, 1 or more, 1 or more"
             )
         if self.monitor == "fid" and not self.fid_every:
             raise ValueError(f"monitor=fid needs fid_every={self.every}, or a multiple of it")
@@ -104,7 +118,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Guard:
-    """When a run is given up: raw loss above `factor` x its running minimum, or updates skipped in a row."""
+    """When a run is given up: raw loss above `factor` x its running minimum,
+    or updates skipped in a row.
+    """
 
     factor: float = 10.0
     grace: int = 500  # updates before which it is not judged
@@ -113,7 +129,8 @@ class Guard:
     def __post_init__(self) -> None:
         if not self.factor > 1 or self.grace < 0 or self.skipped < 1:
             raise ValueError(
-                f"factor is {self.factor}, grace {self.grace}, skipped {self.skipped}: above 1, 0 or more, 1 or more"
+                f"factor is {self.factor}, grace {self.grace}, skipped "
+                f"{self.skipped}: above 1, 0 or more, 1 or more"
             )
 
 
@@ -131,7 +148,9 @@ class Slurm:
 
     def __post_init__(self) -> None:
         if not self.hours > 0 or self.memory_gb < 1 or self.cpus < 1:
-            raise ValueError(f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}: above 0")
+            raise ValueError(
+                f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}: above 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -146,7 +165,7 @@ class TrainConfig:
     times: TimeSampler = field(default_factory=TimeSampler)
     equal_fraction: Ramp | None = None  # over the run, in place of times.equal_fraction
     max_interval: Ramp | None = None  # the same of times.max_interval
-    scale: float = 1.0  # of the normalised latents on the path: below 1, large structures are decided at smaller t
+    scale: float = 1.0  # of latents on the path; below 1, large structures form at smaller t
     augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     updates: int = 100_000
@@ -170,7 +189,10 @@ class TrainConfig:
     slurm: Slurm = field(default_factory=Slurm)
 
     def __post_init__(self) -> None:
-        positive = {name: getattr(self, name) for name in ("updates", "batch", "accumulate", "devices", "nodes")}
+        positive = {
+            name: getattr(self, name)
+            for name in ("updates", "batch", "accumulate", "devices", "nodes")
+        }
         positive |= {"log_every": self.log_every}
         for name, value in positive.items():
             if value < 1:
@@ -179,11 +201,22 @@ class TrainConfig:
             raise ValueError(f"scale is {self.scale}: above 0; 0.1 to 1 is usual")
         if self.seed < 0 or self.loaders < 0:
             raise ValueError(f"seed is {self.seed}, loaders {self.loaders}: 0 or more")
-        for name, ramp in (("equal_fraction", self.equal_fraction), ("max_interval", self.max_interval)):
+        for name, ramp in (
+            ("equal_fraction", self.equal_fraction),
+            ("max_interval", self.max_interval),
+        ):
             if ramp is not None and not (0 <= ramp.start <= 1 and 0 <= ramp.end <= 1):
-                raise ValueError(f"{name} goes from {ramp.start} to {ramp.end}: both must lie in [0, 1]")
-        if not self.ema or not all(0 <= decay < 1 for decay in self.ema) or len(set(self.ema)) < len(self.ema):
-            raise ValueError(f"ema is {self.ema}: one decay or several different ones, each in [0, 1)")
+                raise ValueError(
+                    f"{name} goes from {ramp.start} to {ramp.end}: both must lie in [0, 1]"
+                )
+        if (
+            not self.ema
+            or not all(0 <= decay < 1 for decay in self.ema)
+            or len(set(self.ema)) < len(self.ema)
+        ):
+            raise ValueError(
+                f"ema is {self.ema}: one decay or several different ones, each in [0, 1)"
+            )
         self._check_together()
 
     def _check_together(self) -> None:
@@ -191,14 +224,16 @@ class TrainConfig:
         flow_matching = self.times.equal_fraction == 1 and self.equal_fraction is None
         if flow_matching != (self.objective.jvp == "none"):
             raise ValueError(
-                f"times.equal_fraction is {self.times.equal_fraction} with objective.jvp={self.objective.jvp}: "
-                "rectified flow is times.equal_fraction=1 equal_fraction=null objective.jvp=none, MeanFlow has a share "
-                "below 1 and a jvp"
+                f"times.equal_fraction is {self.times.equal_fraction} with "
+                f"objective.jvp={self.objective.jvp}: rectified flow is times.equal_fraction=1 "
+                "equal_fraction=null objective.jvp=none, MeanFlow has a share below 1 and a jvp"
             )
         if self.objective.tangent == "head" and not self.network.head_blocks:
             raise ValueError("objective.tangent=head needs a v head: network.head_blocks=1")
         if self.compile and self.objective.jvp == "two-stream":
-            raise ValueError("compile=true does not go with objective.jvp=two-stream: take objective.jvp=exact")
+            raise ValueError(
+                "compile=true does not go with objective.jvp=two-stream: take objective.jvp=exact"
+            )
 
     def times_at(self, update: int) -> TimeSampler:
         """Return the time sampler of an update, counted from 0."""
@@ -211,5 +246,7 @@ class TrainConfig:
 
 
 def here(config: TrainConfig) -> TrainConfig:
-    """Return the configuration without what it says about the cluster: that of the process that trains."""
+    """Return the configuration without what it says about the cluster: that of the process
+    that trains.
+    """
     return replace(config, launch="here", slurm=Slurm())

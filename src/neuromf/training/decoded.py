@@ -1,4 +1,6 @@
-"""Samples as volumes while training: 2.5D FID against decoded held-out latents, whose features are kept."""
+"""Samples as volumes while training: 2.5D FID against decoded held-out latents, whose
+features are kept.
+"""
 
 from __future__ import annotations
 
@@ -27,32 +29,42 @@ FOLDER = "evaluation"
 
 
 class DecodedJudge:
-    """Decodes samples and held-out latents by the same VAE, so that the distance tells of the network alone.
+    """Decodes samples and held-out latents by the same VAE, so that the distance tells of
+    the network alone.
 
-    The features of the held-out side are computed once, and kept in evaluation/ for later starts of the run.
+    The features of the held-out side are computed once, and kept in evaluation/
+    for later starts of the run.
     """
 
-    def __init__(self, out: Path, config: TrainConfig, stats: LatentStats, vae: FrozenVAE, real: Tensor) -> None:
+    def __init__(
+        self, out: Path, config: TrainConfig, stats: LatentStats, vae: FrozenVAE, real: Tensor
+    ) -> None:
         self.stats, self.vae, self.real = stats, vae, real
         self.measure: Measure = load_measure(config.evaluation.extractor, str(vae.device))
         self.folder = out / FOLDER
         fewest = min(len(real), config.evaluation.n)
         if fewest < 2:
             raise ValueError(
-                f"evaluation.fid_every needs 2 samples and 2 held-out latents or more: {config.evaluation.n} and "
-                f"{len(real)} are there"
+                "evaluation.fid_every needs 2 samples and 2 held-out latents or more: "
+                f"{config.evaluation.n} and {len(real)} are there"
             )
 
     def fid(self, samples: Tensor) -> float:
-        """Return the mean over planes of the Fréchet distance of normalised latents (N, C, D, H, W), inf for NaN."""
+        """Return the mean over planes of the Fréchet distance of normalised latents
+        (N, C, D, H, W), inf for NaN.
+        """
         if not torch.isfinite(samples).all():
             return math.inf
         real, drawn = self.real_gaussians(), self.gaussians(samples)
         return sum(frechet_distance(drawn[key], real[key]) for key in real) / len(real)
 
     def real_gaussians(self) -> dict[str, Gaussian]:
-        """Return the Gaussians of the decoded held-out latents, from the file of an earlier look if there is one."""
-        name = fingerprint(self.measure.sha256, self.vae.sha256, self.real.shape, self.real.double().sum().item())
+        """Return the Gaussians of the decoded held-out latents, from the file of an
+        earlier look if there is one.
+        """
+        name = fingerprint(
+            self.measure.sha256, self.vae.sha256, self.real.shape, self.real.double().sum().item()
+        )
         path = self.folder / f"real-{name[:16]}.safetensors"
         if path.is_file():
             return unpacked(load_file(path), self.measure.keys)
@@ -66,9 +78,13 @@ class DecodedJudge:
         points: dict[str, list[Tensor]] = {key: [] for key in self.measure.keys}
         for latent in latents:
             with say_memory("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
-                decoded = self.vae.decode(self.stats.denormalise(latent[None]).to(self.vae.device), DECODE_GB)
+                decoded = self.vae.decode(
+                    self.stats.denormalise(latent[None]).to(self.vae.device), DECODE_GB
+                )
             voxels = cleaned(decoded)
-            found = self.measure.compute(Volume(voxels, centred_affine(voxels.shape, (1.0, 1.0, 1.0))))
+            found = self.measure.compute(
+                Volume(voxels, centred_affine(voxels.shape, (1.0, 1.0, 1.0)))
+            )
             for key, values in points.items():
                 values.append(found[key])
         return {key: fit_gaussian([torch.cat(values)]) for key, values in points.items()}
@@ -80,7 +96,9 @@ def packed(gaussians: dict[str, Gaussian]) -> dict[str, Tensor]:
     for key, g in gaussians.items():
         out |= {f"{key}.mean": g.mean, f"{key}.count": torch.tensor(g.count)}
         out |= {
-            f"{key}.{name}": v.contiguous() for name, v in (("factor", g.factor), ("whole", g.whole)) if v is not None
+            f"{key}.{name}": v.contiguous()
+            for name, v in (("factor", g.factor), ("whole", g.whole))
+            if v is not None
         }
     return out
 

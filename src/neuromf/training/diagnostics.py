@@ -1,4 +1,6 @@
-"""What the objective does, on a batch that never changes: sizes, angles, shares; and how far the weights move."""
+"""What the objective does, on a batch that never changes: sizes, angles, shares;
+and how far the weights move.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class DiagnosticsLook(Look):
         self.weights: dict[str, Tensor] = {}  # before the update that is looked at
         self.gradients: Row = {}
 
-    def on_before_optimizer_step(self, trainer: pl.Trainer, module: MeanFlowModule, optimizer: Any) -> None:
+    def on_before_optimizer_step(
+        self, trainer: pl.Trainer, module: MeanFlowModule, optimizer: Any
+    ) -> None:
         """Note gradients and weights before the update that is looked at."""
         if self.due(module.update + 1) and trainer.is_global_zero:
             with self.meter.pause():
@@ -44,7 +48,11 @@ class DiagnosticsLook(Look):
 
     def look(self, module: MeanFlowModule) -> None:
         """Measure and write."""
-        changes = {k: p.detach() - self.weights[k] for k, p in module.network.named_parameters() if k in self.weights}
+        changes = {
+            k: p.detach() - self.weights[k]
+            for k, p in module.network.named_parameters()
+            if k in self.weights
+        }
         self.weights = {}
         average = dict(module.average.named_parameters())
         gaps = {k: p.detach() - average[k] for k, p in module.network.named_parameters()}
@@ -55,9 +63,14 @@ class DiagnosticsLook(Look):
         folder = self.out / "diagnostics"
         folder.mkdir(exist_ok=True)
         write_json(folder / f"update-{module.update:08d}.json", row)
-        rows = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("update-*.json"))]
+        rows = [
+            json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(folder.glob("update-*.json"))
+        ]
         write_table(self.out / "diagnostics.csv", [r for r in rows if r["update"] <= module.update])
-        self.meter.scalars({f"diagnostics/{k}": v for k, v in row.items() if k != "update"}, module.update)
+        self.meter.scalars(
+            {f"diagnostics/{k}": v for k, v in row.items() if k != "update"}, module.update
+        )
 
 
 @torch.no_grad()
@@ -82,7 +95,9 @@ def on_batch(module: MeanFlowModule, batch: Batch) -> Row:
 
 
 def figures(terms: Terms, loss: Loss) -> Row:
-    """Return what a batch shows: loss parts, root mean squares, the angle of V and v_c, weights, times."""
+    """Return what a batch shows: loss parts, root mean squares, the angle
+    of V and v_c, weights, times.
+    """
     h = terms.t - terms.r
     row: Row = {"raw": loss.raw, "raw_equal": loss.raw_equal, "raw_interval": loss.raw_interval}
     row |= {f"raw_channel_{c}": value for c, value in enumerate(loss.channels)}
@@ -98,7 +113,11 @@ def figures(terms: Terms, loss: Loss) -> Row:
         quantities["head"] = terms.head
     row |= {f"rms_{name}": value.square().mean().sqrt() for name, value in quantities.items()}
     cosines = nn.functional.cosine_similarity(terms.compound.flatten(1), terms.target.flatten(1))
-    row |= {"cosine_V_v_c": cosines.mean(), "weight_mean": loss.weight.mean(), "weight_max": loss.weight.max()}
+    row |= {
+        "cosine_V_v_c": cosines.mean(),
+        "weight_mean": loss.weight.mean(),
+        "weight_max": loss.weight.max(),
+    }
     row |= {"t_mean": terms.t.mean(), "h_mean": h.mean(), "share_equal": (h == 0).float().mean()}
     return {name: float(value) for name, value in row.items()}
 
@@ -111,7 +130,9 @@ def block_norms(tensors: dict[str, Tensor]) -> Row:
     blocks: dict[str, list[Tensor]] = {}
     for name, tensor in tensors.items():
         parts = name.split(".")
-        blocks.setdefault(".".join(parts[: 3 if len(parts) > 3 and parts[2].isdigit() else 2]), []).append(tensor)
+        blocks.setdefault(
+            ".".join(parts[: 3 if len(parts) > 3 and parts[2].isdigit() else 2]), []
+        ).append(tensor)
     return {name: norm(values) for name, values in blocks.items()}
 
 

@@ -34,7 +34,7 @@ class ExportConfig:
 
     run: str = ""  # a folder that `neuromf train` wrote
     checkpoint: str = "last"  # last, best, or another name in its checkpoints/
-    ema: float = 0.0  # the decay of the average, where the run has several; 0 is its first, -1 the weights themselves
+    ema: float = 0.0  # decay of the average; 0 is the first, -1 the weights themselves
     half: bool = True  # float16, half the size
     name: str = ""  # the run's folder, if empty
 
@@ -46,21 +46,39 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     source = local_path(config.run)
     path = source / "checkpoints" / f"{config.checkpoint}.ckpt"
     if not path.is_file():
-        found = ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt"))) or "none: give a run's folder"
+        found = (
+            ", ".join(sorted(p.stem for p in path.parent.glob("*.ckpt")))
+            or "none: give a run's folder"
+        )
         raise FileNotFoundError(f"{path}: no such checkpoint; there are {found}")
     state = read_checkpoint(path)
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
     with open_run(out, config, OUTPUT, [config.run], resume=resume, overwrite=overwrite):
-        export(path, out, vae=trained.vae, ema=config.ema, half=config.half, name=config.name or source.name)
+        export(
+            path,
+            out,
+            vae=trained.vae,
+            ema=config.ema,
+            half=config.half,
+            name=config.name or source.name,
+        )
     print(f"{out}: neuromf generate model={out} n=4")
     return out
 
 
 def export(
-    checkpoint: Path, folder: Path, *, vae: str = "", ema: float = 0.0, half: bool = False, name: str = ""
+    checkpoint: Path,
+    folder: Path,
+    *,
+    vae: str = "",
+    ema: float = 0.0,
+    half: bool = False,
+    name: str = "",
 ) -> Path:
-    """Write the weights of a checkpoint as a model folder and return it. Raises ValueError for an average not kept."""
+    """Write the weights of a checkpoint as a model folder and return it. Raises
+    ValueError for an average not kept.
+    """
     state = read_checkpoint(checkpoint)
     config = trained_config(state)
     decay, weights = chosen_weights(state, config, ema)
@@ -81,30 +99,45 @@ def export(
     return folder
 
 
-def chosen_weights(state: dict[str, Any], config: TrainConfig, ema: float) -> tuple[float, dict[str, Tensor]]:
-    """Return an average's decay and weights in a checkpoint. Raises ValueError for an average that was not kept."""
+def chosen_weights(
+    state: dict[str, Any], config: TrainConfig, ema: float
+) -> tuple[float, dict[str, Tensor]]:
+    """Return an average's decay and weights in a checkpoint. Raises ValueError for
+    an average that was not kept.
+    """
     decay = ema or config.ema[0]
     if decay == ONLINE:
         return decay, state["network"]
     if str(decay) not in state["averages"]:
-        raise ValueError(f"ema={decay}: the run kept {', '.join(state['averages'])}; -1 is the weights themselves")
+        raise ValueError(
+            f"ema={decay}: the run kept "
+            f"{', '.join(state['averages'])}; -1 is the weights themselves"
+        )
     return decay, state["averages"][str(decay)]
 
 
 def trained_config(state: dict[str, Any]) -> TrainConfig:
-    """Return the configuration in a checkpoint. Raises ConfigError where it is of another version."""
+    """Return the configuration in a checkpoint. Raises ConfigError
+    where it is of another version.
+    """
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"]))
+        merged = OmegaConf.merge(
+            OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"])
+        )
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f"the checkpoint is of another version ({reason}): export it with that one") from None
+        raise ConfigError(
+            f"the checkpoint is of another version ({reason}): export it with that one"
+        ) from None
     assert isinstance(config, TrainConfig)
     return config
 
 
 def spacing_of(store: LatentStore) -> tuple[float, float, float]:
-    """Return the voxel size of the volumes behind a store, mm; 1 where latents were imported without any."""
+    """Return the voxel size of the volumes behind a store, mm; 1 where latents were
+    imported without any.
+    """
     affine = next((e.affine for e in store.entries if e.affine), ())
     if not affine:
         return 1.0, 1.0, 1.0
@@ -121,8 +154,9 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     lines = [
         f"# {model.name}",
         "",
-        f"Draws 3D brain MRI of {size} voxels of {' x '.join(f'{s:g}' for s in model.spacing)} mm in one network call "
-        "(NeuroMF; MeanFlow, [arXiv 2505.13447](https://arxiv.org/abs/2505.13447)).",
+        f"Draws 3D brain MRI of {size} voxels of {' x '.join(f'{s:g}' for s in model.spacing)} "
+        "mm in one network call (NeuroMF; MeanFlow, [arXiv "
+        "2505.13447](https://arxiv.org/abs/2505.13447)).",
         "",
         "```",
         "neuromf generate model=FOLDER n=4 out=samples",
@@ -130,16 +164,20 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| method | {kind}, {config.objective.predict}-prediction, tangent {config.objective.tangent} |",
-        f"| network | 3D UNet, channels {model.network.channels}, conditioned on {model.network.conditioning} |",
+        f"| method | {kind}, {config.objective.predict}-prediction, tangent "
+        f"{config.objective.tangent} |",
+        f"| network | 3D UNet, channels {model.network.channels}, conditioned on "
+        f"{model.network.conditioning} |",
         f"| trained on | {model.stats.latents} latents of {model.stats.subjects} people |",
-        f"| updates | {model.updates} of {config.batch * config.accumulate * config.devices * config.nodes} latents |",
+        f"| updates | {model.updates} of "
+        f"{config.batch * config.accumulate * config.devices * config.nodes} latents |",
         f"| raw loss at the end | {rows[-1]['raw'] if rows else float('nan'):.4f} |",
         f"| weights | {'not averaged' if model.ema == ONLINE else f'EMA {model.ema}'} |",
         f"| VAE | {model.vae.name}, sha256 {model.vae.sha256[:16]} |",
         f"| versions | {json.dumps(state['provenance']['versions'])} |",
         "",
-        "What it draws is no patient and not for diagnosis. Compare it with the training subjects before you share it.",
+        "What it draws is no patient and not for diagnosis. Compare it with the training "
+        "subjects before you share it.",
         "",
         "The whole configuration of the training:",
         "",

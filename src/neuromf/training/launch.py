@@ -1,4 +1,6 @@
-"""Training on a SLURM cluster: a script to read, or a job submitted by submitit; a requeued job goes on."""
+"""Training on a SLURM cluster: a script to read, or a job submitted by submitit; a requeued
+job goes on.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,17 @@ WARNING_SECONDS = 180  # before a job's time is over
 SCRIPT = """\
 #!/bin/bash
 {header}
-# {warning} s before the time is over SLURM sends USR1: training saves, exits with 0, and the job queues itself again.
+# {warning} s before the time is over SLURM sends USR1: training saves and exits with 0, and the job
+# queues itself again.
 cd {cwd}
 {setup}mkdir -p {folder}
 cat > {config} <<'YAML'
 {yaml}YAML
 srun --kill-on-bad-exit=1 {python} -m neuromf.cli train {config} out={out} --resume
 status=$?
-if [ $status = 0 ] && grep -q '"state": "interrupted"' {out}/run.json; then scontrol requeue "$SLURM_JOB_ID"; fi
+if [ $status = 0 ] && grep -q '"state": "interrupted"' {out}/run.json; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
 exit $status
 """
 
@@ -60,21 +65,31 @@ def print_job(config: TrainConfig, out: Path) -> str:
 
 
 def submit(config: TrainConfig, out: Path, cluster: str = "slurm") -> str:
-    """Submit the training with submitit and return where to look. Raises ValueError where that cannot be done here."""
+    """Submit the training with submitit and return where to look. Raises ValueError
+    where that cannot be done here.
+    """
     try:
         import submitit
     except ImportError:
-        raise ValueError("launch=slurm needs submitit: pip install 'neuromf[slurm]', or launch=print") from None
+        raise ValueError(
+            "launch=slurm needs submitit: pip install 'neuromf[slurm]', or launch=print"
+        ) from None
     folder = out.resolve().with_name(f"{out.name}-slurm")
     slurm = config.slurm
     try:
-        executor = submitit.AutoExecutor(folder=folder, cluster=cluster, slurm_max_num_timeout=10_000)
+        executor = submitit.AutoExecutor(
+            folder=folder, cluster=cluster, slurm_max_num_timeout=10_000
+        )
     except RuntimeError as error:
         raise ValueError(f"launch=slurm: {error}; launch=print shows a script for sbatch") from None
     executor.update_parameters(timeout_min=int(slurm.hours * 60), name=f"neuromf-{out.name}")
     if cluster == "slurm":
         executor.update_parameters(slurm_signal_delay_s=WARNING_SECONDS)
-        extra = {"slurm_partition": slurm.partition, "slurm_account": slurm.account, "slurm_setup": [slurm.setup]}
+        extra = {
+            "slurm_partition": slurm.partition,
+            "slurm_account": slurm.account,
+            "slurm_setup": [slurm.setup],
+        }
         executor.update_parameters(
             nodes=config.nodes,
             tasks_per_node=config.devices,
@@ -88,7 +103,9 @@ def submit(config: TrainConfig, out: Path, cluster: str = "slurm") -> str:
 
 
 class Job:
-    """What submitit runs. When its time is over, or its node is taken, it saves, queues itself again and goes on."""
+    """What submitit runs. When its time is over, or its node is taken, it saves,
+    queues itself again and goes on.
+    """
 
     def __init__(self, config: TrainConfig, out: Path) -> None:
         self.config, self.out = config, out
@@ -100,7 +117,8 @@ class Job:
         try:
             return str(run(self.config, self.out, resume=True))
         except Stopped:
-            signal.raise_signal(signal.SIGUSR2)  # training took submitit's signal and saved; now it is submitit's turn
+            # training took submitit's signal and saved; now it is submitit's turn
+            signal.raise_signal(signal.SIGUSR2)
             raise
 
     def checkpoint(self) -> Any:

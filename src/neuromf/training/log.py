@@ -1,4 +1,6 @@
-"""What a run is doing, in numbers: log.csv, TensorBoard, the progress bar, and the guard against divergence."""
+"""What a run is doing, in numbers: log.csv, TensorBoard, the progress bar, and
+the guard against divergence.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class DivergedError(ValueError):
 
 
 class Meter(pl.Callback):
-    """Means over `log_every` updates and all ranks, one row of log.csv each; `looks` holds what other callbacks saw."""
+    """Means over `log_every` updates and all ranks, one row of log.csv each; `looks`
+    holds what other callbacks saw.
+    """
 
     def __init__(self, out: Path, config: TrainConfig) -> None:
         self.out, self.config = out, config
@@ -52,7 +56,12 @@ class Meter(pl.Callback):
 
     def state(self) -> dict[str, Any]:
         """Return what a resumed run needs to go on with the same rows."""
-        return {"rows": self.rows, "looks": self.looks, "sums": self.sums.tolist(), "norms": self.norms}
+        return {
+            "rows": self.rows,
+            "looks": self.looks,
+            "sums": self.sums.tolist(),
+            "norms": self.norms,
+        }
 
     def load(self, state: dict[str, Any], first: bool = True) -> None:
         """Take what `state` returned; the sums are of the first process, which saved them."""
@@ -64,11 +73,15 @@ class Meter(pl.Callback):
         if trainer.is_global_zero:
             self.writer = _tensorboard(self.out, module.update)
             self.bar = progress("updates")
-            self.task = self.bar.add_task("train", total=self.config.updates, completed=module.update)
+            self.task = self.bar.add_task(
+                "train", total=self.config.updates, completed=module.update
+            )
             self.bar.start()
         self.first, self.started = module.update, time.perf_counter()
 
-    def on_train_batch_start(self, trainer: pl.Trainer, module: MeanFlowModule, batch: Batch, number: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, module: MeanFlowModule, batch: Batch, number: int
+    ) -> None:
         self.waited += time.perf_counter() - self.ended
 
     def on_train_batch_end(
@@ -83,10 +96,14 @@ class Meter(pl.Callback):
                 self.bar.advance(self.task)
             if module.skipped >= self.config.guard.skipped:
                 raise DivergedError(
-                    f"the gradient was not finite in {module.skipped} updates in a row: lower optimiser.lr "
-                    f"({self.config.optimiser.lr}), take precision=float32, or look at the latents (neuromf inspect)"
+                    f"the gradient was not finite in {module.skipped} updates in a row: lower "
+                    f"optimiser.lr ({self.config.optimiser.lr}), take precision=float32, or look "
+                    "at the latents (neuromf inspect)"
                 )
-            if module.update in {1, self.config.updates} or module.update % self.config.log_every == 0:
+            if (
+                module.update in {1, self.config.updates}
+                or module.update % self.config.log_every == 0
+            ):
                 self._log(trainer, module)
             if module.update - self.first == ESTIMATED:
                 self._estimate(module)
@@ -114,12 +131,16 @@ class Meter(pl.Callback):
         self.sums, self.norms, self.waited, self.observed = torch.zeros(()), [], 0.0, 0.0
         self.began = time.perf_counter()
         if trainer.is_global_zero:
-            write_table(self.out / "log.csv", [{k: _short(v) for k, v in r.items()} for r in self.rows])
+            write_table(
+                self.out / "log.csv", [{k: _short(v) for k, v in r.items()} for r in self.rows]
+            )
             self.scalars({f"train/{k}": v for k, v in row.items() if k != "update"}, module.update)
             assert self.bar is not None
             self.bar.update(self.task, description=f"raw loss {row['raw']:.4f}")
         if row["nonfinite_rows"] and not any(r["nonfinite_rows"] for r in self.rows[:-1]):
-            log.warning("update %d: rows with NaN or Inf were left out; log.csv counts them", module.update)
+            log.warning(
+                "update %d: rows with NaN or Inf were left out; log.csv counts them", module.update
+            )
         reason = judge(self.rows, config.guard)
         if reason:
             raise DivergedError(reason)
@@ -128,7 +149,10 @@ class Meter(pl.Callback):
         """Say how long the run will take, from its first updates."""
         each = (time.perf_counter() - self.started) / ESTIMATED
         left = each * (self.config.updates - module.update)
-        self.say(f"about {clock(left)} for {self.config.updates - module.update} updates, {each:.2f} s each")
+        self.say(
+            f"about {clock(left)} for "
+            f"{self.config.updates - module.update} updates, {each:.2f} s each"
+        )
 
     def say(self, text: str) -> None:
         """Print a line above the progress bar, in the first process."""
@@ -137,7 +161,9 @@ class Meter(pl.Callback):
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave what the body takes out of the seconds an update, and out of the time spent waiting for batches."""
+        """Leave what the body takes out of the seconds an update, and out of the
+        time spent waiting for batches.
+        """
         wait_for_gpu()
         started = time.perf_counter()
         yield
@@ -155,7 +181,9 @@ class Meter(pl.Callback):
     def on_train_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._close()
 
-    def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, error: BaseException) -> None:
+    def on_exception(
+        self, trainer: pl.Trainer, module: pl.LightningModule, error: BaseException
+    ) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -167,15 +195,17 @@ class Meter(pl.Callback):
 
 @torch.no_grad()
 def partial_sums(loss: Loss, batch: Batch) -> Tensor:
-    """Return sums and counts that add up over batches and ranks: of all rows, those with r = t, those with r < t, the
-    head's; rows left out; the squared errors a channel.
+    """Return sums and counts that add up over batches and ranks: of all rows, those with r = t,
+    those with r < t, the head's; rows left out; the squared errors a channel.
     """
     finite, equal = loss.weight > 0, batch.t == batch.r
     head = torch.zeros_like(loss.raw) if loss.raw_head is None else loss.raw_head * finite.sum()
     kinds = [finite, finite & equal, finite & ~equal]
     numbers = [v for kind in kinds for v in ((loss.rows * kind).sum(), kind.sum())]
     numbers += [head, loss.nonfinite, (loss.weight * loss.rows).sum()]
-    return torch.cat([torch.stack([v.double() for v in numbers]), (loss.channels * finite.sum()).double()])
+    return torch.cat(
+        [torch.stack([v.double() for v in numbers]), (loss.channels * finite.sum()).double()]
+    )
 
 
 def means(sums: list[float]) -> Row:
@@ -186,28 +216,38 @@ def means(sums: list[float]) -> Row:
         "raw_equal": _ratio(equal, n_equal),
         "raw_interval": _ratio(interval, n_interval),
     }
-    row |= {"raw_head": _ratio(head, n), "weighted": _ratio(weighted, n), "nonfinite_rows": int(left_out)}
+    row |= {
+        "raw_head": _ratio(head, n),
+        "weighted": _ratio(weighted, n),
+        "nonfinite_rows": int(left_out),
+    }
     row["nonfinite_share"] = _ratio(left_out, n + left_out)
     return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
 
 
 def judge(rows: list[Row], guard: Guard) -> str:
-    """Return why a run is to be given up, empty where it is not: rows left out, raw loss far above its minimum."""
+    """Return why a run is to be given up, empty where it is not: rows left out,
+    raw loss far above its minimum.
+    """
     if rows[-1]["nonfinite_share"] > MOST_LEFT_OUT:
         return (
-            f"{100 * rows[-1]['nonfinite_share']:.0f} % of the rows up to update {rows[-1]['update']} gave NaN or Inf "
-            "and were left out: take precision=float32, a lower optimiser.lr, or look at the latents (neuromf inspect)"
+            f"{100 * rows[-1]['nonfinite_share']:.0f} % of the rows up to update "
+            f"{rows[-1]['update']} gave NaN or Inf and were left out: take precision=float32, a "
+            "lower optimiser.lr, or look at the latents (neuromf inspect)"
         )
     earlier = [r["raw"] for r in rows[:-1] if math.isfinite(r["raw"])]
     last = rows[-1]
     if last["update"] <= guard.grace or not earlier:
         return ""
-    if not last["raw"] > guard.factor * min(earlier):  # NaN, of no finite row, is the gradient's to judge
+    if not last["raw"] > guard.factor * min(
+        earlier
+    ):  # NaN, of no finite row, is the gradient's to judge
         return ""
     return (
-        f"the raw loss is {last['raw']:.4g} at update {last['update']}, {last['raw'] / min(earlier):.1f} times its "
-        f"minimum of {min(earlier):.4g}: the run diverged. Start another with a lower optimiser.lr or a longer "
-        "optimiser.warmup; start=MODEL begins with weights that `neuromf export` took from an earlier checkpoint"
+        f"the raw loss is {last['raw']:.4g} at update {last['update']}, "
+        f"{last['raw'] / min(earlier):.1f} times its minimum of {min(earlier):.4g}: the run "
+        "diverged. Start another with a lower optimiser.lr or a longer optimiser.warmup; "
+        "start=MODEL begins with weights that `neuromf export` took from an earlier checkpoint"
     )
 
 
@@ -234,6 +274,9 @@ def _tensorboard(out: Path, update: int) -> Any:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
-        log.info("tensorboard is not installed (pip install 'neuromf[log]'): log.csv holds the same numbers")
+        log.info(
+            "tensorboard is not installed (pip install "
+            "'neuromf[log]'): log.csv holds the same numbers"
+        )
         return None
     return SummaryWriter(str(out / "tensorboard"), purge_step=update + 1)

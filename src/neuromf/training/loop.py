@@ -1,4 +1,6 @@
-"""The Lightning module: network, objective, optimiser, averages of the weights. A step is a function of its batch."""
+"""The Lightning module: network, objective, optimiser, averages of the weights. A
+step is a function of its batch.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +17,24 @@ from neuromf.runtime.device import say_memory
 from neuromf.training.batches import Batch
 from neuromf.training.config import TrainConfig
 
-LOWER = "a smaller batch with a larger accumulate, network.checkpointing=true, precision=bfloat16, or a smaller network"
+LOWER = (
+    "a smaller batch with a larger accumulate, network.checkpointing=true, "
+    "precision=bfloat16, or a smaller network"
+)
 
 
 class MeanFlowModule(pl.LightningModule):
-    """Trains a network with the objective of its configuration; `update` counts updates, of earlier starts too."""
+    """Trains a network with the objective of its configuration; `update` counts
+    updates, of earlier starts too.
+    """
 
     def __init__(self, network: DualTimeUNet, config: TrainConfig) -> None:
         super().__init__()
         self.network, self.config, self.update = network, config, 0
-        self.averages = {decay: ema_model(network, decay) for decay in config.ema}  # no part of the module: not trained
-        self._called = (torch.compile(network) if config.compile else network,)  # in a tuple: no second submodule
+        # no part of the module: not trained
+        self.averages = {decay: ema_model(network, decay) for decay in config.ema}
+        # in a tuple: no second submodule
+        self._called = (torch.compile(network) if config.compile else network,)
         self.skipped = 0  # updates in a row whose gradient was not finite
         self.loss: Loss | None = None  # of the last batch
         self.gradient_norm = torch.zeros(())  # of the last update, before clipping
@@ -41,7 +50,9 @@ class MeanFlowModule(pl.LightningModule):
 
     def training_step(self, batch: Batch, number: int) -> Tensor:
         """Return the loss of a batch."""
-        with say_memory(f"a training step of {len(batch.x)} latents {tuple(batch.x.shape[1:])}", LOWER):
+        with say_memory(
+            f"a training step of {len(batch.x)} latents {tuple(batch.x.shape[1:])}", LOWER
+        ):
             objective = self.config.objective
             self.loss = objective.loss(objective.terms(self._called[0], *batch))
         return self.loss.total
@@ -52,10 +63,14 @@ class MeanFlowModule(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         o = self.config.optimiser
-        return torch.optim.AdamW(self.network.parameters(), lr=o.lr, betas=o.betas, weight_decay=o.weight_decay)
+        return torch.optim.AdamW(
+            self.network.parameters(), lr=o.lr, betas=o.betas, weight_decay=o.weight_decay
+        )
 
     def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        """Set the update's learning rate and clip the gradient; drop one that is not finite, so that nothing moves."""
+        """Set the update's learning rate and clip the gradient; drop one that is not
+        finite, so that nothing moves.
+        """
         o = self.config.optimiser
         for group in optimizer.param_groups:
             group["lr"] = o.rate(self.update, self.config.updates)
@@ -74,7 +89,9 @@ class MeanFlowModule(pl.LightningModule):
         self.update += 1
 
     def ends_update(self, number: int) -> bool:
-        """Say whether batch `number` of this start, counted from 0, was the last one of an update."""
+        """Say whether batch `number` of this start, counted from 0,
+        was the last one of an update.
+        """
         return (number + 1) % self.config.accumulate == 0
 
     def state(self) -> dict[str, Any]:
@@ -84,13 +101,19 @@ class MeanFlowModule(pl.LightningModule):
             "update": self.update,
             "skipped": self.skipped,
             "network": self.network.state_dict(),
-            "averages": {str(decay): average.module.state_dict() for decay, average in self.averages.items()},
-            "averaged": {str(decay): int(average.n_averaged) for decay, average in self.averages.items()},
+            "averages": {
+                str(decay): average.module.state_dict() for decay, average in self.averages.items()
+            },
+            "averaged": {
+                str(decay): int(average.n_averaged) for decay, average in self.averages.items()
+            },
             "optimiser": optimiser.state_dict(),  # type: ignore[union-attr]
         }
 
     def load_weights(self, state: dict[str, Any], what: str) -> None:
-        """Take network, averages and count of a checkpoint, strictly; the optimiser comes when it is there."""
+        """Take network, averages and count of a checkpoint, strictly; the optimiser comes
+        when it is there.
+        """
         self.update, self.skipped = state["update"], state["skipped"]
         load_strict(self.network, state["network"], what)
         for decay, average in self.averages.items():

@@ -1,4 +1,6 @@
-"""What is checked before a run: the derivative, the memory, settings that are known to fail; a few seconds."""
+"""What is checked before a run: the derivative, the memory, settings that are
+known to fail; a few seconds.
+"""
 
 from __future__ import annotations
 
@@ -26,38 +28,52 @@ class SelfCheckError(ValueError):
 
 
 def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
-    """Return what is known to go wrong with settings that are allowed, for latents of a shape (C, D, H, W)."""
+    """Return what is known to go wrong with settings that are allowed, for
+    latents of a shape (C, D, H, W).
+    """
     said = []
     for decay in config.ema:
         window = 1 / (1 - decay)
         if window > max(1, config.updates / 5):
             said.append(
-                f"ema={decay} averages over {window:.0f} updates of {config.updates}: the average lags behind; "
+                f"ema={decay} averages over {window:.0f} updates of {config.updates}: the "
+                "average lags behind; "
                 f"ema={max(0.0, 1 - 20 / config.updates):.4g} suits such a run"
             )
     if config.optimiser.lr > 2e-3:
         said.append(f"optimiser.lr={config.optimiser.lr} is high: 1e-4 to 1e-3 is usual")
     if config.times.endpoint_fraction == 0 and config.objective.jvp != "none":
-        said.append("times.endpoint_fraction=0: t = 1, r = 0, all that one-step sampling uses, is hardly ever drawn")
+        said.append(
+            "times.endpoint_fraction=0: t = 1, r = 0, all that "
+            "one-step sampling uses, is hardly ever drawn"
+        )
     if config.objective.jvp == "finite" and config.objective.predict == "u":
-        said.append("objective.jvp=finite with predict=u: differences of u lose more digits than those of x̂")
+        said.append(
+            "objective.jvp=finite with predict=u: differences of u lose more digits than those of x̂"
+        )
     if config.objective.weight_power == 1 and config.objective.weight_eps < 1e-4:
-        said.append(f"objective.weight_eps={config.objective.weight_eps}: rows that fit well get enormous weights")
+        said.append(
+            f"objective.weight_eps={config.objective.weight_eps}: rows that "
+            "fit well get enormous weights"
+        )
     if config.scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
         said.append(
-            f"scale={config.scale} with {math.prod(shape)} numbers a latent: large structures are decided so close "
-            "to t = 1 that du/dt explodes there; scale=0.3 trained well"
+            f"scale={config.scale} with {math.prod(shape)} numbers a latent: large structures "
+            "are decided so close to t = 1 that du/dt explodes there; scale=0.3 trained well"
         )
     if subjects == 1:
-        said.append("the training split holds one subject: the network will learn that brain by heart")
+        said.append(
+            "the training split holds one subject: the network will learn that brain by heart"
+        )
     return said
 
 
 def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
-    """Return the relative error of du/dt, on this device and in this precision, against a central difference.
+    """Return the relative error of du/dt, on this device and in this precision,
+    against a central difference.
 
-    A new network returns zeros, so it is a copy with all weights at random. Raises SelfCheckError where the error is
-    too large.
+    A new network returns zeros, so it is a copy with all weights at random. Raises SelfCheckError
+    where the error is too large.
     """
     if config.objective.jvp == "none":
         return 0.0
@@ -76,9 +92,9 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     error = float((rate - expected).norm() / expected.norm())
     if not error < TOLERANCE[config.precision]:
         raise SelfCheckError(
-            f"du/dt by objective.jvp={config.objective.jvp} in {config.precision} differs from its reference by "
-            f"{100 * error:.2g} %, {100 * TOLERANCE[config.precision]:g} % is expected: take objective.jvp=exact or "
-            "precision=float32"
+            f"du/dt by objective.jvp={config.objective.jvp} in {config.precision} differs from "
+            f"its reference by {100 * error:.2g} %, {100 * TOLERANCE[config.precision]:g} % is "
+            "expected: take objective.jvp=exact or precision=float32"
         )
     return error
 
@@ -89,13 +105,16 @@ def with_random_weights(network: DualTimeUNet) -> DualTimeUNet:
     chance = torch.Generator().manual_seed(1)
     for parameter in probe.parameters():
         if parameter.ndim > 1:
-            values = torch.randn(parameter.shape, generator=chance) / math.sqrt(parameter[0].numel())
+            values = torch.randn(parameter.shape, generator=chance) / math.sqrt(
+                parameter[0].numel()
+            )
             parameter.copy_(values)
     return probe
 
 
 def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
-    """Return an estimate of the memory of a step: weights, gradients, AdamW, averages, and what backward keeps.
+    """Return an estimate of the memory of a step: weights, gradients, AdamW,
+    averages, and what backward keeps.
 
     The last is measured on one small latent and scaled by voxels and rows.
     """
@@ -139,8 +158,12 @@ def free_gb(device: torch.device) -> float:
     return psutil.virtual_memory().available / 1e9
 
 
-def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
-    """Check, log, and return what the user should know. Raises SelfCheckError where training would go wrong."""
+def self_check(
+    network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int
+) -> list[str]:
+    """Check, log, and return what the user should know. Raises SelfCheckError
+    where training would go wrong.
+    """
     device = next(network.parameters()).device
     error = check_derivative(network, config, shape)
     need, free = memory_gb(network, config, shape), free_gb(device)
@@ -152,7 +175,7 @@ def self_check(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...
         said.append(f"{device} has no bfloat16 instructions: precision=float32 is faster here")
     if need > free:
         said.append(
-            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch (and raise "
-            "accumulate), or set network.checkpointing=true"
+            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch "
+            "(and raise accumulate), or set network.checkpointing=true"
         )
     return said

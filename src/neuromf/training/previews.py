@@ -1,4 +1,6 @@
-"""Samples from noise that never changes, so that progress can be seen: latents, slices, statistics."""
+"""Samples from noise that never changes, so that progress can be seen:
+latents, slices, statistics.
+"""
 
 from __future__ import annotations
 
@@ -30,18 +32,30 @@ class SampleLook(Look):
 
     what = "samples from fixed noise, into samples/"
 
-    def __init__(self, meter: Meter, out: Path, config: TrainConfig, stats: LatentStats, vae: FrozenVAE | None) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        out: Path,
+        config: TrainConfig,
+        stats: LatentStats,
+        vae: FrozenVAE | None,
+    ) -> None:
         super().__init__(meter)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae
         self.every = config.samples.every or config.updates  # never is at the end
         self.at_end = True
 
     def look(self, module: MeanFlowModule) -> None:
-        """Write update-N.safetensors (normalised latents, calls_K), update-N.png and update-N.json."""
+        """Write update-N.safetensors (normalised latents, calls_K),
+        update-N.png and update-N.json.
+        """
         drawn = draw(module, self.config, self.stats.shape)
         self.folder.mkdir(exist_ok=True)
         stem = self.folder / f"update-{module.update:08d}"
-        write_bytes(stem.with_suffix(".safetensors"), save({f"calls_{k}": z.contiguous() for k, z in drawn.items()}))
+        write_bytes(
+            stem.with_suffix(".safetensors"),
+            save({f"calls_{k}": z.contiguous() for k, z in drawn.items()}),
+        )
         statistics = {f"calls_{calls}": moments(z) for calls, z in drawn.items()}
         write_json(stem.with_suffix(".json"), {"update": module.update} | statistics)
         pictures = [self._picture(z) for latents in drawn.values() for z in latents]
@@ -50,12 +64,18 @@ class SampleLook(Look):
             for calls, latents in drawn.items()
             for i in range(len(latents))
         ]
-        save_picture(stem.with_suffix(".png"), sheet(pictures, labels, columns=self.config.samples.n))
+        save_picture(
+            stem.with_suffix(".png"), sheet(pictures, labels, columns=self.config.samples.n)
+        )
         for calls, values in statistics.items():
-            self.meter.scalars({f"samples/{calls}/{k}": v for k, v in values.items()}, module.update)
+            self.meter.scalars(
+                {f"samples/{calls}/{k}": v for k, v in values.items()}, module.update
+            )
 
     def _picture(self, latent: Tensor) -> Picture:
-        """Return slices of a normalised latent (C, D, H, W): decoded, or without a VAE those of its first channel."""
+        """Return slices of a normalised latent (C, D, H, W): decoded, or without a
+        VAE those of its first channel.
+        """
         if self.vae is not None:
             try:
                 with say_memory("decoding a picture", "vae=small"):
@@ -70,20 +90,31 @@ class SampleLook(Look):
 @torch.no_grad()
 def draw(module: MeanFlowModule, config: TrainConfig, shape: tuple[int, ...]) -> dict[int, Tensor]:
     """Return normalised latents (n, C, D, H, W) by number of calls, all from the same noise."""
-    noise = torch.cat([noise_of(shape, i, config.seed) for i in range(config.samples.n)]).to(module.device)
+    noise = torch.cat([noise_of(shape, i, config.seed) for i in range(config.samples.n)]).to(
+        module.device
+    )
     return {calls: sample_in_parts(module, noise, calls) for calls in config.samples.calls}
 
 
 @torch.no_grad()
 def sample_in_parts(module: MeanFlowModule, noise: Tensor, calls: int) -> Tensor:
-    """Return samples of the averaged network as normalised latents, float32, no more at once than a training batch."""
+    """Return samples of the averaged network as normalised latents, float32, no more
+    at once than a training batch.
+    """
     config = module.config
     with autocast(module.device, config.precision):
-        parts = [config.objective.sample(module.average, part, calls) for part in noise.split(config.batch)]
+        parts = [
+            config.objective.sample(module.average, part, calls)
+            for part in noise.split(config.batch)
+        ]
     return torch.cat(parts).float() / config.scale
 
 
 def moments(z: Tensor) -> Row:
-    """Return mean and standard deviation of each channel of normalised latents: 0 and 1 in the training data."""
+    """Return mean and standard deviation of each channel of normalised latents:
+    0 and 1 in the training data.
+    """
     means, deviations = z.mean((0, 2, 3, 4)).tolist(), z.std((0, 2, 3, 4)).tolist()
-    return {f"mean_{c}": m for c, m in enumerate(means)} | {f"std_{c}": s for c, s in enumerate(deviations)}
+    return {f"mean_{c}": m for c, m in enumerate(means)} | {
+        f"std_{c}": s for c, s in enumerate(deviations)
+    }

@@ -10,7 +10,9 @@ from neuromf.training.config import TrainConfig
 
 
 def first_network(config: TrainConfig, vae: VAEIdentity) -> DualTimeUNet:
-    """Return a new network, or one with the weights of `start`. Raises WeightsError where they do not fit."""
+    """Return a new network, or one with the weights of `start`. Raises WeightsError where
+    they do not fit.
+    """
     network = DualTimeUNet(config.network)
     model = start_model(config, vae)
     if model is not None:
@@ -19,18 +21,20 @@ def first_network(config: TrainConfig, vae: VAEIdentity) -> DualTimeUNet:
 
 
 def start_model(config: TrainConfig, vae: VAEIdentity) -> Model | None:
-    """Return the model that a training begins with, if any. Raises ValueError where it is of other latents."""
+    """Return the model that a training begins with, if any. Raises ValueError
+    where it is of other latents.
+    """
     if not config.start:
         return None
     model = load_model(config.start)
     if model.config.vae.sha256 != vae.sha256:
         raise ValueError(
-            f"start={config.start} was trained on latents of {model.config.vae.name}, {config.latents} holds "
-            f"latents of {vae.name}: encode with the same VAE"
+            f"start={config.start} was trained on latents of {model.config.vae.name}, "
+            f"{config.latents} holds latents of {vae.name}: encode with the same VAE"
         )
     if model.config.predict != config.objective.predict:
         raise ValueError(
-            f"start={config.start} predicts {model.config.predict}, this run {config.objective.predict}: set "
-            f"objective.predict={model.config.predict}"
+            f"start={config.start} predicts {model.config.predict}, this run "
+            f"{config.objective.predict}: set objective.predict={model.config.predict}"
         )
     return model

@@ -1,4 +1,6 @@
-"""The state of a run on disk: written whole, read without running code, refused where it is of another run."""
+"""The state of a run on disk: written whole, read without running code, refused where it
+is of another run.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ HELD = {  # what every checkpoint holds, among others
     **{"config": str, "update": int, "spacing": tuple | list},
 }
 LAST, BEST = "last.ckpt", "best.ckpt"
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)  # USR: before a cluster job's time is over
+# USR: before a cluster job's time is over
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 class Origin(NamedTuple):
@@ -43,15 +46,24 @@ class Origin(NamedTuple):
 
 
 class Saver(pl.Callback):
-    """Saves every so many updates, at the end, and when a signal asks to stop; older checkpoints are deleted."""
+    """Saves every so many updates, at the end, and when a signal asks to stop;
+    older checkpoints are deleted.
+    """
 
     def __init__(self, out: Path, config: TrainConfig, origin: Origin, meter: Meter) -> None:
-        self.folder, self.config, self.origin, self.meter = out / "checkpoints", config, origin, meter
+        self.folder, self.config, self.origin, self.meter = (
+            out / "checkpoints",
+            config,
+            origin,
+            meter,
+        )
         self.asked = 0  # the signal that asked for a stop
         self.stopped = False
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        """Listen to signals; from here on, since Lightning sets its own before and restores the earlier ones after."""
+        """Listen to signals; from here on, since Lightning sets its own before and
+        restores the earlier ones after.
+        """
         if threading.current_thread() is threading.main_thread():
             for number in SIGNALS:
                 signal.signal(number, self._ask)
@@ -69,14 +81,18 @@ class Saver(pl.Callback):
             return
         self.stopped = trainer.strategy.reduce_boolean_decision(bool(self.asked), all=False)
         over = module.update == self.config.updates or trainer.should_stop
-        if (self.stopped or over or module.update % self.config.checkpoints.every == 0) and trainer.is_global_zero:
+        if (
+            self.stopped or over or module.update % self.config.checkpoints.every == 0
+        ) and trainer.is_global_zero:
             with self.meter.pause():
                 self.save(module)
         if self.stopped:
             trainer.should_stop = True
 
     def save(self, module: MeanFlowModule, name: str = LAST) -> None:
-        """Write a checkpoint; the last ones are also kept under their update's number, as many as asked for."""
+        """Write a checkpoint; the last ones are also kept under their update's
+        number, as many as asked for.
+        """
         self.folder.mkdir(exist_ok=True)
         state = module.state() | {
             "format": FORMAT,
@@ -105,43 +121,62 @@ class Saver(pl.Callback):
 
 
 def recorded(config: TrainConfig) -> str:
-    """Return the configuration as YAML without where it runs, which may change from one start to the next."""
+    """Return the configuration as YAML without where it runs, which may change from one
+    start to the next.
+    """
     return to_yaml(here(config))
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Return a checkpoint. Raises FileNotFoundError, or WeightsError for a file that is none, or damaged."""
+    """Return a checkpoint. Raises FileNotFoundError, or WeightsError for a
+    file that is none, or damaged.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
     try:
         state = read_pickle(path)
     except WeightsError as error:
         earlier = sorted(path.parent.glob("update-*.ckpt"))
-        advice = f"; {earlier[-1].name} beside it is the one before: rename it to {path.name}" if earlier else ""
+        advice = (
+            f"; {earlier[-1].name} beside it is the one before: rename it to {path.name}"
+            if earlier
+            else ""
+        )
         raise WeightsError(f"{error}{advice}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise WeightsError(f"{path}: no checkpoint of `neuromf train` in format {FORMAT}")
     wrong = [name for name, kind in HELD.items() if not isinstance(state.get(name), kind)]
     if wrong:
-        raise WeightsError(f"{path}: a checkpoint of `neuromf train` holds more: {', '.join(wrong)}")
+        raise WeightsError(
+            f"{path}: a checkpoint of `neuromf train` holds more: {', '.join(wrong)}"
+        )
     return state
 
 
 def check_same_run(state: dict[str, Any], config: TrainConfig, origin: Origin) -> None:
-    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or of other latents."""
+    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or
+    of other latents.
+    """
     refuse_other_config(state["config"], recorded(config), "the checkpoint")
-    vae, advice = origin.vae, "give the latents that the run began with, or choose another out=FOLDER"
+    vae, advice = (
+        origin.vae,
+        "give the latents that the run began with, or choose another out=FOLDER",
+    )
     if state["vae"] != asdict(vae):
         raise ValueError(
-            f"the checkpoint was trained on latents of {state['vae']['name']} ({state['vae']['sha256'][:16]}), "
-            f"{config.latents} holds latents of {vae.name} ({vae.sha256[:16]}): {advice}"
+            f"the checkpoint was trained on latents of {state['vae']['name']} "
+            f"({state['vae']['sha256'][:16]}), {config.latents} holds latents of {vae.name} "
+            f"({vae.sha256[:16]}): {advice}"
         )
     if as_record(state["stats"], LatentStats, "the checkpoint") != origin.stats:
         before = state["stats"]
         raise ValueError(
-            f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} people, "
-            f"{config.latents} has other statistics now ({origin.stats.latents} latents of "
-            f"{origin.stats.subjects} people): {advice}; start=MODEL begins another training with these weights"
+            f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} "
+            f"people, {config.latents} has other statistics now ({origin.stats.latents} latents "
+            f"of {origin.stats.subjects} people): {advice}; start=MODEL "
+            "begins another training with these weights"
         )
     if state.get("latents", origin.latents) != origin.latents:  # earlier versions did not write it
-        raise ValueError(f"{config.latents} holds other latents than the checkpoint was trained on: {advice}")
+        raise ValueError(
+            f"{config.latents} holds other latents than the checkpoint was trained on: {advice}"
+        )

@@ -73,18 +73,27 @@ class TrainVAEConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
         if self.patch % 4 or self.patch < 16:
             raise ValueError(f"patch is {self.patch}: a multiple of 4, 16 or more")
-        if not (0 < self.lr < math.inf and 0 <= self.gradient < math.inf and 0 <= self.kl < math.inf):
-            raise ValueError(f"lr {self.lr}, gradient {self.gradient}, kl {self.kl}: lr above 0, weights not negative")
-        if not (0 <= self.ema < 1 and self.clip > 0) or min(self.warmup, self.loaders, self.seed) < 0:
+        if not (
+            0 < self.lr < math.inf and 0 <= self.gradient < math.inf and 0 <= self.kl < math.inf
+        ):
             raise ValueError(
-                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, loaders {self.loaders}, seed {self.seed}: "
-                "ema in [0, 1), clip above 0, the others not negative"
+                f"lr {self.lr}, gradient {self.gradient}, kl "
+                f"{self.kl}: lr above 0, weights not negative"
+            )
+        if (
+            not (0 <= self.ema < 1 and self.clip > 0)
+            or min(self.warmup, self.loaders, self.seed) < 0
+        ):
+            raise ValueError(
+                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, loaders "
+                f"{self.loaders}, seed {self.seed}: ema in [0, "
+                "1), clip above 0, the others not negative"
             )
 
 
 class Patches(Dataset[Tensor]):
-    """Batch number i of patches (batch, 1, P, P, P), the same for the same seed in whatever order they are asked
-    for.
+    """Batch number i of patches (batch, 1, P, P, P), the same for the same seed in
+    whatever order they are asked for.
     """
 
     def __init__(self, cohorts: Sequence[Sequence[Entry]], config: TrainVAEConfig) -> None:
@@ -99,22 +108,33 @@ class Patches(Dataset[Tensor]):
         return torch.stack([self._patch(rng) for _ in range(self.config.batch)])
 
     def _patch(self, rng: np.random.Generator) -> Tensor:
-        """Return a patch (1, P, P, P) around a voxel of the brain, flipped and brightened by chance."""
+        """Return a patch (1, P, P, P) around a voxel of the brain, flipped and brightened
+        by chance.
+        """
         cohort = self.cohorts[int(rng.integers(len(self.cohorts)))]
         voxels = cohort[int(rng.integers(len(cohort)))].read().voxels
         side = self.config.patch
         brain = np.flatnonzero(voxels)
         middle = np.unravel_index(rng.choice(brain) if len(brain) else 0, voxels.shape)
-        starts = [int(np.clip(m - side // 2, 0, max(n - side, 0))) for m, n in zip(middle, voxels.shape, strict=True)]
+        starts = [
+            int(np.clip(m - side // 2, 0, max(n - side, 0)))
+            for m, n in zip(middle, voxels.shape, strict=True)
+        ]
         patch = voxels[tuple(slice(s, s + side) for s in starts)]
         patch = np.pad(patch, [(0, side - n) for n in patch.shape])
         if rng.random() < 0.5:
             patch = patch[::-1]
-        return torch.from_numpy(np.clip(patch * np.float32(rng.uniform(0.85, 1.1)), 0, 1).copy())[None]
+        return torch.from_numpy(np.clip(patch * np.float32(rng.uniform(0.85, 1.1)), 0, 1).copy())[
+            None
+        ]
 
 
-def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> dict[str, float]:
-    """Train into `out` (model.safetensors, config.json, README.md, log.csv, checkpoint.pt); return held-out figures."""
+def run(
+    config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> dict[str, float]:
+    """Train into `out` (model.safetensors, config.json, README.md, log.csv, checkpoint.pt);
+    return held-out figures.
+    """
     cohorts = read_cohorts(config.volumes)
     training = [[e for e in cohort if e.split == "train"] for cohort in cohorts]
     held_out = list({e.name: e for cohort in cohorts for e in cohort if e.split == "val"}.values())
@@ -124,22 +144,29 @@ def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: b
     smallest = min(min(cohort[0].read().voxels.shape) for cohort in training)
     if config.patch > smallest:
         raise ValueError(
-            f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at most "
-            f"patch={smallest // 4 * 4}"
+            f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at "
+            f"most patch={smallest // 4 * 4}"
         )
     config = replace(config, name=config.name or out.name)
     with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
         device = pick_device(config.device)
         state = Training(config, device)
         start = state.load(out / CHECKPOINT) if resume and (out / CHECKPOINT).is_file() else 0
-        with progress("updates") as bar, say_memory("training", "a smaller batch or patch, or precision=bfloat16"):
+        with (
+            progress("updates") as bar,
+            say_memory("training", "a smaller batch or patch, or precision=bfloat16"),
+        ):
             task = bar.add_task("train-vae", total=config.updates, completed=start)
-            for update, batch in enumerate(_batches(Patches(training, config), config, start), start):
+            for update, batch in enumerate(
+                _batches(Patches(training, config), config, start), start
+            ):
                 state.step(batch.to(device), update)
                 bar.advance(task)
                 if (update + 1) % config.check_every == 0:
                     state.write_average(out)
-                    state.log[-1].update(held_out_figures(load_small(out, device, config.precision), held_out))
+                    state.log[-1].update(
+                        held_out_figures(load_small(out, device, config.precision), held_out)
+                    )
                     state.write(out, update + 1)
                     bar.console.print(f"{update + 1}: {_say(state.log[-1])}")
             state.write_average(out)
@@ -147,7 +174,8 @@ def run(config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: b
             state.write(out, config.updates)
         write_json(out / "scores.json", figures)
         write_text(
-            out / "README.md", card(config, cohorts, figures, sum(p.numel() for p in state.network.parameters()))
+            out / "README.md",
+            card(config, cohorts, figures, sum(p.numel() for p in state.network.parameters())),
         )
     return figures
 
@@ -163,7 +191,9 @@ class Training:
         self.network = network.to(device)
         channels_last(self.network)
         self.ema = ema_model(self.network, config.ema)
-        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0
+        )
         self.log: list[dict[str, float]] = []
 
     def step(self, x: Tensor, update: int) -> None:
@@ -188,7 +218,11 @@ class Training:
             self.optimiser.step()
             self.ema.update_parameters(self.network)
         row = {"l1": l1, "gradient": gradient, "kl": kl, "sigma": sigma.mean(), "norm": norm}
-        self.log.append({"update": update} | {k: round(v.item(), 6) for k, v in row.items()} | {"skipped": skipped})
+        self.log.append(
+            {"update": update}
+            | {k: round(v.item(), 6) for k, v in row.items()}
+            | {"skipped": skipped}
+        )
 
     def write_average(self, out: Path) -> None:
         """Write the average as a small VAE."""
@@ -213,10 +247,17 @@ class Training:
             torch.save(state, temporary)
 
     def load(self, path: Path) -> int:
-        """Take up what `save` wrote and return the update to go on with. Raises WeightsError where it does not fit."""
+        """Take up what `save` wrote and return the update to go on with. Raises
+        WeightsError where it does not fit.
+        """
         state = read_pickle(path)
-        if not isinstance(state, dict) or not {"update", "network", "ema", "optimiser", "log"} <= state.keys():
-            raise WeightsError(f"{path}: no checkpoint of `neuromf train-vae`: start again with --overwrite")
+        if (
+            not isinstance(state, dict)
+            or not {"update", "network", "ema", "optimiser", "log"} <= state.keys()
+        ):
+            raise WeightsError(
+                f"{path}: no checkpoint of `neuromf train-vae`: start again with --overwrite"
+            )
         load_strict(self.network, state["network"], str(path))
         load_strict(self.ema, state["ema"], str(path))
         self.optimiser.load_state_dict(state["optimiser"])
@@ -225,7 +266,9 @@ class Training:
 
 
 def held_out_figures(vae: FrozenVAE, entries: Sequence[Entry]) -> dict[str, float]:
-    """Return mean SSIM and PSNR of reconstructions of whole volumes; nothing where there are none."""
+    """Return mean SSIM and PSNR of reconstructions of whole volumes;
+    nothing where there are none.
+    """
     if not entries:
         return {}
     scores = []
@@ -237,26 +280,33 @@ def held_out_figures(vae: FrozenVAE, entries: Sequence[Entry]) -> dict[str, floa
     return {name: round(sum(s[i] for s in scores) / len(scores), 4) for i, name in enumerate(names)}
 
 
-def card(config: TrainVAEConfig, cohorts: Sequence[Sequence[Entry]], figures: dict[str, float], parameters: int) -> str:
+def card(
+    config: TrainVAEConfig,
+    cohorts: Sequence[Sequence[Entry]],
+    figures: dict[str, float],
+    parameters: int,
+) -> str:
     """Return the model card."""
     counts: dict[str, int] = {}
     training = {e.path: e for cohort in cohorts for e in cohort if e.split == "train"}
     for entry in training.values():
-        key = (entry.record["dataset"] or "unnamed") + (" (deformed copies)" if entry.record.get("parent") else "")
+        key = (entry.record["dataset"] or "unnamed") + (
+            " (deformed copies)" if entry.record.get("parent") else ""
+        )
         counts[key] = counts.get(key, 0) + 1
     lines = [
         f"# {config.name}",
         "",
-        f"A VAE for volumes in [0, 1] as `neuromf prepare` writes them: {parameters:,} parameters, "
-        f"{config.network.channels} latent "
-        "channels, factor 4 an axis.",
+        f"A VAE for volumes in [0, 1] as `neuromf prepare` writes them: {parameters:,} "
+        f"parameters, {config.network.channels} latent channels, factor 4 an axis.",
         "",
-        f"Trained for {config.updates} updates of {config.batch} patches of {config.patch}³ voxels, seed "
-        f"{config.seed}, on:",
+        f"Trained for {config.updates} updates of {config.batch} patches of {config.patch}³ "
+        f"voxels, seed {config.seed}, on:",
         "",
         *(f"- {name}: {count} volumes" for name, count in sorted(counts.items())),
         "",
-        "Held-out subjects, whole volumes: " + (", ".join(f"{k} {v:g}" for k, v in figures.items()) or "none"),
+        "Held-out subjects, whole volumes: "
+        + (", ".join(f"{k} {v:g}" for k, v in figures.items()) or "none"),
         "",
         "For research; not for clinical use.",
         "",
@@ -270,7 +320,9 @@ def _batches(patches: Patches, config: TrainVAEConfig, start: int) -> Iterator[T
 
 
 def rate_factor(update: int, config: TrainVAEConfig) -> float:
-    """Return the factor on the learning rate at an update: a linear warm-up, then a cosine down to a hundredth."""
+    """Return the factor on the learning rate at an update: a linear warm-up, then
+    a cosine down to a hundredth.
+    """
     decay = Ramp(1.0, 0.01, min(config.warmup / config.updates, 1.0), 1.0, "cosine")
     return min((update + 1) / max(config.warmup, 1), 1.0) * decay.at(update / config.updates)
 

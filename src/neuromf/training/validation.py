@@ -1,4 +1,6 @@
-"""Held-out latents against the run: raw loss of the averaged weights, distance of one-call samples, early stopping."""
+"""Held-out latents against the run: raw loss of the averaged weights, distance of
+one-call samples, early stopping.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
 
 
 class EvaluationLook(Look):
-    """One row of evaluation.csv a look. The weights with the smallest monitored distance are kept in best.ckpt."""
+    """One row of evaluation.csv a look. The weights with the smallest monitored
+    distance are kept in best.ckpt.
+    """
 
     what = "one-call samples against held-out latents, into evaluation.csv"
 
@@ -49,23 +53,38 @@ class EvaluationLook(Look):
         self.out, self.config, self.saver = out, config, saver
         self.every, self.epoch = config.evaluation.every, epoch  # updates of an epoch
         self.real = torch.stack([held_out[i].latent for i in range(min(len(held_out), MOST))])
-        self.noise = torch.cat([noise_of(self.real.shape[1:], i, config.seed) for i in range(config.evaluation.n)])
-        self.judge = DecodedJudge(out, config, held_out.stats, vae, self.real) if vae is not None else None
+        self.noise = torch.cat(
+            [noise_of(self.real.shape[1:], i, config.seed) for i in range(config.evaluation.n)]
+        )
+        self.judge = (
+            DecodedJudge(out, config, held_out.stats, vae, self.real) if vae is not None else None
+        )
 
     def due(self, update: int) -> bool:
-        """Say whether to look: every so often, at the end, and after the first epoch, for a baseline."""
+        """Say whether to look: every so often, at the end, and after the
+        first epoch, for a baseline.
+        """
         return super().due(update) or (self.every > 0 and update == self.epoch)
 
     def look(self, module: MeanFlowModule) -> None:
         """Measure, note, and keep the weights if they are the best so far."""
-        before = min((v for v in monitored(self.meter.looks, self.config) if math.isfinite(v)), default=math.inf)
+        before = min(
+            (v for v in monitored(self.meter.looks, self.config) if math.isfinite(v)),
+            default=math.inf,
+        )
         samples = sample_in_parts(module, self.noise.to(module.device), 1).cpu()
-        row = {"update": module.update, "swd": distance(samples, self.real, self.config), "raw": self._raw(module)}
+        row = {
+            "update": module.update,
+            "swd": distance(samples, self.real, self.config),
+            "raw": self._raw(module),
+        }
         if self.judge is not None and self._decodes(module.update):
             row["fid"] = self.judge.fid(samples)
         self.meter.looks.append(row)
         write_table(self.out / "evaluation.csv", self.meter.looks)
-        self.meter.scalars({f"evaluation/{k}": v for k, v in row.items() if k != "update"}, module.update)
+        self.meter.scalars(
+            {f"evaluation/{k}": v for k, v in row.items() if k != "update"}, module.update
+        )
         if row.get(self.config.evaluation.monitor, math.inf) < before:
             self.saver.save(module, BEST)
 
@@ -81,7 +100,9 @@ class EvaluationLook(Look):
 
     @torch.no_grad()
     def _raw(self, module: MeanFlowModule) -> float:
-        """Return the raw loss of the averaged weights on held-out latents, with noise and times that never change."""
+        """Return the raw loss of the averaged weights on held-out latents, with noise
+        and times that never change.
+        """
         objective, config = self.config.objective, self.config
         total, count = 0.0, 0
         for number, x in enumerate(self.real.split(config.batch)):
@@ -96,8 +117,12 @@ class EvaluationLook(Look):
 
 
 def distance(samples: Tensor, real: Tensor, config: TrainConfig) -> float:
-    """Return the sliced Wasserstein distance of two sets of normalised latents, along directions that never change."""
-    return sliced_wasserstein(samples, real, config.evaluation.projections, generator(Purpose.DIRECTIONS, config.seed))
+    """Return the sliced Wasserstein distance of two sets of normalised latents, along
+    directions that never change.
+    """
+    return sliced_wasserstein(
+        samples, real, config.evaluation.projections, generator(Purpose.DIRECTIONS, config.seed)
+    )
 
 
 def monitored(looks: list[dict[str, float]], config: TrainConfig) -> list[float]:
@@ -111,7 +136,9 @@ def is_tired(looks: list[dict[str, float]], config: TrainConfig) -> bool:
 
 
 def summary(looks: list[dict[str, float]], config: TrainConfig) -> dict[str, Any]:
-    """Return the first look (the baseline), the best and the last by the monitored distance; empty without looks."""
+    """Return the first look (the baseline), the best and the last by the monitored
+    distance; empty without looks.
+    """
     name = config.evaluation.monitor
     rows = [row for row in looks if math.isfinite(row.get(name, math.nan))]
     if not rows:
@@ -130,12 +157,19 @@ def summary(looks: list[dict[str, float]], config: TrainConfig) -> dict[str, Any
 def sentence(found: dict[str, Any]) -> str:
     """Return a summary in words."""
     name = found["monitor"]
-    parts = [f"{found[k][name]:.4g} {text} (update {found[k]['update']})" for k, text in SUMMARY.items()]
-    return f"{name} to held-out latents: {', '.join(parts)}{'; stopped early' if found['stopped_early'] else ''}"
+    parts = [
+        f"{found[k][name]:.4g} {text} (update {found[k]['update']})" for k, text in SUMMARY.items()
+    ]
+    return (
+        f"{name} to held-out latents: "
+        f"{', '.join(parts)}{'; stopped early' if found['stopped_early'] else ''}"
+    )
 
 
 def out_of_patience(distances: list[float], patience: int) -> bool:
-    """Say whether the smallest distance is `patience` looks ago or longer; with patience 0 never."""
+    """Say whether the smallest distance is `patience` looks ago or
+    longer; with patience 0 never.
+    """
     if not patience or not distances:
         return False
     found = [d if math.isfinite(d) else math.inf for d in distances]
