@@ -21,7 +21,7 @@ import torch
 from scipy import linalg
 
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
-from neuromf.runtime.run import write_json
+from neuromf.runtime.files import write_json
 from step import hardware
 
 EXTRACTOR = "random-2.5d"  # RadImageNet's architecture, and so its cost

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,14 +88,12 @@ def measure(
         noise = torch.randn(1, *shape, generator=torch.Generator().manual_seed(number + 1))
         spent = {}
         for name, way in ways.items():
-            spent[name], z = timed(lambda way=way, noise=noise: way(noise))  # type: ignore[misc]
-        spent["decode"], voxels = timed(lambda z=z: vae.decode(z))  # type: ignore[misc]
+            spent[name], z = timed(partial(way, noise))
+        spent["decode"], voxels = timed(partial(vae.decode, z))
         array = voxels[0, 0].clamp(0, 1).numpy()
         volume = Volume(array, centred_affine(array.shape, (spacing,) * 3))
         with tempfile.TemporaryDirectory() as folder:
-            spent["write"] = timed(
-                lambda v=volume, f=folder: write_volume(Path(f) / "v.nii.gz", v)
-            )[0]  # type: ignore[misc]
+            spent["write"] = timed(partial(write_volume, Path(folder) / "v.nii.gz", volume))[0]
         if number >= 0:
             for name, value in spent.items():
                 seconds[name].append(value)

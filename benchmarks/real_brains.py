@@ -29,7 +29,7 @@ from neuromf.metrics.wasserstein import sliced_wasserstein
 from neuromf.nets import DualTimeUNet
 from neuromf.pretrained.statedict import load_strict
 from neuromf.reporting.slices import save, sheet, slices
-from neuromf.runtime.run import atomic
+from neuromf.runtime.files import atomic
 from neuromf.training.export import trained_config
 from neuromf.training.state import read_checkpoint
 from step import hardware

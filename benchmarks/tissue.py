@@ -16,8 +16,8 @@ import numpy as np
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.reading import read_volume
 from neuromf.phantoms.labels import labelled_brain, without_parcels
+from neuromf.runtime.files import write_json
 from neuromf.runtime.parallel import each
-from neuromf.runtime.run import write_json
 from neuromf.segmentation.tissue import METHOD, segment
 from step import hardware
 

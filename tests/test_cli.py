@@ -4,10 +4,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from conftest import egg, placed, save_nifti
 from neuromf import __version__
 from neuromf.cli import app
 from neuromf.verbs import VERBS
+from support import egg, placed, save_nifti
 
 
 def neuromf(*words: str) -> subprocess.CompletedProcess:

@@ -34,13 +34,14 @@ from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
-from neuromf.phantoms.command import PhantomConfig
 from neuromf.phantoms.command import run as phantom
+from neuromf.phantoms.config import PhantomConfig
 from neuromf.reporting.slices import Picture, data_uri, slices
 from neuromf.runtime import config as settings
 from neuromf.runtime.device import has_bf16, pick_device
+from neuromf.runtime.files import write_text
 from neuromf.runtime.folders import Output
-from neuromf.runtime.run import open_run, write_text
+from neuromf.runtime.run import open_run
 from neuromf.training.command import run as train
 from neuromf.training.config import TrainConfig
 

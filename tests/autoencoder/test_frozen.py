@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import tiny_vae_network
 from neuromf.autoencoder.frozen import Autoencoder, FrozenVAE
 from neuromf.autoencoder.load import load_vae
+from support import tiny_vae_network
 
 
 def tiny(**options):

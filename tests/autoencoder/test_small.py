@@ -3,7 +3,6 @@ import shutil
 import pytest
 import torch
 
-from conftest import TINY_VAE, tiny_vae_network
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.small import (
@@ -17,6 +16,7 @@ from neuromf.autoencoder.small import (
     save_small,
 )
 from neuromf.pretrained.statedict import WeightsError
+from support import TINY_VAE, tiny_vae_network
 
 
 @pytest.mark.parametrize("size", [(8, 8, 8), (16, 20, 12), (4, 4, 4)])

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from conftest import tiny_vae_network
 from neuromf.autoencoder import tiling
 from neuromf.autoencoder.tiling import decode_in_tiles, tile_size, tile_weights
+from support import tiny_vae_network
 
 
 def test_whole_where_it_fits():

@@ -4,13 +4,13 @@ import json
 import numpy as np
 import pytest
 
-from conftest import egg, placed, save_nifti, tiny_cohort
 from neuromf.data.cohort import finish_cohort, read_cohort, read_cohorts, save_entry, saved_record
 from neuromf.data.prepare import PrepareConfig, run
 from neuromf.data.preprocess import Preprocessing
-from neuromf.data.scans import Scan
+from neuromf.data.scan import Scan
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
+from support import egg, placed, save_nifti, tiny_cohort
 
 
 def test_what_is_written_is_read(cohort):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from conftest import egg, head, placed
 from neuromf.data.foreground import bounds, foreground, largest_piece, otsu
 from neuromf.data.volume import Volume
+from support import egg, head, placed
 
 
 def test_a_brain_on_zeros_is_stripped():

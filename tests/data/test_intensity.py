@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import head, placed
 from neuromf.data.intensity import WHITE, tissue_levels
 from neuromf.data.prepare import PrepareConfig, report
 from neuromf.data.preprocess import Preprocessing, preprocess
@@ -11,7 +10,9 @@ from neuromf.data.skullstrip import StripConfig
 from neuromf.data.splits import SplitConfig
 from neuromf.data.template import mni152, mni152_mask
 from neuromf.data.volume import Volume, VolumeError
-from neuromf.phantoms.command import Appearance, bias_field
+from neuromf.phantoms.config import Appearance
+from neuromf.phantoms.draw import bias_field
+from support import head, placed
 
 STEPS = Preprocessing(spacing=2.0, shape=(80, 96, 80), intensity="white-matter")
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from conftest import egg, head, placed
 from neuromf.data.outliers import limits, without_outliers
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume
+from support import egg, head, placed
 
 STEPS = Preprocessing(spacing=3.0, shape=(64, 72, 64), strip=StripConfig(method="none"))
 

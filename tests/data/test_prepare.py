@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import AFFINES, REAL, egg, needs_real_data, save_nifti
 from neuromf.data.cohort import read_cohort
 from neuromf.data.prepare import PrepareConfig, report, run
 from neuromf.data.preprocess import Preprocessing
@@ -19,6 +18,7 @@ from neuromf.data.skullstrip import StripConfig
 from neuromf.data.splits import SplitConfig, split_subjects
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.runtime.config import load
+from support import AFFINES, REAL, egg, needs_real_data, save_nifti
 
 SMALL = Preprocessing(spacing=4.0, shape=(40, 48, 40))
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from conftest import AFFINES, EGG_CENTRE, egg, placed, save_nifti
 from monai_pipeline import monai_prepared
 from neuromf.data.preprocess import (
     Preprocessing,
@@ -14,6 +13,7 @@ from neuromf.data.preprocess import (
 from neuromf.data.resample import Grid
 from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume, VolumeError
+from support import AFFINES, EGG_CENTRE, egg, placed, save_nifti
 
 STEPS = Preprocessing(spacing=2.0, shape=(80, 96, 80))
 

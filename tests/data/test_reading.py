@@ -7,9 +7,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from conftest import AFFINES, REAL, egg, needs_real_data, placed
 from neuromf.data.reading import read_volume
 from neuromf.data.volume import Volume, VolumeError, stem, volume_sha256, write_volume
+from support import AFFINES, REAL, egg, needs_real_data, placed
 
 RAMP = np.arange(4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from conftest import AFFINES, placed
 from neuromf.data.resample import Grid, axis_matrix, isotropic_grid, resample
 from neuromf.data.volume import Volume
+from support import AFFINES, placed
 
 
 def ramp(affine, shape=(12, 14, 10)):

@@ -3,30 +3,9 @@ import os
 
 import pytest
 
-from neuromf.data.scans import Scan, find_scans, read_manifest
-
-
-def touch(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
-    return path
-
-
-def test_names_give_subject_and_session(tmp_path):
-    expected = {
-        "sub-01_ses-2_T1w.nii.gz": ("sub-01", "2"),
-        "ds1_sub-07_T1w_2mm.nii.gz": ("ds1_sub-07", ""),
-        "IXI002-Guys-0828-T1.nii.gz": ("IXI002-Guys-0828", ""),
-        "früher 3.nii": ("früher 3", ""),
-        "a.mgz": ("a", ""),
-        "T1w.nii": ("T1w", ""),
-    }
-    for name in expected:
-        touch(tmp_path / name)
-    assert {
-        os.path.basename(s.path): (s.subject, s.session) for s in find_scans([str(tmp_path)])
-    } == expected
-    assert Scan("x", "früher 3", "a/b").name == "früher-3_ses-a-b"
+from data.support import touch
+from neuromf.data.scan import Scan
+from neuromf.data.scans import find_scans, read_manifest
 
 
 def test_folder_file_glob_and_lists(tmp_path):
@@ -69,30 +48,6 @@ def test_manifest_without_paths(tmp_path):
     table.write_text("file,subject\na.nii,p1\n")
     with pytest.raises(ValueError, match="the columns are file, subject; `path` is needed"):
         find_scans([str(table)])
-
-
-def test_bids(tmp_path):
-    for name in (
-        "sub-01/anat/sub-01_T1w.nii.gz",
-        "sub-01/anat/sub-01_T2w.nii.gz",
-        "sub-02/ses-b/anat/sub-02_ses-b_run-1_T1w.nii",
-        "derivatives/x/sub-01/anat/sub-01_T1w.nii.gz",
-    ):
-        touch(tmp_path / name)
-    (tmp_path / "dataset_description.json").write_text(json.dumps({"Name": "Study"}))
-    (tmp_path / "participants.tsv").write_text(
-        "participant_id\tage\tsex\tgroup\nsub-01\t20\tF\tpatient\nsub-02\tn/a\tM\tcontrol\n"
-    )
-    one, two = find_scans([str(tmp_path)])
-    assert (one.subject, one.dataset, one.group, one.age, one.sex) == (
-        "sub-01",
-        "Study",
-        "patient",
-        "20",
-        "F",
-    )
-    assert (two.subject, two.session, two.age) == ("sub-02", "b", "")
-    assert len(find_scans([str(tmp_path)], contrast="T2w")) == 1
 
 
 def test_nothing_there(tmp_path):
@@ -169,17 +124,6 @@ def test_different_subjects_keep_different_names(tmp_path):
     ]  # alone, it needs no label
 
 
-def test_a_session_in_the_name_is_no_other_subject(tmp_path):
-    table = tmp_path / "m.csv"
-    table.write_text(
-        "path,subject,session\n1.nii,p,1 2\n2.nii,p,1-2\n3.nii,p_ses-1#2,\n4.nii,P,1 2\n"
-    )
-    names = [s.name for s in find_scans([str(table)])]
-    assert names[1] == "p_ses-1-2"
-    assert len({name.casefold() for name in names[:3]}) == 3
-    assert names[3].casefold() == names[0].casefold()  # the same person and session: a second scan
-
-
 @pytest.mark.parametrize("name", ["run", "Split", "__metadata__", ".hidden", "..", "x" * 300])
 def test_names_that_mean_something_are_changed(tmp_path, name):
     table = tmp_path / "m.csv"
@@ -214,25 +158,3 @@ def test_tables_that_are_none(tmp_path, content, message):
     (tmp_path / "m.csv").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         find_scans([str(tmp_path / "m.csv")])
-
-
-@pytest.mark.parametrize("content", ["{", "[1]", "3", '{"Name": null}', "[" * 100_000])
-def test_a_description_that_describes_nothing(tmp_path, content):
-    touch(tmp_path / "study" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
-    (tmp_path / "study" / "dataset_description.json").write_text(content)
-    assert [s.dataset for s in find_scans([str(tmp_path / "study")])] == ["study"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "age\n3\n",
-        "participant_id\tage\nsub-01\nsub-02\t3\t4\t5\n\n\tx\n",
-        "",
-        "participant_id\tage\nsub-01\t\n",
-    ],
-)
-def test_odd_tables_of_participants(tmp_path, content):
-    touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
-    (tmp_path / "participants.tsv").write_text(content)
-    assert [s.age for s in find_scans([str(tmp_path)])] == [""]

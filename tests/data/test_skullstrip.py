@@ -3,9 +3,9 @@ import sys
 import numpy as np
 import pytest
 
-from conftest import egg, head, placed, save_nifti
 from neuromf.data.skullstrip import StripConfig, find_brain
 from neuromf.data.volume import Volume, VolumeError
+from support import egg, head, placed, save_nifti
 
 STAND_IN = """#!{python}
 import sys, nibabel as nib, numpy as np

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from conftest import REAL, needs_real_data, placed, rotation
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import mni152, mni152_mask, place_in_template, template_mask
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.phantoms.labels import BRIGHTNESS, FLUID_AROUND
+from support import REAL, needs_real_data, placed, rotation
 
 
 def dice(a, b):

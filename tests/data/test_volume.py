@@ -2,8 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from conftest import AFFINES, egg
 from neuromf.data.volume import Volume, VolumeError, write_volume
+from support import AFFINES, egg
 
 
 def test_nothing_broken_is_written(tmp_path):

@@ -1,15 +1,7 @@
-"""Sets of small volumes that are alike or not, and measured material."""
-
 import pytest
 
-from conftest import tiny_cohort
-from features.conftest import write_set
-from neuromf.evaluation.measured import Material
-from neuromf.evaluation.sets import read_set
-from neuromf.features.cache import Cache
-from neuromf.features.extract import Features, Job, measure_all
-
-MEASURES = ("random-3d", "voxels", "spectrum")
+from features.support import write_set
+from support import tiny_cohort
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +19,3 @@ def world(tmp_path_factory):
 def kept(tmp_path_factory):
     """One cache for all tests of the room."""
     return tmp_path_factory.mktemp("cache")
-
-
-def material(folder, cache, measures=MEASURES):
-    """Measure a folder."""
-    volumes = read_set(str(folder))
-    job = Job(tuple(measures), Cache(cache))
-    found, failed = measure_all(volumes.paths, job)
-    assert not failed
-    return Material(volumes, Features(tuple(found), job))

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conftest import save_nifti, tiny_cohort
-from features.conftest import blob, write_set
+from features.support import blob, write_set
 from neuromf.data.volume import Volume
 from neuromf.evaluation import command as evaluate
 from neuromf.evaluation.command import EvaluateConfig
 from neuromf.features.extract import FrameError
+from support import save_nifti, tiny_cohort
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from evaluation.conftest import material
+from evaluation.support import material
 from neuromf.evaluation.feature_metrics import (
     Points,
     Setup,

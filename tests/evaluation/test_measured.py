@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import save_nifti
-from evaluation.conftest import MEASURES
-from features.conftest import blob
+from evaluation.support import MEASURES
+from features.support import blob
 from neuromf.data.reading import read_volume
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.evaluation.measured import Bench, Protocol
 from neuromf.evaluation.run import numbers_of
 from neuromf.evaluation.sets import read_set
 from neuromf.metrics.similarity import psnr
+from support import save_nifti
 
 
 @pytest.fixture

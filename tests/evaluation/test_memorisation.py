@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from evaluation.conftest import material
-from features.conftest import write_set
+from evaluation.support import material
+from features.support import write_set
 from neuromf.evaluation.memorisation import copy_scores, find_copies
 
 

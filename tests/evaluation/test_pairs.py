@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from evaluation.conftest import MEASURES
+from evaluation.support import MEASURES
 from neuromf.evaluation import pairs as images
 from neuromf.evaluation.pairs import Pair, Shelf, compare_pairs, drawn_pairs
 from neuromf.features.cache import Cache

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from evaluation.conftest import material
+from evaluation.support import material
 from neuromf.evaluation import plots as figures
 from neuromf.evaluation.memorisation import find_copies
 from neuromf.evaluation.run import Judged

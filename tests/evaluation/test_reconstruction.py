@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import tiny_cohort, tiny_vae
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.data.reading import read_volume
@@ -12,6 +11,7 @@ from neuromf.evaluation.reconstruction import ValidateVAEConfig, run
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.metrics.similarity import psnr, ssim
+from support import tiny_cohort, tiny_vae
 
 
 @pytest.fixture

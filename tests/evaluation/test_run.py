@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from morphology.test_synthseg import program
 
-from evaluation.conftest import material
+from evaluation.support import material
 from neuromf.evaluation.measured import Bench, Protocol
 from neuromf.evaluation.run import judge, method_of, region_sizes
 from neuromf.evaluation.sets import read_set

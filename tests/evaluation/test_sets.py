@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from features.conftest import write_set
+from features.support import write_set
 from neuromf.data.volume import VolumeError
 from neuromf.evaluation.sets import (
     Item,

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import placed, save_nifti
-from evaluation.conftest import material
-from features.conftest import blob
+from evaluation.support import material
+from features.support import blob
 from neuromf.data.volume import Volume
 from neuromf.evaluation import volume_metrics as anatomy
 from neuromf.evaluation.measured import Bench, Material, Protocol
@@ -15,6 +14,7 @@ from neuromf.evaluation.sets import Item, VolumeSet
 from neuromf.metrics.intervals import counts
 from neuromf.metrics.regions import dice
 from neuromf.segmentation.tissue import segment
+from support import placed, save_nifti
 
 
 @pytest.fixture

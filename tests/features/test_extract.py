@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import save_nifti
-from features.conftest import blob, write_set
+from features.support import blob, write_set
 from neuromf.data.reading import read_volume
 from neuromf.data.volume import Volume
 from neuromf.features import extract
@@ -22,6 +21,7 @@ from neuromf.features.extract import (
     measure_file,
     measure_sets,
 )
+from support import save_nifti
 
 
 def job(tmp_path, **changes):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from features.conftest import blob
+from features.support import blob
 from neuromf.features import extractors
 from neuromf.features.backbones import medicalnet
 from neuromf.features.extractors import check_extractor, choose_extractors, load_measure

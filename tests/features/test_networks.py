@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from features.conftest import blob
+from features.support import blob
 from neuromf.data.volume import Volume
 from neuromf.features.networks import (
     VOXEL_MEAN,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import placed
-from features.conftest import blob
+from features.support import blob
 from neuromf.data.volume import Volume
 from neuromf.features.plain import BINS, coarse, packed, spectrum, tissue, unpacked
+from support import placed
 
 
 def test_coarse_voxels_are_block_means():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from features.conftest import blob
+from features.support import blob
 from neuromf.autoencoder.load import load_vae
 from neuromf.features.posterior import DIRECTIONS, moments, posterior
 from neuromf.metrics.wasserstein import sliced_wasserstein, wasserstein_squared

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from conftest import batch, mlp
 from neuromf.flow import MeanFlow
+from support import batch, mlp
 
 x, noise, t, r = batch(4, 3)
 

@@ -10,8 +10,8 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from conftest import batch, gradients, relative, tiny_unet
 from neuromf.flow import MeanFlow
+from support import batch, gradients, relative, tiny_unet
 
 
 class Whole(nn.Module):

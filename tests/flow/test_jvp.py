@@ -3,10 +3,10 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from conftest import batch, gradients, mlp, randomised, relative, tiny_unet
 from neuromf.flow import MeanFlow
 from neuromf.flow.jvp import WAYS, TangentOnly, exact_rate, finite_rate, two_stream
 from neuromf.nets import SMALL, DualTimeUNet
+from support import batch, gradients, mlp, randomised, relative, tiny_unet
 
 
 def central(net, z, t, r, v, step):

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from conftest import batch, mlp
 from neuromf.flow.network import predict_head, predict_main, scatter, select, split_output
+from support import batch, mlp
 
 
 def test_one_output_or_two():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import batch, gradients, mlp, relative, tiny_unet
 from neuromf.flow import MeanFlow
 from neuromf.flow.path import per_sample
+from support import batch, gradients, mlp, relative, tiny_unet
 
 EVERY_WAY = ["exact", "two-stream", "finite"]
 

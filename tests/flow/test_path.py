@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import batch, relative
 from neuromf.flow import path
+from support import batch, relative
 
 
 def test_ends_of_the_path_are_data_and_noise():

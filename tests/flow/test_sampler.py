@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from conftest import mlp
 from neuromf.flow import composition_residual, sample
+from support import mlp
 
 
 def noise(n: int = 64):

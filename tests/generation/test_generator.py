@@ -4,10 +4,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from generate.conftest import SHAPE
 from scipy import stats
 
 import neuromf
+from generation.support import SHAPE
 from neuromf.data.volume import centred_affine
 from neuromf.flow import sample
 from neuromf.generation.generator import Generator, noise_of

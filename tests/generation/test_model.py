@@ -5,12 +5,12 @@ import shutil
 
 import pytest
 import torch
-from generate.conftest import model_config
 
 import neuromf
-from conftest import tiny_unet, tiny_vae
+from generation.support import model_config
 from neuromf.generation.model import load_model, refuse_another, save_model
 from neuromf.pretrained.statedict import WeightsError
+from support import tiny_unet, tiny_vae
 
 
 def test_saved_is_loaded(model_folder, vae_folder):

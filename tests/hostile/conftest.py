@@ -1,14 +1,10 @@
-"""A small world: scans, a cohort, a VAE, latents, a training, a model, samples; and the command line called in it."""
-
-import hashlib
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from generate.conftest import model_config
 
-from conftest import TINY, egg, placed, save_nifti, tiny_cohort, tiny_unet, tiny_vae
+from generation.support import model_config
 from neuromf import cli
 from neuromf.generation.command import GenerateConfig
 from neuromf.generation.command import run as generate
@@ -16,9 +12,8 @@ from neuromf.generation.model import save_model
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.training import command as fit
-from training.conftest import latent_store, tiny_config
-
-EVALUATED = "extractors=[random-3d]"
+from support import TINY, egg, placed, save_nifti, tiny_cohort, tiny_unet, tiny_vae
+from training.support import latent_store, tiny_config
 
 
 @pytest.fixture(scope="session")
@@ -71,14 +66,3 @@ def neuromf(monkeypatch, capsys, tmp_path):
         return code, out, err
 
     return call
-
-
-def fingerprint(folder: Path) -> dict[str, str]:
-    """Every file below a folder with its hash, and every link with its target."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            found[str(path.relative_to(folder))] = f"-> {path.readlink()}"
-        elif path.is_file():
-            found[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return found

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from hostile.conftest import fingerprint
+from hostile.support import fingerprint
 from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.runtime.folders import set_aside
 from neuromf.runtime.run import _RunLog

@@ -14,7 +14,6 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from conftest import egg, placed, save_nifti
 from hostile.mutations import DAMAGE, EDITS, IN_PLACE, damaged, edited, edited_json
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import earlier_split, read_cohort, saved_record
@@ -33,6 +32,7 @@ from neuromf.runtime.run import open_run
 from neuromf.training.export import export
 from neuromf.training.state import read_checkpoint
 from neuromf.training.vae import Training, TrainVAEConfig
+from support import egg, placed, save_nifti
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(3600)]
 EACH = int(os.environ.get("NEUROMF_MUTATIONS", "200"))  # of each kind; the full run takes 2000
@@ -371,7 +371,7 @@ def test_edited_checkpoints(original, world, tmp_path):
 
 @pytest.mark.parametrize("reach", [0, 200])
 def test_checkpoints_of_a_vae(tmp_path, reach):
-    from conftest import TINY_VAE
+    from support import TINY_VAE
 
     path = tmp_path / "checkpoint.pt"
     config = TrainVAEConfig(network=TINY_VAE)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hostile.conftest import EVALUATED, fingerprint
+from hostile.support import EVALUATED, fingerprint
 
 STEPS = ("preprocessing.spacing=6", "preprocessing.shape=[32,32,32]", "workers=1")
 INPUTS = {  # verb -> the words of a call that works, with {} for the folder that is read

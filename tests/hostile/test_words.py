@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from hostile.conftest import EVALUATED
+from hostile.support import EVALUATED
 
 CASES = [
     # values that pass comparisons unseen, or mean nothing

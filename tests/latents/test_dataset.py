@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from conftest import LATENT_SHAPE as SHAPE
-from conftest import STORE_VAE as VAE
 from neuromf.latents import LatentAugmentation, LatentDataset, LatentStore, StoreError
 from neuromf.latents.statistics import latent_statistics
+from support import LATENT_SHAPE as SHAPE
+from support import STORE_VAE as VAE
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import tiny_cohort, tiny_vae
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.encode import EncodeConfig, run
 from neuromf.runtime.lock import lock
+from support import tiny_cohort, tiny_vae
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import pytest
 import torch
 from scipy import stats as reference
 
-from conftest import LATENT_SHAPE, STORE_VAE, known_latents
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.statistics import LatentScale, Moments, latent_statistics, pca_spectrum
 from neuromf.latents.store import LatentEntry, write_index, write_shard
+from support import LATENT_SHAPE, STORE_VAE, known_latents
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
-from conftest import STORE_VAE as VAE
-from conftest import known_latents
 from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents import LatentStore, StoreError
 from neuromf.latents.store import LatentEntry, finished_shards, write_index, write_shard
+from support import STORE_VAE as VAE
+from support import known_latents
 
 
 def test_every_latent_is_where_the_index_says(store_folder):

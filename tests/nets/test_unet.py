@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 
-from conftest import TINY, relative, tiny_unet
 from neuromf.flow.jvp import exact_rate
 from neuromf.nets import BRAIN, SMALL, DualTimeUNet, UNetConfig
 from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
+from support import TINY, relative, tiny_unet
 
 
 def inputs(*shape: int, dtype=torch.float64):

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from conftest import egg, placed
 from neuromf.data.resample import Grid
 from neuromf.phantoms.deform import Deformation, integrate, random_field, random_points, read_at
+from support import egg, placed
 
 GRID = Grid((40, 48, 40), placed(spacing=(4.0, 4.0, 4.0), degrees=8))
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from conftest import placed
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.phantoms.labels import BRIGHTNESS, labelled_brain
+from support import placed
 
 
 def two_hemispheres():

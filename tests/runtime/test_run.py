@@ -1,7 +1,5 @@
-import errno
 import json
 import logging
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -290,15 +288,6 @@ def test_a_file_in_the_way_is_named(tmp_path):
         pass
 
 
-def test_writing_is_whole_or_not_at_all(tmp_path):
-    run.write_text(tmp_path / "a.txt", "first")
-    with pytest.raises(RuntimeError), run.atomic(tmp_path / "a.txt") as temporary:
-        temporary.write_text("sec")
-        raise RuntimeError("killed")
-    assert (tmp_path / "a.txt").read_text() == "first"
-    assert os.listdir(tmp_path) == ["a.txt"]
-
-
 def test_a_start_that_failed_at_once_is_no_obstacle(tmp_path):
     with pytest.raises(ValueError, match="no luck"), opened(tmp_path / "a", Outer()):
         raise ValueError("no luck")
@@ -316,8 +305,3 @@ def test_interruption_is_a_state(tmp_path):
         raise KeyboardInterrupt
     assert read(tmp_path / "a" / "run.json")["state"] == "interrupted"
     assert "Traceback" not in (tmp_path / "a" / "run.log").read_text()
-
-
-def test_a_full_disk_says_where(tmp_path):
-    with pytest.raises(OSError, match=r"a\.json"), run.atomic(tmp_path / "a.json"):
-        raise OSError(errno.ENOSPC, "No space left on device")

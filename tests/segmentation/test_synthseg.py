@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from features.conftest import write_set
+from features.support import write_set
 from neuromf.segmentation.synthseg import (
     Parcellation,
     SynthSegConfig,

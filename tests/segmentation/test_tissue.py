@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from conftest import REAL, needs_real_data, placed
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import resample
@@ -22,6 +21,7 @@ from neuromf.segmentation.tissue import (
     segment,
     tissue_priors,
 )
+from support import REAL, needs_real_data, placed
 from tissue import TRUE
 
 

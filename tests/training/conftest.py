@@ -1,92 +1,10 @@
-"""Latents whose mean and spread are known, and a training of seconds."""
-
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
-from conftest import STORE_VAE, TINY
-from neuromf.autoencoder.frozen import VAEIdentity
-from neuromf.flow import MeanFlow, TimeSampler
-from neuromf.latents.statistics import latent_statistics
-from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
-from neuromf.training.config import (
-    Checkpoints,
-    Diagnostics,
-    Evaluation,
-    Guard,
-    Optimiser,
-    Samples,
-    TrainConfig,
-)
-
-SIZE = (4, 8, 8, 8)
-
-
-def latent_store(
-    folder: Path,
-    n: int = 24,
-    size=SIZE,
-    vae: VAEIdentity = STORE_VAE,
-    val: int = 6,
-    broken: int = -1,
-    names: str = "s",
-) -> Path:
-    """A store of smooth latents about a common mean, as brains are; number `broken` got a NaN after the statistics."""
-    folder.mkdir(parents=True)
-    chance = torch.Generator().manual_seed(0)
-    coarse = torch.randn(1 + n, size[0], 2, 2, 2, generator=chance)
-    smooth = torch.nn.functional.interpolate(
-        coarse, size=size[1:], mode="trilinear", align_corners=True
-    )
-    latents = 3 * smooth[:1] + smooth[1:] + 5
-    affine = ((2.0, 0, 0, 1), (0, 2.0, 0, 1), (0, 0, 2.0, 1), (0, 0, 0, 1.0))
-    part = [
-        (
-            LatentEntry(
-                f"{names}{i:02d}",
-                f"{names}{i:02d}",
-                "train" if i < n - val else "val",
-                "shard-00000",
-                affine=affine,
-            ),
-            z,
-            None,
-        )
-        for i, z in enumerate(latents)
-    ]
-    write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
-    latent_statistics(LatentStore(folder)).save(folder)
-    if broken >= 0:
-        part[broken][1][0, 0, 0, 0] = torch.nan
-        write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
-    return folder
+from training.support import latent_store
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
     return latent_store(tmp_path_factory.mktemp("training") / "latents")
-
-
-def tiny_config(store: Path, **changes) -> TrainConfig:
-    """A training on the CPU in float32 that looks at nothing."""
-    config = TrainConfig(
-        latents=str(store),
-        network=TINY,
-        objective=MeanFlow(jvp="two-stream", weight_power=0.5),
-        times=TimeSampler(endpoint_fraction=0.2),
-        optimiser=Optimiser(lr=1e-3),
-        updates=6,
-        batch=2,
-        ema=(0.9,),
-        precision="float32",
-        device="cpu",
-        checkpoints=Checkpoints(every=100),
-        samples=Samples(every=0, n=2, calls=(1, 2)),
-        diagnostics=Diagnostics(every=0),
-        evaluation=Evaluation(every=0, n=4, projections=16),
-        guard=Guard(),
-        log_every=1,
-    )
-    return replace(config, **changes)

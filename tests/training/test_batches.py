@@ -9,7 +9,7 @@ from neuromf.flow import Ramp, TimeSampler
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
 from neuromf.training.batches import Batches, loader
-from training.conftest import tiny_config
+from training.support import tiny_config
 
 
 @pytest.fixture

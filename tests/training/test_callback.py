@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import torch
 
-from conftest import tiny_unet
 from neuromf.training.callback import Look
 from neuromf.training.log import Meter
 from neuromf.training.loop import MeanFlowModule
-from training.conftest import tiny_config
+from support import tiny_unet
+from training.support import tiny_config
 
 
 class Counting(Look):

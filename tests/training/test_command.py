@@ -21,7 +21,7 @@ from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
 from neuromf.training.config import Evaluation
 from neuromf.training.state import read_checkpoint
-from training.conftest import latent_store, tiny_config
+from training.support import latent_store, tiny_config
 
 
 def losses(out):

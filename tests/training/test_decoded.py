@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import tiny_vae
 from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.autoencoder.load import load_vae
 from neuromf.latents.dataset import LatentDataset
@@ -16,7 +15,8 @@ from neuromf.training.config import Evaluation
 from neuromf.training.decoded import DecodedJudge, packed, unpacked
 from neuromf.training.state import read_checkpoint
 from neuromf.training.validation import sentence, summary
-from training.conftest import latent_store, tiny_config
+from support import tiny_vae
+from training.support import latent_store, tiny_config
 
 LOOKS = Evaluation(every=4, n=4, projections=8, fid_every=4, extractor="random-3d")
 

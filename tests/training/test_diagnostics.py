@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import batch, tiny_unet
 from neuromf.flow import MeanFlow, Ramp
 from neuromf.training import command as fit
 from neuromf.training import diagnostics
 from neuromf.training.config import Diagnostics
 from neuromf.training.state import read_checkpoint
-from training.conftest import tiny_config
+from support import batch, tiny_unet
+from training.support import tiny_config
 
 
 class PointMass(torch.nn.Module):

@@ -12,7 +12,7 @@ from neuromf.runtime import config as settings
 from neuromf.training import command as fit
 from neuromf.training import export
 from neuromf.training.state import read_checkpoint
-from training.conftest import tiny_config
+from training.support import tiny_config
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from neuromf.runtime.run import Stopped
 from neuromf.training import launch
 from neuromf.training.config import Slurm, TrainConfig, here
 from neuromf.training.state import read_checkpoint
-from training.conftest import tiny_config
+from training.support import tiny_config
 
 
 def test_the_script_holds_the_whole_run(tmp_path, store):

@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from conftest import batch, tiny_unet
 from neuromf.flow import MeanFlow
 from neuromf.training.batches import Batch
 from neuromf.training.config import Guard
 from neuromf.training.log import judge, means, partial_sums
+from support import batch, tiny_unet
 
 
 def parts(x, noise, t, r, net, objective):

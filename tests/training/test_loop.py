@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytorch_lightning as pl
 import torch
 
-from conftest import tiny_unet
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
 from neuromf.nets.ema import ema_decay
 from neuromf.training import command as fit
 from neuromf.training.batches import Batches, loader
 from neuromf.training.loop import MeanFlowModule
-from training.conftest import tiny_config
+from support import tiny_unet
+from training.support import tiny_config
 
 
 def trained(module, config):

@@ -3,11 +3,11 @@
 import nibabel as nib
 import torch
 
-from conftest import tiny_cohort, tiny_unet
 from neuromf import cli
 from neuromf.latents import LatentDataset, LatentStore
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
+from support import tiny_cohort, tiny_unet
 
 
 def test_five_stored_latents_pass_the_network(tmp_path):

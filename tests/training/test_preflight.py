@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import TINY, tiny_unet
 from neuromf.flow import MeanFlow, TimeSampler, jvp
 from neuromf.nets import DualTimeUNet
 from neuromf.training.preflight import (
@@ -15,7 +14,8 @@ from neuromf.training.preflight import (
     warnings,
     with_random_weights,
 )
-from training.conftest import tiny_config
+from support import TINY, tiny_unet
+from training.support import tiny_config
 
 SHAPE = (4, 8, 8, 8)
 

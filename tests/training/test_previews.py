@@ -6,14 +6,14 @@ from dataclasses import replace
 import torch
 from safetensors.torch import load_file
 
-from conftest import tiny_unet
 from neuromf.autoencoder.load import load_vae
 from neuromf.generation.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.training.log import Meter
 from neuromf.training.loop import MeanFlowModule
 from neuromf.training.previews import SampleLook, draw, moments
-from training.conftest import SIZE, tiny_config
+from support import tiny_unet
+from training.support import SIZE, tiny_config
 
 
 def test_one_call_is_the_averaged_networks_own_output(tmp_path, store):

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import STORE_VAE
 from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.flow import MeanFlow
 from neuromf.nets import DualTimeUNet
 from neuromf.training import command as fit
 from neuromf.training.start import first_network, start_model
-from training.conftest import tiny_config
+from support import STORE_VAE
+from training.support import tiny_config
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from conftest import STORE_VAE, tiny_unet
 from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
@@ -19,7 +18,8 @@ from neuromf.training.config import Checkpoints, Samples, Slurm
 from neuromf.training.log import Meter
 from neuromf.training.loop import MeanFlowModule
 from neuromf.training.state import Origin, Saver, check_same_run, read_checkpoint, recorded
-from training.conftest import latent_store, tiny_config
+from support import STORE_VAE, tiny_unet
+from training.support import latent_store, tiny_config
 
 
 def module_of(config):

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from conftest import TINY_VAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.pretrained.statedict import read_state
 from neuromf.training.vae import Patches, TrainVAEConfig, rate_factor, run
+from support import TINY_VAE
 
 
 @pytest.fixture

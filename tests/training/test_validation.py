@@ -10,7 +10,7 @@ from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
 from neuromf.training.config import Evaluation
 from neuromf.training.state import read_checkpoint
-from training.conftest import tiny_config
+from training.support import tiny_config
 
 
 def test_patience():

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.pretrained.statedict import WeightsError, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
+from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.records import read_record
-from neuromf.runtime.run import write_bytes, write_json
 
 LOG_SIGMA = (-6.0, 2.0)  # limits of the predicted log standard deviation
 

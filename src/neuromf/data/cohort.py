@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from neuromf.data.reading import picture, read_volume
-from neuromf.data.scans import Scan, read_table
+from neuromf.data.scan import Scan
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
 from neuromf.data.volume import Volume, volume_sha256, write_volume
 from neuromf.reporting.slices import contact_sheets
+from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import as_record, read_json_object, read_record
-from neuromf.runtime.run import write_json
-from neuromf.runtime.tables import write_table
+from neuromf.runtime.tables import read_table, write_table
 
 log = logging.getLogger("neuromf")
 # of prepare and phantom

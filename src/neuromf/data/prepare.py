@@ -1,6 +1,4 @@
-"""`neuromf prepare`: a cohort of scans to prepared volumes, in processes, resumable, bad
-scans listed with the reason.
-"""
+"""`neuromf prepare`: scans to prepared volumes, in processes; bad scans are listed with reasons."""
 
 from __future__ import annotations
 
@@ -16,13 +14,15 @@ from neuromf.data.files import convert_dicom, is_dicom, written_by_us
 from neuromf.data.intensity import SPREAD, data_set_medians
 from neuromf.data.preprocess import Preprocessing, preprocess
 from neuromf.data.reading import read_volume
-from neuromf.data.scans import Scan, find_scans
+from neuromf.data.scan import Scan
+from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
 from neuromf.data.volume import VolumeError, stem, volume_sha256
+from neuromf.runtime.files import stop_if_disk, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.parallel import each
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import open_run, stop_if_disk, write_json
+from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")

@@ -2,70 +2,33 @@
 
 from __future__ import annotations
 
-import csv
 import glob
 import hashlib
-import io
 import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+from neuromf.data.bids import bids_scans, is_bids
 from neuromf.data.files import (
     convert_dicom,
     first_dicom,
-    is_volume,
     volumes_below,
     volumes_matching,
 )
+from neuromf.data.scan import COLUMNS, LONGEST, NAMED, Scan
 from neuromf.data.splits import person
 from neuromf.data.volume import ENDINGS, stem
 from neuromf.runtime.folders import local_path
+from neuromf.runtime.tables import read_table
 
 log = logging.getLogger("neuromf")
-NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
-LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
-
-
-@dataclass(frozen=True)
-class Scan:
-    """One scan of one subject, and what is known of them; empty where unknown."""
-
-    path: str
-    subject: str
-    session: str = ""
-    mask: str = ""  # a brain mask for it
-    dataset: str = ""
-    group: str = ""  # diagnosis, for example
-    age: str = ""
-    sex: str = ""
-    label: str = ""  # what tells its files from those of another subject whose name is as safe
-
-    @property
-    def full_name(self) -> str:
-        """Subject and session."""
-        return f"{self.subject}_ses-{self.session}" if self.session else self.subject
-
-    @property
-    def name(self) -> str:
-        """A file name for the scan: subject and session, without what file systems object to."""
-        safe = re.sub(r"[^\w.-]+", "-", self.full_name)
-        safe = safe.encode()[:LONGEST].decode(errors="ignore")
-        visible = f"_{safe}" if safe.startswith(".") else safe
-        return f"{visible}-{self.label}" if self.label else visible
-
-    def row(self) -> dict[str, str]:
-        """Return the scan as a row of a table."""
-        return {column: getattr(self, column) for column in COLUMNS}
-
-
-COLUMNS = tuple(f.name for f in fields(Scan) if f.name != "label")
 
 
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
@@ -94,40 +57,12 @@ def read_manifest(path: Path) -> list[Scan]:
     return [_from_row(path.parent, row) for row in known if row.get("path")]
 
 
-def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the columns of a CSV or TSV table, in lower case, and its rows; a
-    cell that is missing is empty.
-
-    Raises ValueError for what is no table, with the line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: is not UTF-8: save the table as UTF-8") from None
-    if "\0" in text:
-        raise ValueError(
-            f"{path}: holds NUL bytes, so it is no text in UTF-8: save the table again"
-        )
-    with io.StringIO(text, newline="") as stream:
-        reader = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-        try:
-            columns = [c.strip().lower() for c in reader.fieldnames or []]
-            reader.fieldnames = columns
-            rows = [{c: (row[c] or "").strip() for c in columns} for row in reader]
-        except csv.Error as error:
-            raise ValueError(
-                f"{path}, line {reader.line_num}: not readable as a table ({error}): is a "
-                "quotation mark missing?"
-            ) from None
-    return columns, rows
-
-
 def _scans(source: str, contrast: str) -> list[Scan]:
     path = local_path(source)
     if path.is_file() and path.suffix.lower() in {".csv", ".tsv"}:
         found = read_manifest(path)
-    elif path.is_dir() and (_is_bids(path)):
-        found = list(_bids(path, contrast))
+    elif path.is_dir() and is_bids(path):
+        found = list(bids_scans(path, contrast))
     elif path.is_dir():
         found = _from_folder(path, contrast)
     elif path.exists() or path.is_symlink():
@@ -150,60 +85,6 @@ def _scans(source: str, contrast: str) -> list[Scan]:
             f"sub-*/**/anat/*_{contrast})"
         )
     return found
-
-
-def _is_bids(path: Path) -> bool:
-    return (
-        (path / "dataset_description.json").is_file()
-        or any(path.glob("sub-*/anat"))
-        or any(path.glob("sub-*/ses-*/anat"))
-    )
-
-
-def _bids(root: Path, contrast: str) -> Iterator[Scan]:
-    """Yield every anatomical scan of a contrast, with what participants.tsv says of its subject."""
-    dataset = _dataset_name(root)
-    table = root / "participants.tsv"
-    people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
-    ending = f"_{contrast}".casefold()
-    for path in sorted(root.glob("sub-*/**/anat/*")):
-        if not is_volume(path.name) or not stem(path).casefold().endswith(ending):
-            continue
-        match = NAMED.match(path.name)
-        subject = next(part for part in path.relative_to(root).parts if part.startswith("sub-"))
-        person = {k: v for k, v in people.get(subject, {}).items() if v and v != "n/a"}
-        yield Scan(
-            os.path.abspath(path),
-            subject,
-            (match and match["session"]) or "",
-            dataset=dataset,
-            group=person.get("group") or person.get("diagnosis") or "",
-            age=person.get("age", ""),
-            sex=person.get("sex") or person.get("gender") or "",
-        )
-
-
-def _dataset_name(root: Path) -> str:
-    """Return the name that a BIDS tree gives itself, else its folder's."""
-    path = root / "dataset_description.json"
-    if not path.is_file():
-        return root.name
-    try:
-        name = json.loads(path.read_text(encoding="utf-8")).get("Name") or root.name
-    except (ValueError, AttributeError, RecursionError):
-        log.warning(
-            "%s: no JSON object: the data set is called %s, after its folder", path, root.name
-        )
-        return root.name
-    return str(name)
-
-
-def _participants(table: Path) -> list[dict[str, str]]:
-    columns, rows = read_table(table)
-    if "participant_id" not in columns:
-        log.warning("%s: has no column participant_id, so nothing is known of its people", table)
-        return []
-    return [row for row in rows if row["participant_id"]]
 
 
 def _from_name(path: Path) -> Scan:

@@ -12,7 +12,7 @@ from isal import igzip
 from numpy.typing import NDArray
 
 from neuromf.runtime.checksums import file_sha256
-from neuromf.runtime.run import write_bytes
+from neuromf.runtime.files import write_bytes
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh", ".hdr")  # .hdr stands for a header and image pair
 STEPS = 65535  # levels of a stored volume in [0, 1]: rounding moves a voxel by at most 7.7e-6

@@ -27,9 +27,10 @@ from neuromf.metrics.similarity import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
 from neuromf.reporting.slices import data_uri, grey, slices
 from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import open_run, write_json, write_text
+from neuromf.runtime.run import open_run
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output("validate-vae", ("scores.json", "index.html", "reconstructions/*.nii.gz"))

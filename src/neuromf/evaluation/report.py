@@ -20,7 +20,7 @@ from neuromf.evaluation.tables import grouped, number
 from neuromf.evaluation.verdict import Verdict, verdict
 from neuromf.metrics.intervals import holm, p_of_difference
 from neuromf.reporting.slices import data_uri, save
-from neuromf.runtime.run import write_json, write_text
+from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.tables import write_table
 
 RESULT_FILES = (

@@ -25,8 +25,8 @@ from neuromf.evaluation.sets import VolumeSet, frame_of
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import fingerprint
 from neuromf.metrics.intervals import counts
+from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.randomness import Purpose, generator
-from neuromf.runtime.run import write_bytes, write_json
 from neuromf.segmentation.synthseg import synthseg
 from neuromf.segmentation.tissue import METHOD, REGIONS
 

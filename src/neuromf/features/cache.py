@@ -13,8 +13,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from neuromf.runtime.checksums import tensor_crc32
+from neuromf.runtime.files import write_bytes
 from neuromf.runtime.folders import cache_home
-from neuromf.runtime.run import write_bytes
 
 
 class CacheError(OSError):

@@ -19,9 +19,9 @@ from neuromf.data.volume import Affine, Volume, VolumeError, require_file, volum
 from neuromf.features.cache import Cache, CacheError
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
+from neuromf.runtime.files import stop_if_disk
 from neuromf.runtime.parallel import DiedError, each
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import stop_if_disk
 
 log = logging.getLogger("neuromf")
 TOLERANCE = 0.01  # by which values may leave [0, 1]

@@ -26,6 +26,7 @@ from neuromf.flow.network import (
     split_output,
 )
 from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
+from neuromf.flow.reductions import batch_mean, per_channel, spatial_mean, without_nonfinite
 from neuromf.flow.sampler import sample
 
 
@@ -149,7 +150,7 @@ class MeanFlow:
         check_latents("noise", noise, half_allowed=False)
         check_same_kind("noise", noise, "x", x)
         check_times(t, r, len(x), zero_allowed=self.predict == "u")
-        x, noise, finite = _without_nonfinite_rows(x, noise)
+        x, noise, finite = without_nonfinite(x, noise)
         rows = torch.nonzero(r < t).flatten().to(x.device)
         t, r = t.to(x), r.to(x)  # TimeSampler draws on the CPU
         z, target = point_on_path(x, noise, t), path_velocity(x, noise)
@@ -182,21 +183,21 @@ class MeanFlow:
         channels, rows, finite, weight = self._weighed(
             terms.compound - terms.target, terms.finite, mask
         )
-        total = _mean(weight * rows, finite)
+        total = batch_mean(weight * rows, finite)
         raw_head = None
         if terms.head is not None:
             _, head_rows, head_finite, head_weight = self._weighed(
                 terms.head - terms.target, terms.finite, mask
             )
-            total = total + self.head_weight * _mean(head_weight * head_rows, head_finite)
-            raw_head = _mean(head_rows.detach(), head_finite)
+            total = total + self.head_weight * batch_mean(head_weight * head_rows, head_finite)
+            raw_head = batch_mean(head_rows.detach(), head_finite)
         rows, equal = rows.detach(), terms.r == terms.t
         return Loss(
             total=total,
-            raw=_mean(rows, finite, empty=torch.nan),
+            raw=batch_mean(rows, finite, empty=torch.nan),
             raw_head=raw_head,
-            raw_equal=_mean(rows, finite & equal, empty=torch.nan),
-            raw_interval=_mean(rows, finite & ~equal, empty=torch.nan),
+            raw_equal=batch_mean(rows, finite & equal, empty=torch.nan),
+            raw_interval=batch_mean(rows, finite & ~equal, empty=torch.nan),
             channels=channels.detach().sum(0) / finite.sum(),
             rows=rows,
             weight=weight,
@@ -246,72 +247,14 @@ class MeanFlow:
         """
         finite = finite & torch.isfinite(error.detach()).flatten(1).all(1)
         error = torch.where(per_sample(finite, like=error), error, 0.0)
-        p = _per_channel("channel_p", self.channel_p, self.p, error)
+        p = per_channel("channel_p", self.channel_p, self.p, error)
         squares = all(q == 2 for q in self.channel_p or (self.p,))
         powered = (
             error.square() if squares else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
         )
-        channels = _spatial_mean(powered, mask)
-        rows = (channels * _per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(
+        channels = spatial_mean(powered, mask)
+        rows = (channels * per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(
             1
         )  # no matmul: autocast
         weight = finite / (rows.detach() + self.weight_eps) ** self.weight_power
         return channels, rows, finite, weight
-
-
-def _without_nonfinite_rows(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x and noise with non-finite rows set to 0 (a NaN would reach every
-    gradient), and finite rows (B,).
-    """
-    finite = (torch.isfinite(x) & torch.isfinite(noise)).flatten(1).all(1)
-    if finite.all():
-        return x, noise, finite
-    if not finite.any():
-        raise ValueError(
-            f"x or noise: all {len(x)} rows hold NaN or Inf; check the "
-            "latents (at least one finite row is needed)"
-        )
-    keep = per_sample(finite, like=x)
-    return torch.where(keep, x, 0.0), torch.where(keep, noise, 0.0), finite
-
-
-def _per_channel(
-    name: str, values: tuple[float, ...] | None, default: float, like: Tensor
-) -> Tensor:
-    channels = like.shape[1]
-    if values is not None and len(values) != channels:
-        raise ValueError(
-            f"{name} has {len(values)} values but the data have "
-            f"{channels} channels: give one a channel"
-        )
-    return like.new_tensor(values if values is not None else [default] * channels)
-
-
-def _spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
-    """Return (B, C), the mean over space, weighted by `mask`."""
-    if values.ndim == 2:
-        if mask is not None:
-            raise ValueError("mask weighs voxels, but the data are vectors (B, C) without any")
-        return values
-    if mask is None:
-        return values.flatten(2).mean(2)
-    try:
-        mask = mask.to(values).expand_as(values)
-    except RuntimeError:
-        raise ValueError(
-            f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}"
-        ) from None
-    area = mask.flatten(2).sum(2)
-    if not ((area > 0).all() and (mask >= 0).all()):
-        raise ValueError(
-            "mask holds negative numbers or is 0 throughout a row: "
-            "weights of voxels, 0 or more, are needed"
-        )
-    return (values * mask).flatten(2).sum(2) / area
-
-
-def _mean(rows: Tensor, keep: Tensor, empty: float = 0.0) -> Tensor:
-    """Return the mean of the kept rows; over none it is `empty`, still attached to the graph."""
-    count = keep.sum()
-    mean = torch.where(keep, rows, 0.0).sum() / count.clamp(min=1)
-    return mean if empty == 0.0 else torch.where(count > 0, mean, empty)

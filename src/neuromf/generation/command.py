@@ -18,10 +18,11 @@ from neuromf.generation.model import load_model
 from neuromf.reporting.slices import contact_sheets
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.device import Precision
+from neuromf.runtime.files import write_bytes, write_json, write_text
 from neuromf.runtime.folders import COMMON, Output
 from neuromf.runtime.progress import progress
 from neuromf.runtime.records import read_json_object
-from neuromf.runtime.run import open_run, provenance, write_bytes, write_json, write_text
+from neuromf.runtime.run import open_run, provenance
 
 OUTPUT = Output(
     "generate",

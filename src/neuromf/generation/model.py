@@ -23,9 +23,9 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.nets import DualTimeUNet, UNetConfig
 from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
+from neuromf.runtime.files import write_bytes, write_json, write_text
 from neuromf.runtime.folders import cache_home, local_path
 from neuromf.runtime.records import RecordError, as_record, read_json_object, read_record
-from neuromf.runtime.run import write_bytes, write_json, write_text
 
 CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
 MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")

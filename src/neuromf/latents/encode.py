@@ -31,10 +31,11 @@ from neuromf.latents.store import (
     write_shard,
 )
 from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.files import stop_if_disk
 from neuromf.runtime.folders import Output
 from neuromf.runtime.parallel import each
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import open_run, stop_if_disk
+from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")

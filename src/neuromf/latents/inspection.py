@@ -10,8 +10,9 @@ import numpy as np
 
 from neuromf.latents.statistics import LatentStats, channel_table, latent_statistics
 from neuromf.latents.store import LatentStore
+from neuromf.runtime.files import atomic, write_json
 from neuromf.runtime.folders import Output, local_path
-from neuromf.runtime.run import atomic, open_run, write_json
+from neuromf.runtime.run import open_run
 
 OUTPUT = Output("inspect", ("latents.png", "stats.json"))
 DRAWN = 100  # latents that the histograms are of

@@ -13,8 +13,8 @@ from torch import Tensor
 from neuromf.data.splits import person
 from neuromf.latents.shard import StoreError, read_file
 from neuromf.latents.store import LatentStore
+from neuromf.runtime.files import write_json
 from neuromf.runtime.records import RecordError, parse_record
-from neuromf.runtime.run import write_json
 
 STATS = "stats.json"
 COMPONENTS = 50  # of the PCA spectrum

@@ -16,8 +16,8 @@ from torch import Tensor
 from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents.shard import Shard, StoreError, pack, read_file
 from neuromf.runtime.checksums import tensor_crc32
+from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.records import RecordError, parse_record, read_record
-from neuromf.runtime.run import write_bytes, write_json
 
 INDEX = "index.json"
 FORMAT = 1

@@ -15,7 +15,8 @@ from monai.networks.blocks import Convolution, SABlock
 from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
 from torch import Tensor, nn
 
-from neuromf.flow.dual import checkpoint, value_of
+from neuromf.flow.checkpointing import checkpoint
+from neuromf.flow.dual import value_of
 
 TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from neuromf.pretrained.statedict import WeightsError, read_state
 from neuromf.runtime.checksums import file_sha256
+from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.folders import cache_home
 from neuromf.runtime.records import read_record
-from neuromf.runtime.run import write_bytes, write_json
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from neuromf.runtime.run import atomic
+from neuromf.runtime.files import atomic
 
 Picture = NDArray[np.uint8]
 TEXT = 14  # pixels of a line of text

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import errno
-import json
 import logging
 import os
 import platform
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import (
     REPLACED,
     START,
     TEMPORARY,
     Output,
-    note,
     noting,
     refuse_foreign,
     refuse_inputs,
@@ -34,13 +32,11 @@ from neuromf.runtime.folders import (
     remove_temporaries,
     say_kept,
     set_aside,
-    temporary_name,
 )
 from neuromf.runtime.lock import lock
 from neuromf.runtime.records import read_json_object
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
 FREE = ("workers:", "'n':", "loaders:")  # what a resumed run may change: how fast, how many
 
 
@@ -224,49 +220,6 @@ def provenance() -> dict[str, Any]:
     ):  # an installed copy may lie in somebody else's checkout
         record["git"] = {"commit": commit, "changed": bool(_git("status", "--porcelain"))}
     return record
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: a temporary name beside it, then a rename."""
-    with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(value, indent=1) + "\n")
-
-
-@contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """Give a temporary name of the same ending, which becomes `path` if the body
-    ends well and is removed if not.
-    """
-    temporary = temporary_name(path)
-    note(path)
-    try:
-        temporary.touch(exist_ok=False)
-        yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say where
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def stop_if_disk(outcome: Any) -> None:
-    """Raise `outcome` if it is an error of the disk written to: no item's fault, so the
-    run stops, and can go on later.
-    """
-    if isinstance(outcome, OSError) and outcome.errno in DISK:
-        raise outcome
 
 
 def _own_record(out: Path) -> dict[str, Any]:

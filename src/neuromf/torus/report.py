@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from neuromf.runtime.run import atomic, write_text
+from neuromf.runtime.files import atomic, write_text
 from neuromf.torus.geometry import RADIUS
 
 matplotlib.use("Agg")

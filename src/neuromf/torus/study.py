@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from neuromf.flow import composition_residual
 from neuromf.nets import ema_model
+from neuromf.runtime.files import atomic, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import atomic, open_run, write_json
+from neuromf.runtime.run import open_run
 from neuromf.torus import report
 from neuromf.torus.arm import Arm, Result
 from neuromf.torus.geometry import Torus
@@ -194,9 +195,8 @@ def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
     for name, tensors in (("model", weights), ("samples", result.arrays)):
         with atomic(folder / f"{name}.safetensors") as path:
             save_file(tensors, path)
-    write_json(
-        folder / "metrics.json", {"metrics": result.metrics, "loss": result.loss}
-    )  # last: it marks the arm complete
+    # Last: it marks the arm complete.
+    write_json(folder / "metrics.json", {"metrics": result.metrics, "loss": result.loss})
 
 
 def _read(folder: Path) -> Result:

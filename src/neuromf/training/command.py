@@ -25,8 +25,9 @@ from neuromf.latents.store import LatentStore
 from neuromf.nets import DualTimeUNet
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.device import pick_device
+from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import Output
-from neuromf.runtime.run import Stopped, open_run, write_json
+from neuromf.runtime.run import Stopped, open_run
 from neuromf.training.batches import Batches, loader
 from neuromf.training.config import TrainConfig, here
 from neuromf.training.diagnostics import DiagnosticsLook

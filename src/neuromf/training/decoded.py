@@ -20,7 +20,7 @@ from neuromf.generation.generator import cleaned
 from neuromf.latents.statistics import LatentStats
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
 from neuromf.runtime.device import say_memory
-from neuromf.runtime.run import write_bytes
+from neuromf.runtime.files import write_bytes
 from neuromf.training.config import TrainConfig
 
 log = logging.getLogger("neuromf")

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from neuromf.flow import Loss, Terms, composition_residual
 from neuromf.runtime.device import autocast
-from neuromf.runtime.run import write_json
+from neuromf.runtime.files import write_json
 from neuromf.runtime.tables import write_table
 from neuromf.training.batches import Batch
 from neuromf.training.callback import Look

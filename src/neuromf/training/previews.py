@@ -17,7 +17,7 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.reporting.slices import Picture, sheet, slices
 from neuromf.reporting.slices import save as save_picture
 from neuromf.runtime.device import autocast, say_memory
-from neuromf.runtime.run import write_bytes, write_json
+from neuromf.runtime.files import write_bytes, write_json
 from neuromf.training.callback import Look
 from neuromf.training.config import TrainConfig
 from neuromf.training.log import Meter, Row

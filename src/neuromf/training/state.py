@@ -19,8 +19,9 @@ from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.latents.statistics import LatentStats
 from neuromf.pretrained.statedict import WeightsError, read_pickle
 from neuromf.runtime.config import to_yaml
+from neuromf.runtime.files import atomic
 from neuromf.runtime.records import as_record
-from neuromf.runtime.run import atomic, provenance, refuse_other_config
+from neuromf.runtime.run import provenance, refuse_other_config
 from neuromf.training.config import TrainConfig, here
 from neuromf.training.log import Meter
 from neuromf.training.loop import MeanFlowModule

@@ -31,9 +31,10 @@ from neuromf.metrics.similarity import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.pretrained.statedict import WeightsError, load_strict, read_pickle
 from neuromf.runtime.device import Precision, autocast, pick_device, say_memory
+from neuromf.runtime.files import atomic, write_json, write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
-from neuromf.runtime.run import atomic, open_run, write_json, write_text
+from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import write_table
 
 log = logging.getLogger("neuromf")

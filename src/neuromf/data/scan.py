@@ -1,0 +1,46 @@
+"""A scan: its file and what a manifest says of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
+
+
+LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of one subject, and what is known of them; empty where unknown."""
+
+    path: str
+    subject: str
+    session: str = ""
+    mask: str = ""  # a brain mask for it
+    dataset: str = ""
+    group: str = ""  # diagnosis, for example
+    age: str = ""
+    sex: str = ""
+    label: str = ""  # what tells its files from those of another subject whose name is as safe
+
+    @property
+    def full_name(self) -> str:
+        """Subject and session."""
+        return f"{self.subject}_ses-{self.session}" if self.session else self.subject
+
+    @property
+    def name(self) -> str:
+        """A file name for the scan: subject and session, without what file systems object to."""
+        safe = re.sub(r"[^\w.-]+", "-", self.full_name)
+        safe = safe.encode()[:LONGEST].decode(errors="ignore")
+        visible = f"_{safe}" if safe.startswith(".") else safe
+        return f"{visible}-{self.label}" if self.label else visible
+
+    def row(self) -> dict[str, str]:
+        """Return the scan as a row of a table."""
+        return {column: getattr(self, column) for column in COLUMNS}
+
+
+COLUMNS = tuple(f.name for f in fields(Scan) if f.name != "label")

@@ -1,0 +1,157 @@
+"""One phantom: its anatomy, deformed, and how a scanner would show it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import ndimage
+
+from neuromf.data.cohort import Entry
+from neuromf.data.foreground import bounds
+from neuromf.data.preprocess import scale
+from neuromf.data.reading import read_volume
+from neuromf.data.resample import Grid
+from neuromf.data.template import MIDDLE, mni152, mni152_mask
+from neuromf.data.volume import Volume, Voxels
+from neuromf.phantoms.config import Appearance, PhantomConfig, Source
+from neuromf.phantoms.deform import random_points, read_at
+from neuromf.phantoms.labels import labelled_brain
+
+TRIES = 20  # draws of a phantom that the box cuts; of 200 copies it cut 28 the first time
+
+
+FAINT = 0.05  # of the brightest voxel: what is darker at the border is smoothing, not anatomy
+
+
+SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
+
+
+class Phantom(NamedTuple):
+    """A phantom, and how it came to lie in its box."""
+
+    volume: Volume
+    redrawn: int  # draws before it that the box cut
+    cut: bool  # whether the box cuts it even so
+
+
+def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
+    """Return phantom number `index` of a source: the same for the same seed, whatever
+    else is drawn.
+    """
+    rng = np.random.default_rng([config.seed, index])
+    shape, redrawn, cut = _draw_inside(source, rng, config)
+    voxels = shape.voxels * bias_field(shape, config.appearance, rng)
+    brain = voxels > 0
+    voxels = np.where(
+        brain,
+        voxels
+        + np.float32(config.appearance.noise) * rng.standard_normal(voxels.shape, np.float32),
+        0,
+    )
+    volume, _ = scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)
+    return Phantom(volume, redrawn, cut)
+
+
+def touched_faces(voxels: Voxels) -> dict[tuple[int, int], int]:
+    """Return how many voxels of a brain lie in each outermost slice (axis, 0 or -1)
+    that it reaches.
+    """
+    floor = FAINT * float(voxels.max())
+    counts = {
+        (axis, end): int((voxels.take(end, axis) > floor).sum())
+        for axis in range(3)
+        for end in (0, -1)
+    }
+    return {face: count for face, count in counts.items() if count}
+
+
+def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig) -> Phantom:
+    """Return the first of some draws that its box does not cut, else the one that it cuts least.
+
+    A first draw that fits is what it is without the others. Faces that the original reaches itself
+    do not count: it was cut in preparation, and every copy would be.
+    """
+    best: tuple[int, Volume] | None = None
+    for attempt in range(TRIES):
+        shape = source.draw(rng, config)
+        faces = touched_faces(shape.voxels)
+        if faces and source.original is not None:
+            original = touched_faces(source.original.read().voxels)
+            faces = {face: count for face, count in faces.items() if face not in original}
+        if not faces:
+            return Phantom(shape, attempt, False)
+        if best is None or sum(faces.values()) < best[0]:
+            best = sum(faces.values()), shape
+    assert best is not None
+    return Phantom(best[1], TRIES - 1, True)
+
+
+def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
+    """Return the MNI152 average, deformed, each tissue with another intensity."""
+    grid = Grid(config.shape, centred_in(config))
+    middle = np.asarray(MIDDLE, dtype=np.float32)[:, None, None, None]
+    points = middle + (random_points(grid, config.deformation, rng) - middle) / np.float32(SIZE)
+    t1, gm, wm = (read_at(mni152(tissue), points, config.spacing) for tissue in ("t1", "gm", "wm"))
+    inside = read_at(
+        Volume(mni152_mask().astype(np.float32), mni152().affine), points, config.spacing
+    )
+    grey, white, fluid = np.exp(rng.normal(0, config.appearance.contrast, 3)).astype(np.float32)
+    gain = grey * gm + white * wm + fluid * np.clip(1 - gm - wm, 0, 1)
+    return Volume(np.where(inside > 0.5, t1 * gain, np.float32(0)), grid.affine)
+
+
+def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator) -> Voxels:
+    """Return a smooth field around 1 that multiplies a volume, as a receive coil does."""
+    coarse = 12.0
+    shape = [
+        max(int(np.ceil(n * s / coarse)), 2)
+        for n, s in zip(volume.voxels.shape, volume.spacing, strict=True)
+    ]
+    noise = ndimage.gaussian_filter(
+        rng.standard_normal(shape), appearance.bias_smooth_mm / coarse, mode="nearest"
+    )
+    log = (noise - noise.mean()) * (appearance.bias / max(float(noise.std()), 1e-12))
+    factors = [n / m for n, m in zip(volume.voxels.shape, shape, strict=True)]
+    return np.exp(
+        ndimage.zoom(log.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True)
+    )
+
+
+def from_volume(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -> Volume:
+    """Return a deformed copy of a prepared volume, on its own grid, with another contrast
+    (an exponent).
+    """
+    volume = entry.read()
+    shape = volume.voxels.shape
+    points = random_points(
+        Grid((shape[0], shape[1], shape[2]), volume.affine), config.deformation, rng
+    )
+    voxels = np.clip(read_at(volume, points, max(volume.spacing), order=3), 0, 1)
+    inside = (
+        read_at(
+            Volume((volume.voxels > 0).astype(np.float32), volume.affine),
+            points,
+            max(volume.spacing),
+        )
+        > 0.5
+    )
+    exponent = np.float32(np.exp(rng.normal(0, config.appearance.contrast)))
+    return Volume(np.where(inside, voxels**exponent, np.float32(0)), volume.affine)
+
+
+def from_labels(rng: np.random.Generator, config: PhantomConfig, path: Path) -> Volume:
+    """Return a T1-weighted brain drawn from a FreeSurfer label map, deformed."""
+    brain = labelled_brain(read_volume(path), config.appearance.contrast, rng)
+    middle = bounds(brain.voxels > 0).mean(axis=0)
+    affine = centred_in(config, (brain.affine @ np.append(middle, 1.0))[:3])
+    points = random_points(Grid(config.shape, affine), config.deformation, rng)
+    return Volume(read_at(brain, points, config.spacing), affine)
+
+
+def centred_in(config: PhantomConfig, centre: Any = MIDDLE) -> Any:
+    """Return the affine of the configured grid with `centre` (RAS+ mm) in its middle."""
+    affine = np.diag([config.spacing, config.spacing, config.spacing, 1.0])
+    affine[:3, 3] = np.asarray(centre) - config.spacing * (np.asarray(config.shape) - 1) / 2
+    return affine
