@@ -5,93 +5,15 @@ average velocity u(z, t, r).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
-from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import DiffusionModelUNetMaisi
-from monai.networks.blocks import Convolution, SABlock
-from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
 from torch import Tensor, nn
 
 from neuromf.flow.checkpointing import checkpoint
 from neuromf.flow.dual import value_of
-
-TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
-
-
-@dataclass(frozen=True)
-class UNetConfig:
-    """Sizes of a DualTimeUNet; the defaults are the `brain` preset (178 M parameters),
-    SMALL is the other.
-    """
-
-    latent_channels: int = 4
-    # one number a level; each level halves the size of the one before
-    channels: tuple[int, ...] = (64, 128, 256, 512)
-    attention: tuple[bool, ...] = (False, False, True, True)  # on which levels
-    head_channels: tuple[int, ...] = (0, 0, 32, 32)  # channels of one attention head, a level
-    res_blocks: int = 2  # residual blocks a level
-    norm_groups: int = 32
-    conditioning: Literal["t_h", "dual", "h"] = "t_h"  # times embedded: t, t - r; t, r; t - r alone
-    lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
-    highest_frequency: float = 2 * math.pi
-    head_blocks: int = 0  # residual blocks of the v head; 0 is no head
-    checkpointing: bool = False  # recompute activations in backward: less memory, a third more time
-    fused_attention: bool = False  # PyTorch's fused attention, but not for derivatives
-
-    def __post_init__(self) -> None:
-        if self.conditioning not in TIMES:
-            raise ValueError(
-                f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}"
-            )
-        levels = {len(self.channels), len(self.attention), len(self.head_channels)}
-        if len(levels) > 1 or levels == {0}:
-            raise ValueError(
-                f"channels, attention and head_channels have {len(self.channels)}, "
-                f"{len(self.attention)} and {len(self.head_channels)} "
-                "values: one a level is needed in each"
-            )
-        if self.norm_groups < 1:
-            raise ValueError(f"norm_groups is {self.norm_groups}: 1 or more")
-        if any(c < 1 or c % self.norm_groups or c % 2 for c in self.channels):
-            raise ValueError(
-                f"channels are {self.channels}: each must be even and a "
-                f"multiple of norm_groups = {self.norm_groups}"
-            )
-        for c, heads, attends in zip(
-            self.channels, self.head_channels, self.attention, strict=True
-        ):
-            if attends and (heads < 1 or c % heads):
-                raise ValueError(
-                    f"head_channels is {heads} on a level with {c} "
-                    "channels and attention: it must divide them"
-                )
-        last = self.head_channels[-1]
-        if last < 1 or self.channels[-1] % last:
-            raise ValueError(
-                f"head_channels[-1] is {last}: the middle block always attends, so it must "
-                f"divide {self.channels[-1]}"
-            )
-        if not 0 < self.lowest_frequency <= self.highest_frequency:
-            raise ValueError(
-                f"lowest_frequency {self.lowest_frequency} and highest_frequency "
-                f"{self.highest_frequency}: need 0 < lowest <= highest"
-            )
-        if self.latent_channels < 1 or self.res_blocks < 1 or self.head_blocks < 0:
-            raise ValueError(
-                "latent_channels and res_blocks must be 1 or more, head_blocks 0 or more"
-            )
-
-    @property
-    def divisor(self) -> int:
-        """What every spatial size must be divisible by."""
-        return int(2 ** (len(self.channels) - 1))
-
-
-BRAIN = UNetConfig()
-SMALL = UNetConfig(channels=(32, 64, 128), attention=(False, False, True), head_channels=(0, 0, 32))
+from neuromf.nets.config import BRAIN, TIMES, UNetConfig
 
 
 class DualTimeUNet(nn.Module):
@@ -106,6 +28,8 @@ class DualTimeUNet(nn.Module):
 
     def __init__(self, config: UNetConfig = BRAIN) -> None:
         super().__init__()
+        from monai.networks.blocks import SABlock
+
         self.config = config
         self.body = _stock(config)
         width = 4 * config.channels[0]
@@ -228,6 +152,9 @@ class VelocityHead(nn.Module):
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
+        from monai.networks.blocks import Convolution
+        from monai.networks.nets.diffusion_model_unet import DiffusionUNetResnetBlock
+
         width, self.checkpointing = config.channels[0], config.checkpointing
         self.blocks = nn.ModuleList(
             DiffusionUNetResnetBlock(
@@ -274,7 +201,12 @@ def _written_out(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: floa
     return normal * weight.reshape(shape) + bias.reshape(shape)
 
 
-def _stock(config: UNetConfig) -> DiffusionModelUNetMaisi:
+def _stock(config: UNetConfig) -> Any:
+    # MONAI takes seconds to import: not before a network is built.
+    from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import (
+        DiffusionModelUNetMaisi,
+    )
+
     return DiffusionModelUNetMaisi(
         spatial_dims=3,
         in_channels=config.latent_channels,

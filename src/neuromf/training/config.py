@@ -10,7 +10,7 @@ from typing import Literal
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
 from neuromf.latents.dataset import LatentAugmentation
-from neuromf.nets.unet import BRAIN, UNetConfig
+from neuromf.nets.config import BRAIN, UNetConfig
 from neuromf.runtime.device import Precision
 
 
