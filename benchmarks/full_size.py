@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from neuromf.flow.jvp import exact_rate, finite_rate, two_stream
+from neuromf.flow.jvp import exact_jvp, finite_jvp, two_stream
 from neuromf.nets import BRAIN, DualTimeUNet
 from step import hardware, network_with_weights, peak_bytes
 
@@ -36,9 +36,9 @@ def streams(network: DualTimeUNet, z: Tensor, t: Tensor, r: Tensor, v: Tensor) -
 
 WAYS: dict[str, Callable[..., Tensor]] = {
     "a plain forward": forward,
-    "exact (forward-mode AD)": exact_rate,
+    "exact (forward-mode AD)": exact_jvp,
     "two-stream (with the prediction)": streams,
-    "finite difference": finite_rate,
+    "finite difference": finite_jvp,
 }
 
 

@@ -30,8 +30,7 @@ from neuromf.nets import DualTimeUNet
 from neuromf.pretrained.statedict import load_strict
 from neuromf.reporting.slices import save, sheet, slices
 from neuromf.runtime.files import atomic
-from neuromf.training.export import trained_config
-from neuromf.training.state import read_checkpoint
+from neuromf.training.checkpoint import read_checkpoint, trained_config
 from step import hardware
 
 CALLS = {"MeanFlow": (1, 2, 5, 10), "rectified flow": (1, 2, 5, 10, 30, 50)}
@@ -69,9 +68,9 @@ def main() -> None:
     pictures: dict[str, Tensor] = {}
     for name, folder in runs.items():
         state = read_checkpoint(folder / "checkpoints" / "last.ckpt")
-        scale = trained_config(state).scale
-        results[name] = {"updates": state["update"], "raw": state["meter"]["rows"][-1]["raw"]}
-        results[name] |= {"looks": state["meter"]["looks"], "scale": scale}
+        scale = trained_config(state).latent_scale
+        results[name] = {"updates": state["update"], "raw": state["state"]["rows"][-1]["raw"]}
+        results[name] |= {"looks": state["state"]["evaluations"], "scale": scale}
         for weights in ("averaged", "online"):
             network = loaded(state, weights)
             rows = {}

@@ -28,7 +28,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from neuromf.flow import MeanFlow
-from neuromf.flow.jvp import exact_rate, finite_rate
+from neuromf.flow.jvp import exact_jvp, finite_jvp
 from neuromf.nets import BRAIN, SMALL, DualTimeUNet, UNetConfig
 
 
@@ -119,10 +119,10 @@ def measure(size: str, rounds: int, ways: dict[str, Way]) -> dict[str, dict[str,
         row["peak_bytes"] = int(_own_process(size, name))
     with torch.no_grad():
         rows["a jvp alone"] = {
-            "forwards": _flops(lambda: _jvp(plain, config, batch, side, exact_rate)) / forward
+            "forwards": _flops(lambda: _jvp(plain, config, batch, side, exact_jvp)) / forward
         }
         rows["a finite difference alone"] = {
-            "forwards": _flops(lambda: _jvp(plain, config, batch, side, finite_rate)) / forward
+            "forwards": _flops(lambda: _jvp(plain, config, batch, side, finite_jvp)) / forward
         }
     return rows
 

@@ -24,12 +24,14 @@ from torch import Tensor
 
 from neuromf.nets import DualTimeUNet
 from neuromf.runtime import config as settings
-from neuromf.training import command as fit
+from neuromf.training import command
+from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch, Batches, loader
 from neuromf.training.config import TrainConfig
-from neuromf.training.diagnostics import DiagnosticsLook
-from neuromf.training.log import Meter
-from neuromf.training.loop import MeanFlowModule
+from neuromf.training.diagnostics import DiagnosticsCallback
+from neuromf.training.log import Log
+from neuromf.training.loop import Hardware, Loop, fit
+from neuromf.training.meanflow import MeanFlowTask
 from step import hardware, usual_loss
 
 WAYS = {
@@ -42,12 +44,12 @@ WAYS = {
 }
 
 
-class Joint(MeanFlowModule):
+class Joint(MeanFlowTask):
     """The usual step."""
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        self.loss = None
-        return usual_loss(self.network, *batch)
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        value = usual_loss(self.network, batch.x, batch.noise, batch.t, batch.r)
+        return value, value.detach().double()[None]
 
 
 def main() -> None:
@@ -135,36 +137,36 @@ class Clock(pl.Callback):
 
 def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
     torch.manual_seed(0)
-    data = fit.Data.read(config)
-    module = (Joint if joint else MeanFlowModule)(DualTimeUNet(config.network), config)
+    data = command.Data.read(config)
+    network = DualTimeUNet(config.network)
+    task = (Joint if joint else MeanFlowTask)(network, config.objective)
+    loop = Loop(task, config.optimiser, config.updates, config.ema, config.precision)
     clock = Clock(skip=2)
-    with fit.quiet():
-        trainer = pl.Trainer(**fit.trainer_options(config, torch.device("cpu")), callbacks=[clock])
-        trainer.fit(module, loader(Batches(data.train, config), 0))
+    batches = loader(Batches(data.train, config), 0)
+    fit(loop, batches, Hardware(torch.device("cpu")), [clock])
     return clock.spent / clock.count, clock.waited / clock.spent
 
 
 def diagnostics_seconds(config: TrainConfig) -> float:
-    """Return the median seconds that a look costs, gradients and
-    weights noted before it included.
+    """Return the median seconds that diagnostics cost once, gradients and weights noted before
+    them included.
     """
-    data = fit.Data.read(config)
-    module = MeanFlowModule(
-        DualTimeUNet(config.network), replace(config, updates=config.diagnostics.every)
-    )
-    module.update = config.diagnostics.every - 1
-    batch = Batches(data.train, replace(config, batch=config.diagnostics.batch))[0]
+    data = command.Data.read(config)
+    loop = command.loop_of(config, DualTimeUNet(config.network))
+    batch = Batches(data.train, replace(config, batch=config.diagnostics.batch)).batch(0, 0)
     spent = []
-    with tempfile.TemporaryDirectory() as folder:
-        look = DiagnosticsLook(Meter(Path(folder), config), Path(folder), config, batch)
-        for parameter in module.network.parameters():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        log = Log(folder, 1, config.batch)
+        callback = DiagnosticsCallback(log, Bar(), folder, config, batch)
+        for parameter in loop.network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         for _ in range(4):
+            loop.state.update = config.diagnostics.every - 1
             started = time.perf_counter()
-            look.on_before_optimizer_step(FirstProcess(), module, None)  # type: ignore[arg-type]
-            module.update += 1
-            look.look(module)
-            module.update -= 1
+            callback.on_after_backward(FirstProcess(), loop)  # type: ignore[arg-type]
+            loop.state.update += 1
+            callback.observe(loop)
             spent.append(time.perf_counter() - started)
     return statistics.median(spent[1:])
 

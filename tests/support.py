@@ -22,7 +22,11 @@ from neuromf.flow.path import per_sample
 from neuromf.nets import DualTimeUNet, UNetConfig
 
 TINY = UNetConfig(
-    channels=(16, 32), attention=(False, True), head_channels=(0, 16), res_blocks=1, norm_groups=4
+    channels=(16, 32),
+    attention=(False, True),
+    attention_head_channels=(0, 16),
+    res_blocks=1,
+    norm_groups=4,
 )  # every kind of layer, 0.2 M parameters
 
 

@@ -12,7 +12,7 @@ from neuromf.runtime import config as settings
 from neuromf.verbs import VERBS
 
 QUICK = {
-    "network.channels": "[16,32]", "network.attention": "[false,true]", "network.head_channels": "[0,16]",
+    "network.channels": "[16,32]", "network.attention": "[false,true]", "network.attention_head_channels": "[0,16]",
     "network.res_blocks": "1", "network.norm_groups": "4",
 }  # fmt: skip
 

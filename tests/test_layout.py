@@ -1,6 +1,5 @@
 """The house in order: modules have tests, presets load, test ids are in the docs."""
 
-import importlib
 import re
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def test_every_module_says_what_it_is(module):
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_every_preset_loads_into_its_class(preset):
     verb = cli.VERBS[preset.parent.name]
-    schema = getattr(importlib.import_module(verb.module), verb.config)
+    schema = cli.schema_of(verb)
     assert isinstance(settings.load(schema, [f"preset={preset.stem}"], preset.parent.name), schema)
 
 

@@ -5,15 +5,15 @@ from dataclasses import is_dataclass
 
 import pytest
 
+from neuromf.cli import schema_of
 from neuromf.verbs import VERBS
 
 
 @pytest.mark.parametrize("name", VERBS)
 def test_a_verb_is_a_dataclass_and_a_function(name):
     verb = VERBS[name]
-    module = importlib.import_module(verb.module)
-    assert is_dataclass(getattr(module, verb.config))
-    assert callable(getattr(module, verb.function))
+    assert is_dataclass(schema_of(verb))
+    assert callable(importlib.import_module(verb.module).run)
     assert verb.help.endswith((".", "FOLDER."))
 
 

@@ -17,6 +17,8 @@ import typer
 from neuromf import __version__
 from neuromf.verbs import VERBS, Verb
 
+PLACE = ("launch=", "slurm.")  # words that say where a command runs
+
 app = typer.Typer(
     name="neuromf",
     help="One-step generation of 3D brain MRI.",
@@ -47,7 +49,7 @@ def doctor() -> None:
     """Say what this machine has, and which verbs will work."""
     from neuromf.doctor import report
 
-    typer.echo(report({name: verb.needs for name, verb in VERBS.items()}))
+    typer.echo(report(VERBS))
 
 
 @app.command(name="keys", short_help="Say what a verb's keys mean: neuromf keys train optimiser.")
@@ -64,7 +66,7 @@ def keys_command(
     if name not in VERBS:
         raise settings.ConfigError(f"unknown verb {name!r}: {', '.join(VERBS)}")
     verb = VERBS[name]
-    schema = getattr(importlib.import_module(verb.module), verb.config)
+    schema = schema_of(verb)
     lines = describe(
         schema,
         settings.load(schema, [f"preset={verb.preset}"] if verb.preset else [], name),
@@ -119,7 +121,9 @@ def _command(name: str, verb: Verb) -> Callable[..., None]:
     def command(
         words: Annotated[
             list[str] | None,
-            typer.Argument(metavar="[CONFIG.yaml | preset=NAME | out=FOLDER | KEY.SUB=VALUE]..."),
+            typer.Argument(
+                metavar="[CONFIG.yaml | preset=NAME | out=FOLDER | launch=slurm | KEY=VALUE]..."
+            ),
         ] = None,
         dry_run: Annotated[
             bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
@@ -168,13 +172,35 @@ def run_verb(
     """
     from neuromf.runtime import config as settings
     from neuromf.runtime.folders import local_path
-    from neuromf.runtime.run import Stopped
 
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
-    words = [word for word in words if not word.startswith("out=")]
-    out = local_path(outs[-1]) if outs and outs[-1] else Path("runs") / name
-    if resume and not words and (out / "config.yaml").is_file():
-        words = [str(out / "config.yaml")]  # what it was started with
+    where = [word for word in words if word.startswith(PLACE)]
+    words = [word for word in words if not word.startswith(("out=", *PLACE))]
+    if resume and overwrite:
+        raise settings.ConfigError("--resume and --overwrite exclude each other")
+    if outs and not outs[-1]:
+        raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
+    out = local_path(outs[-1]) if outs else Path("runs") / name
+
+    config = _resolved(name, verb, words, out if resume else None)
+    if verb.beside and not outs:
+        out = beside(getattr(config, verb.beside), out)
+    if dry_run:
+        typer.echo(settings.to_yaml(config), nl=False)
+    elif where:
+        _launch(name, verb, config, out, where, resume=resume, overwrite=overwrite)
+    else:
+        _run(verb, config, out, resume=resume, overwrite=overwrite)
+
+
+def _resolved(name: str, verb: Verb, words: list[str], resumed: Path | None) -> Any:
+    """Return the configuration that words name; without any, that of the folder to resume."""
+    from neuromf.runtime import config as settings
+
+    schema = schema_of(verb)
+    if not words and resumed is not None and (resumed / "config.yaml").is_file():
+        path = resumed / "config.yaml"
+        return settings.load_record(schema, path.read_text(encoding="utf-8"), str(path))
     if verb.operand:
         words = [
             f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w
@@ -182,27 +208,51 @@ def run_verb(
         ]
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
-    if resume and overwrite:
-        raise settings.ConfigError("--resume and --overwrite exclude each other")
-    if outs and not outs[-1]:
-        raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
-    module: Any = importlib.import_module(verb.module)
-    config = settings.load(getattr(module, verb.config), words, name)
-    if verb.beside and not outs:
-        out = beside(getattr(config, verb.beside), out)
-    if dry_run:
-        typer.echo(settings.to_yaml(config), nl=False)
+    return settings.load(schema, words, name)
+
+
+def _launch(
+    name: str,
+    verb: Verb,
+    config: Any,
+    out: Path,
+    words: list[str],
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Show or submit the command as a job; with launch=here run it."""
+    from neuromf.runtime import cluster
+    from neuromf.runtime.config import load
+
+    where = load(cluster.Launch, words, name)
+    if where.launch == "here":
+        _run(verb, config, out, resume=resume, overwrite=overwrite)
         return
+    job = cluster.Job(name, verb.module, config, out)
+    typer.echo(cluster.launch(job, where, overwrite=overwrite))
+
+
+def _run(verb: Verb, config: Any, out: Path, *, resume: bool, overwrite: bool) -> None:
+    from neuromf.runtime.run import Stopped
+
+    module = importlib.import_module(verb.module)
     try:
-        result = getattr(module, verb.function)(config, out, resume=resume, overwrite=overwrite)
+        result = module.run(config, out, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
-        typer.echo(f"neuromf: stopped; --resume goes on in {out}", err=True)
+        typer.echo(f"neuromf: stopped; --resume continues in {out}", err=True)
         raise typer.Exit(130) from None
     except Stopped as reason:
         typer.echo(f"neuromf: {reason} in {out}", err=True)
         return
     if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
         raise typer.Exit(1)
+
+
+def schema_of(verb: Verb) -> Any:
+    """Return the class of a verb's configuration."""
+    module, name = verb.schema
+    return getattr(importlib.import_module(module), name)
 
 
 def beside(folder: str, otherwise: Path) -> Path:

@@ -125,7 +125,7 @@ def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
             f"batch={config.batch}",
         ),
         *(f"seed={config.seed}", f"ema=[{max(0.5, 1 - 20 / config.updates)}]", "log_every=10"),
-        *(f"samples.every={third}", f"samples.calls={list(CALLS)}", f"diagnostics.every={third}"),
+        *(f"samples.every={third}", f"samples.nfe={list(CALLS)}", f"diagnostics.every={third}"),
         f"precision={'bfloat16' if has_bf16(pick_device('auto')) else 'float32'}",
         *(f"evaluation.every={third}", "evaluation.n=8", "checkpoints.every=100"),
     ]

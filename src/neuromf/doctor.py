@@ -6,7 +6,7 @@ import importlib.util
 import platform
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib import metadata
 
 import psutil
@@ -42,10 +42,8 @@ TOOLS = {  # external program -> what it would be used for
 }
 
 
-def report(verbs: Mapping[str, tuple[str, ...]]) -> str:
-    """Return the whole report, one finding a line, for verbs and the modules each needs
-    beside the core.
-    """
+def report(verbs: Iterable[str]) -> str:
+    """Return the whole report, one finding a line; all verbs need the same modules."""
     return "\n".join([*_machine(), "", *_software(), "", *_verbs(verbs)])
 
 
@@ -90,15 +88,10 @@ def _software() -> list[str]:
     return lines
 
 
-def _verbs(verbs: Mapping[str, tuple[str, ...]]) -> list[str]:
-    lines = []
-    for verb, modules in verbs.items():
-        absent = missing((*CORE, *modules))
-        lines.append(
-            f"{verb:10} "
-            + (f"will not work: {', '.join(absent)} missing" if absent else "will work")
-        )
-    return lines
+def _verbs(verbs: Iterable[str]) -> list[str]:
+    absent = missing(CORE)
+    state = f"will not work: {', '.join(absent)} missing" if absent else "will work"
+    return [f"{verb:10} {state}" for verb in verbs]
 
 
 def _version(package: str) -> str:

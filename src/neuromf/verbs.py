@@ -1,6 +1,4 @@
-"""The verbs: each a configuration dataclass and a function, named so that nothing is imported
-before its use.
-"""
+"""The verbs: each a configuration and a module, imported when it is used and not before."""
 
 from __future__ import annotations
 
@@ -9,19 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Verb:
-    """One verb: `function(config, out, resume=..., overwrite=...)` reads folders and
+    """One verb. `run(config, out, resume=..., overwrite=...)` of its module reads folders and
     writes the new folder `out`.
     """
 
     help: str
-    module: str  # holds `config` and `function`
-    config: str
-    function: str
+    module: str  # holds `run`
+    config: str  # the configuration's class; in the module, where no other is named
     preset: str | None = None  # taken where no YAML and no preset is named
-    needs: tuple[str, ...] = ()  # modules beside the core that it imports
     example: str = ""
     operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
     beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
+
+    @property
+    def schema(self) -> tuple[str, str]:
+        """Module and name of the configuration's class."""
+        module, _, name = self.config.rpartition(".")
+        return module or self.module, name
 
 
 VERBS = {
@@ -30,7 +32,6 @@ VERBS = {
         "once, scaled, centred on the brain, split.",
         "neuromf.data.prepare",
         "PrepareConfig",
-        "run",
         preset="small2mm",
         example="input=scans/ preset=small2mm",
     ),
@@ -38,8 +39,7 @@ VERBS = {
         "Brains of real anatomy without data: MNI152, a prepared "
         "cohort or label maps, deformed; any number.",
         "neuromf.phantoms.command",
-        "PhantomConfig",
-        "run",
+        "neuromf.phantoms.config.PhantomConfig",
         preset="small2mm",
         example="source=volumes n=500",
     ),
@@ -47,35 +47,30 @@ VERBS = {
         "Train the small VAE on prepared volumes; one ships with the package.",
         "neuromf.training.vae",
         "TrainVAEConfig",
-        "run",
         example="volumes=[volumes,copies] updates=4000",
     ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
         "neuromf.evaluation.reconstruction",
         "ValidateVAEConfig",
-        "run",
         example="volumes=volumes vae=small",
     ),
     "encode": Verb(
         "Prepared volumes to latents on disk, with their statistics.",
         "neuromf.latents.encode",
         "EncodeConfig",
-        "run",
         example="volumes=[volumes,copies] vae=small",
     ),
     "import-latents": Verb(
         "Latents that other code saved as .pt files, to latents on disk.",
         "neuromf.latents.imports",
         "ImportConfig",
-        "run",
         example="files=folder/ vae=maisi-v1",
     ),
     "inspect": Verb(
         "Print and draw the statistics of latents on disk: neuromf inspect FOLDER.",
         "neuromf.latents.inspection",
         "InspectConfig",
-        "run",
         operand="latents",
         beside="latents",
         example="latents/",
@@ -83,8 +78,7 @@ VERBS = {
     "train": Verb(
         "Train on latents: a network that draws a brain in one call.",
         "neuromf.training.command",
-        "TrainConfig",
-        "run",
+        "neuromf.training.config.TrainConfig",
         preset="small2mm",
         example="latents=latents",
     ),
@@ -92,14 +86,12 @@ VERBS = {
         "A training's weights as a model folder to give away, float16.",
         "neuromf.training.export",
         "ExportConfig",
-        "run",
         example="run=runs/train checkpoint=best",
     ),
     "generate": Verb(
         "Draw brains from a model: NIfTI, one seed a sample, one network call each.",
         "neuromf.generation.command",
         "GenerateConfig",
-        "run",
         example="model=embedded n=8",
     ),
     "evaluate": Verb(
@@ -107,7 +99,6 @@ VERBS = {
         "intervals, copies, anatomy; a page to look at.",
         "neuromf.evaluation.command",
         "EvaluateConfig",
-        "run",
         example="samples=samples reference=volumes train=volumes:train",
     ),
     "compare": Verb(
@@ -115,7 +106,6 @@ VERBS = {
         "and numbers, significance of differences.",
         "neuromf.evaluation.compare",
         "CompareConfig",
-        "run",
         example="sets=[samples1,samples5] reference=volumes",
     ),
     "demo": Verb(
@@ -123,13 +113,11 @@ VERBS = {
         "short training, brains in one call, a page.",
         "neuromf.demo",
         "DemoConfig",
-        "run",
     ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
         "neuromf.torus",
         "ToyConfig",
-        "run",
         preset="quick",
         example="preset=quick",
     ),

@@ -63,7 +63,7 @@ def test_official_loss_and_gradients(case, way):
     loss.total.backward()
     found = {
         "z": terms.z, "v_target": terms.target, "tangent": terms.tangent, "u": terms.u, "V": terms.compound,
-        "loss_u_raw": loss.rows, "loss_u_adp": loss.rows * loss.weight, "loss": loss.total,
+        "loss_u_raw": loss.samples, "loss_u_adp": loss.samples * loss.weight, "loss": loss.total,
         "dudt": terms.dudt[INTERVAL],
     }  # fmt: skip
     found |= {f"grad_{name}": value.grad for name, value in p.items() if value.grad is not None}

@@ -4,13 +4,13 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from neuromf.flow import MeanFlow
-from neuromf.flow.jvp import WAYS, TangentOnly, exact_rate, finite_rate, two_stream
+from neuromf.flow.jvp import WAYS, TangentOnly, exact_jvp, finite_jvp, two_stream
 from neuromf.nets import SMALL, DualTimeUNet
 from support import batch, gradients, mlp, randomised, relative, tiny_unet
 
 
 def central(net, z, t, r, v, step):
-    return finite_rate(net, z, t, r, v, step=step)
+    return finite_jvp(net, z, t, r, v, step=step)
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def unet_case():
 
 def test_exact_equals_a_central_difference_in_float64(unet_case):
     net, *case, v = unet_case
-    assert relative(central(net, *case, v, 1e-5), exact_rate(net, *case, v)) < 1e-6
+    assert relative(central(net, *case, v, 1e-5), exact_jvp(net, *case, v)) < 1e-6
 
 
 def test_central_difference_is_of_second_order(unet_case):
     net, *case, v = unet_case
-    exact = exact_rate(net, *case, v)
+    exact = exact_jvp(net, *case, v)
     errors = [relative(central(net, *case, v, step), exact) for step in (1e-2, 1e-3)]
     assert 50 < errors[0] / errors[1] < 200
 
@@ -40,11 +40,13 @@ def test_exact_equals_a_central_difference_in_float32():
     net = tiny_unet(torch.float32)
     z, v = torch.randn(2, 2, 4, 8, 8, 8)
     t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
-    assert relative(finite_rate(net, z, t, r, v), exact_rate(net, z, t, r, v)) < 0.01
+    assert relative(finite_jvp(net, z, t, r, v), exact_jvp(net, z, t, r, v)) < 0.01
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"checkpointing": True}, {"fused_attention": True}, {"head_blocks": 2}], ids=str
+    "options",
+    [{}, {"checkpointing": True}, {"fused_attention": True}, {"v_head_blocks": 2}],
+    ids=str,
 )
 @pytest.mark.parametrize("way", ["two-stream", "finite"])
 def test_ways_agree_on_value_slope_and_gradient(way, options):
@@ -69,7 +71,7 @@ def test_derivative_costs_two_forwards_and_bits_do_not_change():
     with torch.no_grad(), FlopCounterMode(display=False) as forward:
         net(z, t, r)
     with FlopCounterMode(display=False) as derivative:
-        rate = exact_rate(net, z, t, r, v)
+        rate = exact_jvp(net, z, t, r, v)
     assert derivative.get_total_flops() / forward.get_total_flops() == pytest.approx(2.0, abs=0.01)
     with torch.no_grad(), torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         usual = torch.func.jvp(lambda z, t: net(z, t, r), (z, t), (v, torch.ones_like(t)))[1]
@@ -89,7 +91,7 @@ def test_weights_that_depend_on_time_keep_their_derivative(layer):
     net = lambda z, t, r: torch.tanh(layer(z, w, t))
     if layer(z, w, t).shape != z.shape:
         pytest.fail("not a network")
-    assert relative(finite_rate(net, z, t, r, v, step=1e-5), exact_rate(net, z, t, r, v)) < 1e-8
+    assert relative(finite_jvp(net, z, t, r, v, step=1e-5), exact_jvp(net, z, t, r, v)) < 1e-8
 
 
 @pytest.mark.parametrize("tf32", [True, False])
@@ -104,7 +106,7 @@ def test_finite_differences_leave_tf32_as_it_was(tf32):
     try:
         setattr(backend, name, value if tf32 else before)
         kept = getattr(backend, name)
-        finite_rate(net, z, t, r, v)
+        finite_jvp(net, z, t, r, v)
         assert getattr(backend, name) == kept
     finally:
         setattr(backend, name, before)
@@ -162,12 +164,12 @@ def test_autocast_keeps_the_derivative_close():
     net = tiny_unet(torch.float32)
     z, v = torch.randn(2, 2, 4, 8, 8, 8)
     t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
-    exact = exact_rate(net, z, t, r, v)
+    exact = exact_jvp(net, z, t, r, v)
     rows = torch.arange(2)
     with torch.autocast("cpu", torch.bfloat16):
-        assert relative(exact_rate(net, z, t, r, v).float(), exact) < 0.1
+        assert relative(exact_jvp(net, z, t, r, v).float(), exact) < 0.1
         assert relative(two_stream(net, z, t, r, rows, v)[2].float(), exact) < 0.1
-        assert relative(finite_rate(net, z, t, r, v), exact) < 0.01  # leaves autocast by itself
+        assert relative(finite_jvp(net, z, t, r, v), exact) < 0.01  # leaves autocast by itself
 
 
 @pytest.mark.parametrize("way", ["exact", "finite"])
@@ -192,7 +194,7 @@ def test_a_compiled_derivative_equals_the_eager_one():
 
     with torch.no_grad():
         compiled = torch.compile(rate, backend="aot_eager")(z, t, r, v)
-    assert relative(compiled, exact_rate(net, z, t, r, v)) < 1e-5
+    assert relative(compiled, exact_jvp(net, z, t, r, v)) < 1e-5
 
 
 def test_two_stream_refuses_a_compiled_network():

@@ -232,11 +232,11 @@ class TestNonfinite:
 
 
 class TestUnet:
-    @pytest.mark.parametrize("head_blocks", [0, 1])
-    def test_every_parameter_gets_a_gradient(self, head_blocks):
+    @pytest.mark.parametrize("v_head_blocks", [0, 1])
+    def test_every_parameter_gets_a_gradient(self, v_head_blocks):
         x, noise, t, r = batch(4, 4, 8, 8, 8, dtype=torch.float32)
-        net = tiny_unet(torch.float32, head_blocks=head_blocks)
-        objective = MeanFlow(jvp="two-stream", tangent="head" if head_blocks else "boundary")
+        net = tiny_unet(torch.float32, v_head_blocks=v_head_blocks)
+        objective = MeanFlow(jvp="two-stream", tangent="head" if v_head_blocks else "boundary")
         loss = objective.loss(objective.terms(net, x, noise, t, r))
         loss.total.backward()
         assert 0 < loss.raw < 1000

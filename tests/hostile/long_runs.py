@@ -9,7 +9,11 @@ from pathlib import Path
 
 STEPS = ("preprocessing.spacing=6", "preprocessing.shape=[32,32,32]")
 TINY_NETWORK = (
-    *("network.channels=[16,32]", "network.attention=[false,true]", "network.head_channels=[0,16]"),
+    *(
+        "network.channels=[16,32]",
+        "network.attention=[false,true]",
+        "network.attention_head_channels=[0,16]",
+    ),
     *("network.res_blocks=1", "network.norm_groups=4"),
 )
 LONG = {  # verb -> its words; folders are those of `conftest.made`

@@ -29,8 +29,8 @@ from neuromf.latents.store import LatentStore, finished_shards
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.folders import Output, foreign_files
 from neuromf.runtime.run import open_run
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.export import export
-from neuromf.training.state import read_checkpoint
 from neuromf.training.vae import Training, TrainVAEConfig
 from support import egg, placed, save_nifti
 

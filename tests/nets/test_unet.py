@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 
-from neuromf.flow.jvp import exact_rate
+from neuromf.flow.jvp import exact_jvp
 from neuromf.nets import BRAIN, SMALL, DualTimeUNet, UNetConfig
 from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
 from support import TINY, relative, tiny_unet
@@ -75,7 +75,7 @@ def test_conditioning(conditioning, t_matters, r_matters):
 def test_times_enter_smoothly():
     net = tiny_unet()
     z, t, r = inputs(2, 4, 8, 8, 8)
-    slope = exact_rate(net, z, t, r, torch.zeros_like(z))  # ∂_t x̂
+    slope = exact_jvp(net, z, t, r, torch.zeros_like(z))  # ∂_t x̂
     assert slope.norm() / torch.randn_like(z).norm() < 1
 
 
@@ -90,7 +90,7 @@ def test_a_new_network_returns_zero_and_only_its_last_layer_learns_at_first():
 
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_the_head_is_a_second_output_that_can_be_left_out(blocks):
-    net = tiny_unet(head_blocks=blocks)
+    net = tiny_unet(v_head_blocks=blocks)
     z, t, r = inputs(2, 4, 4, 4, 4)
     prediction, head = net(z, t, r)
     assert head.shape == z.shape
@@ -103,7 +103,7 @@ def test_checkpointing_changes_no_bit():
     z, t, r = inputs(2, 4, 8, 8, 8, dtype=torch.float32)
     results = []
     for checkpointing in (False, True):
-        net = tiny_unet(torch.float32, checkpointing=checkpointing, head_blocks=1)
+        net = tiny_unet(torch.float32, checkpointing=checkpointing, v_head_blocks=1)
         out = net(z, t, r)
         sum(o.square().sum() for o in out).backward()
         results.append([*out, *(p.grad for p in net.parameters())])
@@ -169,8 +169,8 @@ def test_wrong_times_and_dtypes_are_named():
 @pytest.mark.parametrize(
     ("options", "message"),
     [({"conditioning": "t"}, "conditioning is 't'"), ({"channels": (32, 64)}, "one a level"),
-     ({"channels": (64, 128, 256, 500)}, "multiple of norm_groups"), ({"head_channels": (0, 0, 48, 32)}, "head_channels is 48"),
-     ({"attention": (False,) * 4, "head_channels": (0, 0, 0, 0)}, "middle block always attends"),
+     ({"channels": (64, 128, 256, 500)}, "multiple of norm_groups"), ({"attention_head_channels": (0, 0, 48, 32)}, "head_channels is 48"),
+     ({"attention": (False,) * 4, "attention_head_channels": (0, 0, 0, 0)}, "middle block always attends"),
      ({"norm_groups": 0}, "norm_groups is 0"), ({"lowest_frequency": 0}, "0 < lowest"), ({"res_blocks": 0}, "res_blocks")],
 )  # fmt: skip
 def test_bad_sizes_are_named(options, message):

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from neuromf.runtime.device import has_bf16, pick_device, say_memory
+from neuromf.runtime.device import explain_oom, has_bf16, pick_device
 
 
 def test_names():
@@ -22,10 +22,10 @@ def test_out_of_memory_says_what_to_lower():
         pytest.raises(
             ValueError, match="decoding needs more memory than there is: try max_memory_gb=4"
         ),
-        say_memory("decoding", "max_memory_gb=4"),
+        explain_oom("decoding", "max_memory_gb=4"),
     ):
         torch.empty(2**62, dtype=torch.uint8)
-    with pytest.raises(RuntimeError, match="another"), say_memory("decoding", "less"):
+    with pytest.raises(RuntimeError, match="another"), explain_oom("decoding", "less"):
         raise RuntimeError("another")
 
 

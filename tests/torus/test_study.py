@@ -72,7 +72,7 @@ def test_a_run_writes_its_page_and_a_resumed_one_keeps_finished_arms(tmp_path):
     tiny = UNetConfig(
         channels=(16, 32),
         attention=(False, True),
-        head_channels=(0, 16),
+        attention_head_channels=(0, 16),
         res_blocks=1,
         norm_groups=4,
     )

@@ -77,7 +77,7 @@ def tiny_config(store: Path, **changes) -> TrainConfig:
         precision="float32",
         device="cpu",
         checkpoints=Checkpoints(every=100),
-        samples=Samples(every=0, n=2, calls=(1, 2)),
+        samples=Samples(every=0, n=2, nfe=(1, 2)),
         diagnostics=Diagnostics(every=0),
         evaluation=Evaluation(every=0, n=4, projections=16),
         guard=Guard(),

@@ -1,54 +1,45 @@
-"""When a look is taken, and that its time is not training time."""
+"""When a periodic callback is called, and that its time is not training time."""
 
 import time
 from types import SimpleNamespace
 
-import torch
-
-from neuromf.training.callback import Look
-from neuromf.training.log import Meter
-from neuromf.training.loop import MeanFlowModule
-from support import tiny_unet
-from training.support import tiny_config
+from neuromf.training.bar import Bar
+from neuromf.training.callback import PeriodicCallback
+from neuromf.training.log import Log
 
 
-class Counting(Look):
-    def __init__(self, meter, every):
-        super().__init__(meter)
-        self.every, self.seen, self.told = every, [], 0
+class Counting(PeriodicCallback):
+    seen = told = 0
 
-    def look(self, module):
-        self.seen.append(module.update)
+    def observe(self, loop):
+        self.seen = [*(self.seen or []), loop.state.update]
         time.sleep(0.01)
 
-    def after(self, trainer, module):
+    def after(self, trainer, loop):
         self.told += 1
 
 
-def looks(tmp_path, store, every, first=True):
-    config = tiny_config(store, updates=7, accumulate=2)
-    module, meter = MeanFlowModule(tiny_unet(torch.float32), config), Meter(tmp_path, config)
-    look = Counting(meter, every)
-    for number in range(14):
-        module.update += number % 2
-        look.on_train_batch_end(
-            SimpleNamespace(is_global_zero=first, should_stop=False), module, None, None, number
-        )
-    return look, meter
+def watched(tmp_path, every, first=True):
+    callback = Counting(Log(tmp_path, 1, 2), Bar(), every, 7)
+    trainer = SimpleNamespace(is_global_zero=first, should_stop=False)
+    for update in range(1, 8):
+        loop = SimpleNamespace(state=SimpleNamespace(update=update))
+        callback.on_train_batch_end(trainer, loop, None, None, update - 1)
+    return callback
 
 
-def test_every_so_many_updates_and_after_the_last(tmp_path, store):
-    assert looks(tmp_path, store, 3)[0].seen == [3, 6, 7]
-    look, meter = looks(tmp_path, store, 0)
-    assert look.seen == []
-    assert meter.observed == 0
+def test_every_so_many_updates_and_after_the_last(tmp_path):
+    assert watched(tmp_path, 3).seen == [3, 6, 7]
+    never = watched(tmp_path, 0)
+    assert never.seen == 0
+    assert never.run_log.observed == 0
 
 
-def test_other_processes_are_told_and_do_not_look(tmp_path, store):
-    look, _ = looks(tmp_path, store, 3, first=False)
-    assert look.seen == []
-    assert look.told == 3
+def test_other_processes_are_told_and_do_not_look(tmp_path):
+    callback = watched(tmp_path, 3, first=False)
+    assert callback.seen == 0
+    assert callback.told == 3
 
 
-def test_its_time_is_taken_out(tmp_path, store):
-    assert looks(tmp_path, store, 3)[1].observed >= 0.03
+def test_its_time_is_taken_out(tmp_path):
+    assert watched(tmp_path, 3).run_log.observed >= 0.03

@@ -19,21 +19,21 @@ from neuromf.latents.dataset import LatentAugmentation
 from neuromf.runtime.run import Stopped
 from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
-from neuromf.training.state import read_checkpoint
 from training.support import latent_store, tiny_config
 
 
 def losses(out):
     return [
-        row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["meter"]["rows"]
+        row["raw"] for row in read_checkpoint(out / "checkpoints" / "last.ckpt")["state"]["rows"]
     ]
 
 
 def same_state(a, b):
     """Assert that two checkpoints hold the same bits."""
     a, b = (read_checkpoint(out / "checkpoints" / "last.ckpt") for out in (a, b))
-    assert a["update"] == b["update"]
+    assert a["state"]["update"] == b["state"]["update"]
     for part in ("network", "averages", "optimiser"):
         x, y = flat(a[part]), flat(b[part])
         assert x.keys() == y.keys()
@@ -61,15 +61,15 @@ class StopAfter(fit.Saver):
 
     update = 0
 
-    def on_train_batch_end(self, trainer, module, outputs, batch, number):
-        self.asked = self.asked or module.update >= StopAfter.update
-        super().on_train_batch_end(trainer, module, outputs, batch, number)
+    def on_train_batch_end(self, trainer, loop, outputs, batches, number):
+        self.asked = self.asked or loop.state.update >= StopAfter.update
+        super().on_train_batch_end(trainer, loop, outputs, batches, number)
 
 
 @pytest.mark.parametrize("loaders", [0, 1])
 def test_resume_is_exact(tmp_path, store, monkeypatch, loaders):
     """Stopped in the middle of what log.csv takes the mean of, and between looks."""
-    config = tiny_config(store, updates=9, accumulate=2, loaders=loaders, log_every=4)
+    config = tiny_config(store, updates=9, accumulate=2, num_workers=loaders, log_every=4)
     config = replace(config, evaluation=Evaluation(every=3, n=4, projections=8))
     config = replace(
         config,
@@ -101,7 +101,7 @@ COMMAND = [
     *(
         "network.channels=[16,32]",
         "network.attention=[false,true]",
-        "network.head_channels=[0,16]",
+        "network.attention_head_channels=[0,16]",
         "ema=[0.9]",
     ),
     *(
@@ -110,7 +110,7 @@ COMMAND = [
         "batch=2",
         "log_every=1",
         "samples.n=1",
-        "samples.calls=[1]",
+        "samples.nfe=[1]",
     ),
     *("diagnostics.every=0", "evaluation.every=0", "checkpoints.every=5"),
 ]
@@ -140,7 +140,7 @@ def logged(out):
 def test_a_signal_saves(tmp_path, store, number, code):
     """Sent to every process of the run, as clusters and terminals do, loaders included."""
     out = tmp_path / "run"
-    words = command(store, out, "updates=100000", "loaders=1")
+    words = command(store, out, "updates=100000", "num_workers=1")
     process = subprocess.Popen(
         words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -150,7 +150,7 @@ def test_a_signal_saves(tmp_path, store, number, code):
     assert process.returncode == code, said
     assert "--resume" in said
     state = read_checkpoint(out / "checkpoints" / "last.ckpt")
-    assert state["update"] == len(state["meter"]["rows"]) >= 3
+    assert state["state"]["update"] == len(state["state"]["rows"]) >= 3
     assert '"state": "interrupted"' in (out / "run.json").read_text()
 
 
@@ -173,7 +173,7 @@ def test_kill_at_any_moment_and_go_on(tmp_path, store):
         process.kill()
         process.wait()
         last = parts / "checkpoints" / "last.ckpt"
-        assert not last.is_file() or read_checkpoint(last)["update"] % 5 == 0
+        assert not last.is_file() or read_checkpoint(last)["state"]["update"] % 5 == 0
     subprocess.run(
         command(store, parts, "updates=40", "--resume"),
         env=ENVIRONMENT,
@@ -321,8 +321,8 @@ def test_a_run_that_left_out_most_rows_is_given_up(tmp_path, store, monkeypatch)
         return prediction, head, rate * torch.nan
 
     monkeypatch.setitem(jvp.WAYS, "two-stream", broken)
-    monkeypatch.setattr(fit, "self_check", lambda *_: [])
-    with pytest.raises(ValueError, match="50 % of the rows up to update 1 gave NaN"):
+    monkeypatch.setattr(fit, "preflight", lambda *_: [])
+    with pytest.raises(ValueError, match="50 % of the samples up to update 1 gave NaN"):
         fit.run(tiny_config(store), tmp_path / "run")
 
 
@@ -332,11 +332,11 @@ def test_a_run_that_stopped_early_is_over(tmp_path, store, monkeypatch):
         store, updates=10, evaluation=Evaluation(every=1, n=4, projections=8, patience=2)
     )
     fit.run(config, tmp_path / "run")
-    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["update"] == 3
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["update"] == 3
     assert load_model(tmp_path / "run").config.updates == 1  # the best
     assert (tmp_path / "run" / "samples" / "update-00000003.png").is_file()
     fit.run(config, tmp_path / "run", resume=True)
-    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["update"] == 3
+    assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["update"] == 3
 
 
 def test_a_checkpoint_of_another_configuration(tmp_path, store):
@@ -349,20 +349,3 @@ def test_a_checkpoint_of_another_configuration(tmp_path, store):
         ValueError, match="the checkpoint was started with another configuration .*seed"
     ):
         fit.run(tiny_config(store, updates=2, seed=1), tmp_path / "b", resume=True)
-
-
-def test_rank(monkeypatch):
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
-        monkeypatch.delenv(name, raising=False)
-    assert fit.rank() == 0
-    monkeypatch.setenv("NODE_RANK", "1")
-    assert fit.rank() == 1
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    assert fit.rank() == 1
-    monkeypatch.setenv("RANK", "0")
-    assert fit.rank() == 0
-
-
-def test_overwriting_is_not_for_jobs(tmp_path, store):
-    with pytest.raises(ValueError, match="--overwrite does not go with launch="):
-        fit.run(tiny_config(store, launch="print"), tmp_path / "run", overwrite=True)

@@ -11,8 +11,8 @@ import torch
 from neuromf.flow import MeanFlow, Ramp
 from neuromf.training import command as fit
 from neuromf.training import diagnostics
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Diagnostics
-from neuromf.training.state import read_checkpoint
 from support import batch, tiny_unet
 from training.support import tiny_config
 
@@ -27,7 +27,7 @@ class PointMass(torch.nn.Module):
 def test_figures_of_a_known_field():
     _, noise, t, r = batch(4, 4, 4, 4, 4)
     terms = MeanFlow().terms(PointMass(), 0 * noise, noise, t, r)
-    row = diagnostics.figures(terms, MeanFlow().loss(terms))
+    row = diagnostics.measures(terms, MeanFlow().loss(terms))
     assert row["raw"] == pytest.approx(0, abs=1e-20)
     assert row["cosine_V_v_c"] == pytest.approx(1)
     assert row["rms_V"] == pytest.approx(row["rms_v_c"])
@@ -55,7 +55,7 @@ def test_training_does_not_notice(tmp_path, store):
     fit.run(config, tmp_path / "off")
     fit.run(replace(config, diagnostics=Diagnostics(every=2, batch=4)), tmp_path / "on")
     off, on = (read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt") for n in ("off", "on"))
-    assert [r["raw"] for r in off["meter"]["rows"]] == [r["raw"] for r in on["meter"]["rows"]]
+    assert [r["raw"] for r in off["state"]["rows"]] == [r["raw"] for r in on["state"]["rows"]]
     assert all(torch.equal(v, on["network"][k]) for k, v in off["network"].items())
     assert not (tmp_path / "off" / "diagnostics.csv").exists()
     rows = list(csv.DictReader((tmp_path / "on" / "diagnostics.csv").read_text().splitlines()))

@@ -11,7 +11,7 @@ from neuromf.pretrained.statedict import read_state
 from neuromf.runtime import config as settings
 from neuromf.training import command as fit
 from neuromf.training import export
-from neuromf.training.state import read_checkpoint
+from neuromf.training.checkpoint import read_checkpoint
 from training.support import tiny_config
 
 

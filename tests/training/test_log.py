@@ -1,60 +1,43 @@
-"""Means over batches and ranks, and the guard."""
+"""One row of the log is the mean over its updates, whatever they are cut into."""
 
-import math
+import csv
+import time
 
 import pytest
-import torch
 
-from neuromf.flow import MeanFlow
-from neuromf.training.batches import Batch
-from neuromf.training.config import Guard
-from neuromf.training.log import judge, means, partial_sums
-from support import batch, tiny_unet
+from neuromf.training import command
+from neuromf.training.log import Log
+from training.support import tiny_config
 
 
-def parts(x, noise, t, r, net, objective):
-    loss = objective.loss(objective.terms(net, x, noise, t, r))
-    return partial_sums(loss, Batch(x, noise, t, r)), loss
+def rows(out):
+    with (out / "log.csv").open() as stream:
+        return list(csv.DictReader(stream))
 
 
-def test_means_of_parts_are_the_mean_of_the_whole():
-    net, objective = tiny_unet(head_blocks=1), MeanFlow(weight_power=0.5)
-    x, noise, t, r = batch(6, 4, 4, 4, 4)
-    x[5] = torch.nan
-    whole, loss = parts(x, noise, t, r, net, objective)
-    rows = [slice(0, 1), slice(1, 3), slice(3, 6)]
-    summed = sum(parts(x[i], noise[i], t[i], r[i], net, objective)[0] for i in rows)
-    torch.testing.assert_close(summed, whole)
-    row = means(whole.tolist())
-    assert row["raw"] == pytest.approx(loss.raw.item())
-    assert row["raw_equal"] == pytest.approx(loss.raw_equal.item())
-    assert row["raw_interval"] == pytest.approx(loss.raw_interval.item())
-    assert row["raw_head"] == pytest.approx(loss.raw_head.item())
-    assert row["raw_channel_3"] == pytest.approx(loss.channels[3].item())
-    assert row["nonfinite_rows"] == 1
+def test_rows_are_means_of_shorter_rows(tmp_path, store):
+    command.run(tiny_config(store, updates=6, log_every=1), tmp_path / "each")
+    command.run(tiny_config(store, updates=6, log_every=3), tmp_path / "three")
+    each, three = rows(tmp_path / "each"), rows(tmp_path / "three")
+    assert [int(r["update"]) for r in three] == [1, 3, 6]
+    for name in ("raw", "gradient_norm"):
+        values = [float(r[name]) for r in each]
+        assert float(three[0][name]) == pytest.approx(values[0], rel=1e-5)
+        assert float(three[1][name]) == pytest.approx(sum(values[1:3]) / 2, rel=1e-4)
+        assert float(three[2][name]) == pytest.approx(sum(values[3:]) / 3, rel=1e-4)
 
 
-def test_no_row_of_a_kind_gives_nan():
-    net, objective = tiny_unet(), MeanFlow(jvp="none")
-    x, noise, t, _ = batch(2, 4, 4, 4, 4)
-    row = means(parts(x, noise, t, t, net, objective)[0].tolist())
-    assert math.isnan(row["raw_interval"])
-    assert row["raw"] == row["raw_equal"]
+def test_the_learning_rate_is_that_of_the_update(tmp_path, store):
+    config = tiny_config(store, updates=4)
+    warm = command.replace(config.optimiser, warmup=4)
+    command.run(command.replace(config, optimiser=warm), tmp_path / "run")
+    assert [float(r["lr"]) for r in rows(tmp_path / "run")] == pytest.approx(
+        [1e-3 * n / 4 for n in (1, 2, 3, 4)]
+    )
 
 
-def rows(*losses):
-    return [
-        {"update": 10 * (i + 1), "raw": value, "nonfinite_share": 0.0}
-        for i, value in enumerate(losses)
-    ]
-
-
-def test_guard():
-    guard = Guard(factor=10, grace=20)
-    assert judge(rows(1.0, 0.5, 4.9), guard) == ""
-    assert "10.2 times its minimum of 0.5" in judge(rows(1.0, 0.5, 5.1), guard)
-    assert judge(rows(0.5, 50.0), guard) == ""  # too early to say
-    assert judge(rows(math.nan, math.nan, 5.0), guard) == ""
-    assert judge(rows(1.0, 0.5, math.nan), guard) == ""
-    left_out = [{"update": 10, "raw": 1.0, "nonfinite_share": 0.3}]
-    assert "30 % of the rows" in judge(left_out, guard)
+def test_a_pause_is_no_training_time(tmp_path):
+    log = Log(tmp_path, 1, 2)
+    with log.pause():
+        time.sleep(0.02)
+    assert log.observed >= 0.02

@@ -26,11 +26,11 @@ def test_the_verbs_in_a_row(tmp_path, monkeypatch):
     """volumes → latents → model → brains, as typed."""
     monkeypatch.chdir(tmp_path)
     tiny_cohort(tmp_path / "volumes", shape=(24, 24, 24))
-    network = "channels: [16, 32], attention: [false, true], head_channels: [0, 16], res_blocks: 1, norm_groups: 4"
+    network = "channels: [16, 32], attention: [false, true], attention_head_channels: [0, 16], res_blocks: 1, norm_groups: 4"
     (tmp_path / "net.yaml").write_text(f"network: {{{network}}}\n")
     for line in (
         "encode volumes=volumes out=latents",
-        "train net.yaml latents=latents updates=3 batch=2 ema=[0.5] samples.n=1 samples.calls=[1] device=cpu out=run",
+        "train net.yaml latents=latents updates=3 batch=2 ema=[0.5] samples.n=1 samples.nfe=[1] device=cpu out=run",
         "export run=run out=model",
         "generate model=model n=2 nfe=2 device=cpu out=samples",
     ):
@@ -47,14 +47,14 @@ def test_resume_without_words_takes_the_folders_configuration(store, tmp_path, m
     words = [
         "network.channels=[16,32]",
         "network.attention=[false,true]",
-        "network.head_channels=[0,16]",
+        "network.attention_head_channels=[0,16]",
     ]
     words += [
         "network.res_blocks=1",
         "network.norm_groups=4",
         "updates=2",
         "samples.n=1",
-        "samples.calls=[1]",
+        "samples.nfe=[1]",
     ]
     cli.run_verb("train", cli.VERBS["train"], [f"latents={store}", out, "device=cpu", *words])
     (tmp_path / "run" / "model" / "config.json").unlink()

@@ -8,7 +8,7 @@ import torch
 from neuromf.flow import MeanFlow, TimeSampler, jvp
 from neuromf.nets import DualTimeUNet
 from neuromf.training.preflight import (
-    SelfCheckError,
+    PreflightError,
     check_derivative,
     memory_gb,
     warnings,
@@ -42,7 +42,7 @@ def test_a_wrong_derivative_stops_the_run(store, monkeypatch):
         return prediction, head, 2 * rate
 
     monkeypatch.setitem(jvp.WAYS, "two-stream", doubled)
-    with pytest.raises(SelfCheckError, match="1e[+]02 %"):
+    with pytest.raises(PreflightError, match="1e[+]02 %"):
         check_derivative(DualTimeUNet(TINY), tiny_config(store), SHAPE)
 
 
@@ -69,7 +69,7 @@ def test_warnings(store):
         in warnings(replace(config, times=TimeSampler(endpoint_fraction=0)), SHAPE, 10)[0]
     )
     assert "du/dt explodes" in warnings(config, (4, 20, 24, 20), 10)[0]
-    assert warnings(replace(config, scale=0.3), (4, 20, 24, 20), 10) == []
+    assert warnings(replace(config, latent_scale=0.3), (4, 20, 24, 20), 10) == []
     assert "one subject" in warnings(config, SHAPE, 1)[0]
 
 

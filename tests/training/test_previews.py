@@ -9,26 +9,30 @@ from safetensors.torch import load_file
 from neuromf.autoencoder.load import load_vae
 from neuromf.generation.generator import noise_of
 from neuromf.latents.statistics import LatentStats
-from neuromf.training.log import Meter
-from neuromf.training.loop import MeanFlowModule
-from neuromf.training.previews import SampleLook, draw, moments
+from neuromf.training.bar import Bar
+from neuromf.training.command import loop_of
+from neuromf.training.log import Log
+from neuromf.training.previews import Previews, Sampler, fixed_noise, moments
 from support import tiny_unet
 from training.support import SIZE, tiny_config
 
 
+def previews(out, config, vae):
+    stats = LatentStats.load(config.latents)
+    return Previews(Log(out, 1, config.batch), Bar(), out, config, stats, vae)
+
+
 def test_one_call_is_the_averaged_networks_own_output(tmp_path, store):
-    config = tiny_config(store, scale=0.5)
-    module = MeanFlowModule(tiny_unet(torch.float32), config)
-    module.update = 7
+    config = tiny_config(store, latent_scale=0.5)
+    loop = loop_of(config, tiny_unet(torch.float32))
+    loop.state.update = 7
     with torch.no_grad():
-        for p in module.network.parameters():
+        for p in loop.network.parameters():
             p.mul_(0.5)  # the average stays
-    SampleLook(Meter(tmp_path, config), tmp_path, config, LatentStats.load(store), None).look(
-        module
-    )
+    previews(tmp_path, config, None).observe(loop)
     drawn = load_file(tmp_path / "samples" / "update-00000007.safetensors")
     noise = torch.cat([noise_of(SIZE, i, config.seed) for i in range(2)])
-    expected = module.average(noise, torch.ones(2), torch.zeros(2))
+    expected = loop.average(noise, torch.ones(2), torch.zeros(2))
     torch.testing.assert_close(drawn["calls_1"], 2 * expected)
     assert drawn["calls_2"].shape == (2, *SIZE)
     record = json.loads((tmp_path / "samples" / "update-00000007.json").read_text())
@@ -44,13 +48,14 @@ def test_rectified_flow_is_asked_for_its_velocity(tmp_path, store, monkeypatch):
         replace(config.objective, jvp="none"),
     )
     config = replace(config, times=times, objective=objective)
-    module = MeanFlowModule(tiny_unet(torch.float32), config)
+    network = tiny_unet(torch.float32)
     asked = []
-    forward = type(module.network).without_head
+    forward = type(network).without_head
     monkeypatch.setattr(
-        type(module.network), "without_head", lambda *a: asked.append(a[2:]) or forward(*a)
+        type(network), "without_head", lambda *a: asked.append(a[2:]) or forward(*a)
     )
-    draw(module, config, SIZE)
+    for nfe in (1, 2):
+        Sampler.of(config).draw(network, fixed_noise(SIZE, 2, 0), nfe)
     assert len(asked) == 3
     assert all(torch.equal(t, r) for t, r in asked)
 
@@ -65,9 +70,9 @@ def test_a_picture_that_cannot_be_decoded_loses_no_training(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(vae, "_decode", full)
-    look = SampleLook(Meter(tmp_path, config), tmp_path, config, LatentStats.load(store), vae)
-    look.look(MeanFlowModule(tiny_unet(torch.float32), config))
-    assert look.vae is None
+    callback = previews(tmp_path, config, vae)
+    callback.observe(loop_of(config, tiny_unet(torch.float32)))
+    assert callback.vae is None
     assert (tmp_path / "samples" / "update-00000000.png").is_file()
 
 

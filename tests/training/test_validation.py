@@ -8,18 +8,22 @@ import torch
 from neuromf.flow import MeanFlow
 from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
-from neuromf.training.state import read_checkpoint
 from training.support import tiny_config
 
 
 def test_patience():
-    assert not evaluation.out_of_patience([], 2)
-    assert not evaluation.out_of_patience([3, 2, 4], 2)
-    assert evaluation.out_of_patience([3, 2, 4, 5], 2)
-    assert not evaluation.out_of_patience([3, 2, 4, 5], 0)
-    assert not evaluation.out_of_patience([float("nan"), 2, 1.5, 1], 2)
-    assert evaluation.out_of_patience([2, float("nan"), float("nan")], 2)
+    def over(distances, patience):
+        rows = [{"swd": d} for d in distances]
+        return evaluation.out_of_patience(rows, Evaluation(patience=patience))
+
+    assert not over([], 2)
+    assert not over([3, 2, 4], 2)
+    assert over([3, 2, 4, 5], 2)
+    assert not over([3, 2, 4, 5], 0)
+    assert not over([float("nan"), 2, 1.5, 1], 2)
+    assert over([2, float("nan"), float("nan")], 2)
 
 
 def scripted(monkeypatch, values):
@@ -34,10 +38,10 @@ def test_best_is_kept_and_a_tired_run_ends(tmp_path, store, monkeypatch):
     )
     fit.run(config, tmp_path / "run")
     folder = tmp_path / "run" / "checkpoints"
-    assert read_checkpoint(folder / "best.ckpt")["update"] == 4
+    assert read_checkpoint(folder / "best.ckpt")["state"]["update"] == 4
     last = read_checkpoint(folder / "last.ckpt")
-    assert last["update"] == 8
-    assert [look["swd"] for look in last["meter"]["looks"]] == [3.0, 1.0, 2.0, 2.5]
+    assert last["state"]["update"] == 8
+    assert [look["swd"] for look in last["state"]["evaluations"]] == [3.0, 1.0, 2.0, 2.5]
     assert (tmp_path / "run" / "evaluation.csv").read_text().count("\n") == 5
 
 
@@ -51,12 +55,12 @@ def test_training_brings_samples_closer_to_held_out_latents(tmp_path, store):
     )
     fit.run(config, tmp_path / "run")
     state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
-    raw = [row["raw"] for row in state["meter"]["rows"]]
+    raw = [row["raw"] for row in state["state"]["rows"]]
     assert sum(raw[-10:]) < 0.5 * sum(raw[:10])
-    assert sum(row["nonfinite_rows"] + row["skipped"] for row in state["meter"]["rows"]) == 0
-    distances = [look["swd"] for look in state["meter"]["looks"]]
+    assert sum(row["nonfinite_samples"] + row["skipped"] for row in state["state"]["rows"]) == 0
+    distances = [look["swd"] for look in state["state"]["evaluations"]]
     assert distances[-1] < 0.8 * distances[0]
-    held_out = [look["raw"] for look in state["meter"]["looks"]]
+    held_out = [look["raw"] for look in state["state"]["evaluations"]]
     assert held_out[-1] < held_out[0]
 
 
@@ -65,7 +69,8 @@ def test_held_out_loss_does_not_depend_on_chance(tmp_path, store):
     fit.run(config, tmp_path / "a")
     fit.run(config, tmp_path / "b")
     looks = [
-        read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["meter"]["looks"] for n in "ab"
+        read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt")["state"]["evaluations"]
+        for n in "ab"
     ]
     assert looks[0] == looks[1]
     assert looks[0][0]["raw"] != pytest.approx(looks[0][1]["raw"])

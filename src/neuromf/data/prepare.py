@@ -18,6 +18,7 @@ from neuromf.data.scan import Scan
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
 from neuromf.data.volume import VolumeError, stem, volume_sha256
+from neuromf.runtime.fields import key
 from neuromf.runtime.files import stop_if_disk, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.parallel import each
@@ -41,7 +42,7 @@ class PrepareConfig:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     assume_orientation: str = ""  # axis codes such as LAS, for headers without qform and sform
     split: SplitConfig = field(default_factory=SplitConfig)
-    workers: int = 0  # processes; 0 is one a core
+    workers: int = key(0, free=True)  # processes; 0 is one a core
 
     def __post_init__(self) -> None:
         codes = self.assume_orientation.upper()

@@ -31,7 +31,8 @@ from neuromf.features.cache import Cache, default_cache
 from neuromf.features.extract import Features, Job, Measured, measure_sets, read_prepared
 from neuromf.features.extractors import AUTO, RANDOM, check_extractor, choose_extractors
 from neuromf.generation.generator import cleaned
-from neuromf.runtime.device import pick_device, say_memory
+from neuromf.runtime.device import explain_oom, pick_device
+from neuromf.runtime.fields import key
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.progress import progress
 from neuromf.runtime.tables import write_table
@@ -55,7 +56,7 @@ class Protocol:
     vae: str = ""
     morphology: Literal["tissue", "synthseg", "none"] = "tissue"
     synthseg: SynthSegConfig = field(default_factory=SynthSegConfig)
-    n: int = 0  # volumes of a set at most, drawn at random; 0 is all
+    n: int = key(0, free=True)  # volumes of a set at most, drawn at random; 0 is all
     pairs: int = 200  # of volumes that are compared voxel by voxel
     bootstrap: int = 200  # resampled sets
     draws: int = 10  # of smaller sets, for figures at equal numbers
@@ -69,7 +70,7 @@ class Protocol:
     part: str = ""
     seed: int = 0
     device: str = "auto"  # of networks
-    workers: int = 0  # processes on a CPU; 0 is one a core
+    workers: int = key(0, free=True)  # processes on a CPU; 0 is one a core
 
     def __post_init__(self) -> None:
         strange = [s for s in self.splits if s not in SPLITS]
@@ -292,7 +293,7 @@ class Bench:
             task = bar.add_task("reconstruct", total=len(chosen))
             for item in chosen:
                 volume = read_prepared(item.path, real.features.job)
-                with say_memory(f"reconstructing {item.name}", "decode_memory_gb=4, or vae=none"):
+                with explain_oom(f"reconstructing {item.name}", "decode_memory_gb=4, or vae=none"):
                     z = vae.encode(torch.from_numpy(volume.voxels)[None, None])
                     voxels = cleaned(vae.decode(z, self.config.decode_memory_gb))
                 path = folder / f"{item.name}.nii.gz"

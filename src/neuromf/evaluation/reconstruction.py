@@ -26,7 +26,8 @@ from neuromf.latents import LatentStore
 from neuromf.metrics.similarity import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
 from neuromf.reporting.slices import data_uri, grey, slices
-from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.device import Precision, explain_oom, pick_device
+from neuromf.runtime.fields import key
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
@@ -46,7 +47,7 @@ class ValidateVAEConfig:
     splits: tuple[str, ...] = ("val", "test")
     vae: str = "small"
     latents: str = ""  # a latent store: decode what it holds, rather than encode again
-    n: int = 0  # volumes at most; 0 is all
+    n: int = key(0, free=True)  # volumes at most; 0 is all
     max_memory_gb: float | None = None  # decode in tiles
     precision: Precision = "float32"
     device: str = "auto"
@@ -150,7 +151,7 @@ def reconstruct(
     volume = entry.read()
     x = torch.from_numpy(volume.voxels)[None, None]
     start = time.perf_counter()
-    with say_memory(
+    with explain_oom(
         f"reconstructing {entry.name}", "max_memory_gb=4, precision=bfloat16 or vae=small"
     ):
         z = vae.encode(x) if store is None else stored(store, entry.name)[None]
@@ -213,7 +214,7 @@ def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, f
     float32, and its NaN or Inf.
     """
     vae = load_vae(config.vae, pick_device(config.device), "bfloat16")
-    with say_memory("reconstructing in bfloat16", "max_memory_gb=4 or vae=small"):
+    with explain_oom("reconstructing in bfloat16", "max_memory_gb=4 or vae=small"):
         z = vae.encode(torch.from_numpy(x.voxels)[None, None])
         decoded = vae.decode(z, config.max_memory_gb)[0, 0].cpu()
     broken = int((~torch.isfinite(decoded)).sum() + (~torch.isfinite(z)).sum())

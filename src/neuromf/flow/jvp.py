@@ -1,10 +1,10 @@
-"""Three ways to the derivative of a network along (dz/dt, dt/dt, dr/dt) = (v, 1, 0),
-all detached from the graph.
+"""Three ways to the derivative of a network along (dz/dt, dt/dt, dr/dt) = (v, 1, 0), all detached
+from the graph.
 
-Each takes the whole batch and the `rows` with r < t, calls the network for the prediction of
-all rows, with gradient, and differentiates the given rows only: `way(network, z, t, r, rows,
-tangent) -> (prediction, head, rate)`, where tangent and rate are (len(rows), C, *spatial) and
-rate = (∂_z net) v + ∂_t net.
+Each takes the whole batch and the indices of the `samples` with r < t, calls the network for the
+prediction of all samples, with gradient, and differentiates the given ones only: `way(network, z,
+t, r, samples, tangent, condition) -> (prediction, head, jvp)`, where tangent and jvp are
+(len(samples), C, *spatial) and jvp = (∂_z net) v + ∂_t net. Conditions are constants.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,15 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 
 from neuromf.flow.dual import Dual, value_of
-from neuromf.flow.network import Network, predict_main, select, split_output
+from neuromf.flow.network import (
+    Condition,
+    Network,
+    call,
+    predict_main,
+    select,
+    select_condition,
+    split_output,
+)
 from neuromf.runtime.device import without_tf32
 
 Differentiated = tuple[Tensor, Tensor | None, Tensor]
@@ -26,25 +34,38 @@ FINITE_STEP = 5e-3
 
 
 def split(
-    network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    samples: Tensor,
+    tangent: Tensor,
+    condition: Condition | None = None,
 ) -> Differentiated:
-    """Forward-mode AD under no_grad beside a plain forward: any differentiable
-    network, memory of one forward.
+    """Forward-mode AD under no_grad beside a plain forward: any differentiable network, memory of
+    one forward.
     """
-    prediction, head = split_output(network(z, t, r))
-    z, t, r = select(rows, z, t, r)
-    return prediction, head, exact_rate(network, z, t, r, tangent)
+    prediction, head = split_output(call(network, z, t, r, condition))
+    z, t, r = select(samples, z, t, r)
+    own = select_condition(samples, condition)
+    return prediction, head, exact_jvp(network, z, t, r, tangent, own)
 
 
 def two_stream(
-    network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    samples: Tensor,
+    tangent: Tensor,
+    condition: Condition | None = None,
 ) -> Differentiated:
-    """Prediction and derivative of the given rows in one pass of `Dual` tensors,
-    the other rows in a plain one.
+    """Prediction and derivative of the given samples in one pass of `Dual` tensors, the other
+    samples in a plain one.
 
-    Cheaper than `split` by one forward of those rows. The network must use functions
-    that `flow.streams` has rules for. Raises ValueError for a compiled network: the
-    compiler does not follow tangents.
+    Cheaper than `split` by one forward of those samples. The network must use functions that
+    `flow.dual` has rules for. Raises ValueError for a compiled network: the compiler does not
+    follow tangents.
     """
     if hasattr(network, "_orig_mod"):
         raise ValueError(
@@ -52,34 +73,42 @@ def two_stream(
             "tangents: pass the network itself, or choose jvp='exact' "
             "(compiled prediction, eager derivative)"
         )
-    z_rows, t_rows, r_rows = select(rows, z, t, r)
-    output = network(Dual(z_rows, tangent), Dual(t_rows, torch.ones_like(t_rows)), r_rows)
-    value, head = map(value_of, split_output(output))
-    dual = split_output(output)[0]
-    rate = dual.tangent if isinstance(dual, Dual) else torch.zeros_like(z_rows)
-    if len(rows) == len(z):
-        return value, head, rate
-    others = (
-        torch.ones(len(z), dtype=torch.bool, device=z.device)
-        .index_fill_(0, rows, False)
-        .nonzero()
-        .flatten()
+    z_own, t_own, r_own = select(samples, z, t, r)
+    dual_z, dual_t = Dual(z_own, tangent), Dual(t_own, torch.ones_like(t_own))
+    output = split_output(
+        call(network, dual_z, dual_t, r_own, select_condition(samples, condition))
     )
-    plain, plain_head = split_output(network(*select(others, z, t, r)))
-    back = torch.cat([rows, others]).argsort()
+    value, head = map(value_of, output)
+    jvp = output[0].tangent if isinstance(output[0], Dual) else torch.zeros_like(z_own)
+    if len(samples) == len(z):
+        return value, head, jvp
+
+    is_other = torch.ones(len(z), dtype=torch.bool, device=z.device)
+    others = is_other.index_fill_(0, samples, False).nonzero().flatten()
+    z, t, r = select(others, z, t, r)
+    rest = call(network, z, t, r, select_condition(others, condition))
+    plain, plain_head = split_output(rest)
+    back = torch.cat([samples, others]).argsort()
     heads = None if head is None or plain_head is None else torch.cat([head, plain_head])[back]
-    return torch.cat([value, plain])[back], heads, rate
+    return torch.cat([value, plain])[back], heads, jvp
 
 
 def finite(
-    network: Network, z: Tensor, t: Tensor, r: Tensor, rows: Tensor, tangent: Tensor
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    samples: Tensor,
+    tangent: Tensor,
+    condition: Condition | None = None,
 ) -> Differentiated:
-    """Central difference in full float32: the fallback where forward-mode
-    AD fails, and the test oracle.
+    """Central difference in full float32: the fallback where forward-mode AD fails, and the test
+    oracle.
     """
-    prediction, head = split_output(network(z, t, r))
-    z, t, r = select(rows, z, t, r)
-    return prediction, head, finite_rate(network, z, t, r, tangent)
+    prediction, head = split_output(call(network, z, t, r, condition))
+    z, t, r = select(samples, z, t, r)
+    own = select_condition(samples, condition)
+    return prediction, head, finite_jvp(network, z, t, r, tangent, own)
 
 
 WAYS: dict[str, Callable[..., Differentiated]] = {
@@ -90,30 +119,43 @@ WAYS: dict[str, Callable[..., Differentiated]] = {
 
 
 @torch.no_grad()
-def exact_rate(network: Network, z: Tensor, t: Tensor, r: Tensor, tangent: Tensor) -> Tensor:
-    """Return d/dt of the prediction along (tangent, 1, 0), shape of z, by forward-mode AD;
-    costs two forwards.
+def exact_jvp(
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    tangent: Tensor,
+    condition: Condition | None = None,
+) -> Tensor:
+    """Return d/dt of the prediction along (tangent, 1, 0), shape of z, by forward-mode AD; costs
+    two forwards.
     """
 
     def along(z: Tensor, t: Tensor) -> Tensor:
-        return predict_main(network, z, t, r)
+        return predict_main(network, z, t, r, condition)
 
-    # compiled code is left out: forward-mode AD would run it eagerly
+    # Forward-mode AD would run compiled code eagerly, so it is left out.
     network = getattr(network, "_orig_mod", network)
     with sdpa_kernel(SDPBackend.MATH), TangentOnly():  # fused attention has no forward-mode rule
         return torch.func.jvp(along, (z, t), (tangent.to(z.dtype), torch.ones_like(t)))[1]
 
 
 @torch.no_grad()
-def finite_rate(
-    network: Network, z: Tensor, t: Tensor, r: Tensor, tangent: Tensor, step: float = FINITE_STEP
+def finite_jvp(
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    tangent: Tensor,
+    condition: Condition | None = None,
+    step: float = FINITE_STEP,
 ) -> Tensor:
-    """Return (net(z + δ v, t + δ, r) - net(z - δ v, t - δ, r)) / 2δ, shape of z;
-    autocast and TF32 are off inside.
+    """Return (net(z + δ v, t + δ, r) - net(z - δ v, t - δ, r)) / 2δ, shape of z; autocast and
+    TF32 are off inside.
     """
     with torch.autocast(z.device.type, enabled=False), without_tf32():
-        ahead = predict_main(network, z + step * tangent, t + step, r)
-        behind = predict_main(network, z - step * tangent, t - step, r)
+        ahead = predict_main(network, z + step * tangent, t + step, r, condition)
+        behind = predict_main(network, z - step * tangent, t - step, r, condition)
     return (ahead - behind) / (2 * step)
 
 
@@ -135,7 +177,7 @@ class TangentOnly(TorchFunctionMode):
 
 
 def _varies(x: Any) -> bool:
-    """Say whether x may carry a tangent of torch.func.jvp."""
+    """Return True if x may carry a tangent of torch.func.jvp."""
     return isinstance(x, Tensor) and torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 

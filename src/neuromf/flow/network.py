@@ -6,18 +6,27 @@ import torch
 from torch import Tensor
 
 Output = Tensor | tuple[Tensor, Tensor]
+Condition = dict[str, Tensor]  # by name, each (B, ...): age, sex, contrast
 
 
 class Network(Protocol):
-    """`network(z, t, r)` returns its prediction, or (prediction, v-head prediction)
-    in the same parametrisation.
+    """`network(z, t, r)` or `network(z, t, r, condition)` returns its prediction, or
+    (prediction, v-head prediction) in the same parametrisation.
 
-    z is (B, C, *spatial), t and r (B,); outputs have the shape of z. Rows must not influence each
-    other (no batch norm). The class of a network with a v head may offer `without_head(z, t, r)`,
-    which returns the prediction alone.
+    z is (B, C, *spatial), t and r (B,), each tensor of the condition (B, ...); outputs have the
+    shape of z. Samples must not influence each other (no batch norm). A network without
+    conditions is called with three arguments. The class of a network with a v head may offer
+    `without_head`, of the same arguments, which returns the prediction alone.
     """
 
-    def __call__(self, z: Tensor, t: Tensor, r: Tensor, /) -> Output: ...
+    def __call__(self, z: Tensor, t: Tensor, r: Tensor, /, *condition: Condition) -> Output: ...
+
+
+def call(
+    network: Network, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+) -> Output:
+    """Return the network's output; a condition is passed on where there is one."""
+    return network(z, t, r) if condition is None else network(z, t, r, condition)
 
 
 def split_output(output: Output) -> tuple[Tensor, Tensor | None]:
@@ -33,16 +42,20 @@ def split_output(output: Output) -> tuple[Tensor, Tensor | None]:
     return pair[0], pair[1]
 
 
-def predict_main(network: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+def predict_main(
+    network: Network, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+) -> Tensor:
     """Return the main prediction; the head is not computed where the network can leave it out."""
     if hasattr(type(network), "without_head"):
-        return split_output(network.without_head(z, t, r))[0]  # type: ignore[attr-defined]
-    return split_output(network(z, t, r))[0]
+        return split_output(call(network.without_head, z, t, r, condition))[0]  # type: ignore[attr-defined]
+    return split_output(call(network, z, t, r, condition))[0]
 
 
-def predict_head(network: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+def predict_head(
+    network: Network, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+) -> Tensor:
     """Return the v head's prediction. Raises ValueError where the network has no head."""
-    return required_head(split_output(network(z, t, r))[1])
+    return required_head(split_output(call(network, z, t, r, condition))[1])
 
 
 def required_head(head: Tensor | None) -> Tensor:
@@ -51,16 +64,23 @@ def required_head(head: Tensor | None) -> Tensor:
         raise ValueError(
             "tangent='head' needs a network that returns (prediction, head); this one returns "
             "one tensor: give it a v head "
-            "(UNetConfig(head_blocks=1)) or choose tangent='boundary'"
+            "(UNetConfig(v_head_blocks=1)) or choose tangent='boundary'"
         )
     return head
 
 
-def select(rows: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-    """Return each tensor's given rows."""
-    return tuple(tensor.index_select(0, rows) for tensor in tensors)
+def select(samples: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Return the given samples of each tensor (B, ...)."""
+    return tuple(tensor.index_select(0, samples) for tensor in tensors)
 
 
-def scatter(rows: Tensor, values: Tensor, onto: Tensor) -> Tensor:
-    """Return a copy of `onto` with the given rows replaced; differentiable in both."""
-    return torch.index_copy(onto, 0, rows, values.to(onto.dtype))
+def select_condition(samples: Tensor, condition: Condition | None) -> Condition | None:
+    """Return the condition of the given samples."""
+    if condition is None:
+        return None
+    return {name: values.index_select(0, samples) for name, values in condition.items()}
+
+
+def scatter(samples: Tensor, values: Tensor, onto: Tensor) -> Tensor:
+    """Return a copy of `onto` with the given samples replaced; differentiable in both."""
+    return torch.index_copy(onto, 0, samples, values.to(onto.dtype))

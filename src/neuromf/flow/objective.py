@@ -17,12 +17,15 @@ from torch import Tensor
 from neuromf.flow.checks import check_latents, check_same_kind, check_same_shape, check_times
 from neuromf.flow.jvp import WAYS
 from neuromf.flow.network import (
+    Condition,
     Network,
+    call,
     predict_head,
     predict_main,
     required_head,
     scatter,
     select,
+    select_condition,
     split_output,
 )
 from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
@@ -37,7 +40,7 @@ class Terms(NamedTuple):
     target: Tensor  # noise - x
     tangent: Tensor  # dz/dt along which u was differentiated; detached
     u: Tensor  # average velocity; carries the gradient
-    dudt: Tensor  # du/dt at fixed r; detached; 0 in rows with r = t, where nothing needs it
+    dudt: Tensor  # du/dt at fixed r; detached; 0 for samples with r = t, where nothing needs it
     compound: Tensor  # u + (t - r) dudt; should match target
     head: Tensor | None  # velocity of the v head; carries the gradient
     t: Tensor  # (B,)
@@ -54,15 +57,15 @@ class Loss(NamedTuple):
     gradient's norm is not finite.
     """
 
-    total: Tensor  # scalar: mean over finite rows of weight * raw, plus the head's part
-    raw: Tensor  # scalar: mean over finite rows of Σ_c λ_c mean|e_c|^p_c
+    total: Tensor  # scalar: mean over finite samples of weight * raw, plus the head's part
+    raw: Tensor  # scalar: mean over finite samples of Σ_c λ_c mean|e_c|^p_c
     raw_head: Tensor | None  # scalar: the same of the head
-    raw_equal: Tensor  # scalar: raw of the rows with r = t
-    raw_interval: Tensor  # scalar: raw of the rows with r < t
-    channels: Tensor  # (C,): mean|e_c|^p_c over finite rows, without λ
-    rows: Tensor  # (B,): raw of each row; 0 where not finite
-    weight: Tensor  # (B,): adaptive weight of each row; 0 where not finite
-    nonfinite: Tensor  # scalar: number of rows left out
+    raw_equal: Tensor  # scalar: raw of the samples with r = t
+    raw_interval: Tensor  # scalar: raw of the samples with r < t
+    channels: Tensor  # (C,): mean|e_c|^p_c over finite samples, without λ
+    samples: Tensor  # (B,): raw of each sample; 0 where not finite
+    weight: Tensor  # (B,): adaptive weight of each sample; 0 where not finite
+    nonfinite: Tensor  # scalar: number of samples left out
 
 
 @dataclass(frozen=True)
@@ -113,16 +116,20 @@ class MeanFlow:
                 "adaptive weight finite and must be above 0"
             )
 
-    def velocity(self, net: Network, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
-        """Return the average velocity u(z, t, r), shape of z (B, C, *spatial),
-        for times t, r (B,), r <= t.
+    def velocity(
+        self, net: Network, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor:
+        """Return the average velocity u(z, t, r), shape of z (B, C, *spatial), for times t, r
+        (B,), r <= t.
 
         Raises ValueError or TypeError where shapes, dtypes or times are wrong.
         """
         check_latents("z", z)
         check_times(t, r, len(z), zero_allowed=self.predict == "u")
         t, r = t.to(z), r.to(z)
-        return self._as_velocity("the network's output", predict_main(net, z, t, r), z, t)
+        return self._as_velocity(
+            "the network's output", predict_main(net, z, t, r, condition), z, t
+        )
 
     @property
     def solver(self) -> Literal["average", "euler"]:
@@ -137,40 +144,55 @@ class MeanFlow:
             net, noise, steps, **({"predict": self.predict, "solver": self.solver} | options)
         )
 
-    def terms(self, net: Network, x: Tensor, noise: Tensor, t: Tensor, r: Tensor) -> Terms:
-        """Evaluate the objective for data x and noise (B, C, *spatial) at times
-        t, r (B,), 0 <= r <= t <= 1.
+    def terms(
+        self,
+        net: Network,
+        x: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        r: Tensor,
+        condition: Condition | None = None,
+        target: Tensor | None = None,
+    ) -> Terms:
+        """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,),
+        0 <= r <= t <= 1, and per-sample conditions (B, ...) that the network takes.
 
-        du/dt is computed for the rows with r < t only, detached, so the gradient is that of u
-        + (t - r) sg(du/dt). Rows with NaN or Inf are zeroed and flagged. Raises ValueError or
-        TypeError on wrong shapes, dtypes or times, a batch without one finite row, or a head
-        asked for that the network lacks.
+        `target` is the velocity, shape of x, that the compound is to match in place of
+        noise - x. du/dt is computed for the samples with r < t only, detached, so the gradient is
+        that of u + (t - r) sg(du/dt). Samples with NaN or Inf are zeroed and flagged. Raises
+        ValueError or TypeError on wrong shapes, dtypes or times, a batch without one finite
+        sample, or a head asked for that the network lacks.
         """
         check_latents("x", x, half_allowed=False)
         check_latents("noise", noise, half_allowed=False)
         check_same_kind("noise", noise, "x", x)
         check_times(t, r, len(x), zero_allowed=self.predict == "u")
         x, noise, finite = without_nonfinite(x, noise)
-        rows = torch.nonzero(r < t).flatten().to(x.device)
+        apart = torch.nonzero(r < t).flatten().to(x.device)  # the samples with r < t
         t, r = t.to(x), r.to(x)  # TimeSampler draws on the CPU
-        z, target = point_on_path(x, noise, t), path_velocity(x, noise)
+        z, v_c = point_on_path(x, noise, t), path_velocity(x, noise)
+        if target is None:
+            target = v_c
+        check_same_kind("target", target, "x", x)
 
-        if self.jvp == "none" or len(rows) == 0:
-            prediction, head = split_output(net(z, t, r))
-            direction = rate = z[:0]
-            rows = rows[:0]
+        if self.jvp == "none" or len(apart) == 0:
+            prediction, head = split_output(call(net, z, t, r, condition))
+            direction = jvp = z[:0]
+            apart = apart[:0]
         else:
-            direction = self._direction(net, *select(rows, z, t, target))
-            prediction, head, rate = WAYS[self.jvp](net, z, t, r, rows, direction)
+            own = select_condition(apart, condition)
+            z_own, t_own, target_own = select(apart, z, t, target)
+            direction = self._direction(net, z_own, t_own, target_own, own)
+            prediction, head, jvp = WAYS[self.jvp](net, z, t, r, apart, direction, condition)
 
         u = self._as_velocity("the network's output", prediction, z, t)
         v = None if head is None else self._as_velocity("the v head's output", head, z, t)
-        slope, rise = self._slope(u.detach(), rate.to(z.dtype), direction, t, r, rows)
+        slope, rise = self._slope(u.detach(), jvp.to(z.dtype), direction, t, r, apart)
         return Terms(
             z=z, target=target, u=u, head=v, t=t, r=r, finite=finite,
-            tangent=scatter(rows, direction, self._boundary_direction(u, v, target)),
-            dudt=scatter(rows, slope, torch.zeros_like(z)),
-            compound=u + scatter(rows, rise, torch.zeros_like(z)),
+            tangent=scatter(apart, direction, self._boundary_direction(u, v, target)),
+            dudt=scatter(apart, slope, torch.zeros_like(z)),
+            compound=u + scatter(apart, rise, torch.zeros_like(z)),
         )  # fmt: skip
 
     def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
@@ -180,38 +202,45 @@ class MeanFlow:
         `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite
         get weight 0 and are counted.
         """
-        channels, rows, finite, weight = self._weighed(
-            terms.compound - terms.target, terms.finite, mask
-        )
-        total = batch_mean(weight * rows, finite)
+        error = terms.compound - terms.target
+        channels, samples, finite, weight = self._weighed(error, terms.finite, mask)
+        total = batch_mean(weight * samples, finite)
+
         raw_head = None
         if terms.head is not None:
-            _, head_rows, head_finite, head_weight = self._weighed(
-                terms.head - terms.target, terms.finite, mask
-            )
-            total = total + self.head_weight * batch_mean(head_weight * head_rows, head_finite)
-            raw_head = batch_mean(head_rows.detach(), head_finite)
-        rows, equal = rows.detach(), terms.r == terms.t
+            error = terms.head - terms.target
+            _, head_samples, head_finite, head_weight = self._weighed(error, terms.finite, mask)
+            head_loss = batch_mean(head_weight * head_samples, head_finite)
+            total = total + self.head_weight * head_loss
+            raw_head = batch_mean(head_samples.detach(), head_finite)
+
+        samples, equal = samples.detach(), terms.r == terms.t
         return Loss(
             total=total,
-            raw=batch_mean(rows, finite, empty=torch.nan),
+            raw=batch_mean(samples, finite, empty=torch.nan),
             raw_head=raw_head,
-            raw_equal=batch_mean(rows, finite & equal, empty=torch.nan),
-            raw_interval=batch_mean(rows, finite & ~equal, empty=torch.nan),
+            raw_equal=batch_mean(samples, finite & equal, empty=torch.nan),
+            raw_interval=batch_mean(samples, finite & ~equal, empty=torch.nan),
             channels=channels.detach().sum(0) / finite.sum(),
-            rows=rows,
+            samples=samples,
             weight=weight,
             nonfinite=(~finite).sum(),
         )
 
     @torch.no_grad()
-    def _direction(self, net: Network, z: Tensor, t: Tensor, target: Tensor) -> Tensor:
-        """Return dz/dt for the jvp, shape of z, for rows at times t (B,)."""
+    def _direction(
+        self, net: Network, z: Tensor, t: Tensor, target: Tensor, condition: Condition | None
+    ) -> Tensor:
+        """Return dz/dt for the jvp, shape of z, for samples at times t (B,)."""
         if self.tangent == "conditional":
             return target
         if self.tangent == "head":
-            return self._as_velocity("the v head's output", predict_head(net, z, t, t), z, t)
-        return self._as_velocity("the network's output", predict_main(net, z, t, t), z, t)
+            return self._as_velocity(
+                "the v head's output", predict_head(net, z, t, t, condition), z, t
+            )
+        return self._as_velocity(
+            "the network's output", predict_main(net, z, t, t, condition), z, t
+        )
 
     def _boundary_direction(self, u: Tensor, head: Tensor | None, target: Tensor) -> Tensor:
         """Return the same for rows with r = t, where it is at hand."""
@@ -224,19 +253,19 @@ class MeanFlow:
         return to_velocity(prediction.to(z.dtype), z, t, self.predict)
 
     def _slope(
-        self, u: Tensor, rate: Tensor, direction: Tensor, t: Tensor, r: Tensor, rows: Tensor
+        self, u: Tensor, jvp: Tensor, direction: Tensor, t: Tensor, r: Tensor, apart: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return du/dt and (t - r) du/dt of the given rows, from the rate
-        of change of the prediction.
+        """Return du/dt and (t - r) du/dt of the samples `apart`, from the derivative of the
+        prediction.
 
         For x̂ = z - t u the product rule gives t du/dt = v - u - dx̂/dt, and (t - r) / t <= 1 keeps
         the rise from growing as 1/t.
         """
-        u, t, r = select(rows, u, t, r)
+        u, t, r = select(apart, u, t, r)
         t, h = per_sample(t, like=u), per_sample(t - r, like=u)
         if self.predict == "u":
-            return rate, h * rate
-        change = direction - u - rate
+            return jvp, h * jvp
+        change = direction - u - jvp
         return change / t, (h / t) * change
 
     def _weighed(
@@ -253,8 +282,8 @@ class MeanFlow:
             error.square() if squares else error.abs() ** p.reshape(1, -1, *[1] * (error.ndim - 2))
         )
         channels = spatial_mean(powered, mask)
-        rows = (channels * per_channel("channel_weights", self.channel_weights, 1.0, error)).sum(
-            1
-        )  # no matmul: autocast
-        weight = finite / (rows.detach() + self.weight_eps) ** self.weight_power
-        return channels, rows, finite, weight
+        # A sum, not a matrix product: autocast would compute that in bfloat16.
+        weights = per_channel("channel_weights", self.channel_weights, 1.0, error)
+        samples = (channels * weights).sum(1)
+        weight = finite / (samples.detach() + self.weight_eps) ** self.weight_power
+        return channels, samples, finite, weight

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from neuromf.flow.checks import check_latents, check_same_shape, check_times
-from neuromf.flow.network import Network, predict_main
+from neuromf.flow.network import Condition, Network, predict_main
 from neuromf.flow.path import Prediction, step
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, t, r)
@@ -23,6 +23,7 @@ def sample(
     predict: Prediction = "u",
     solver: Literal["average", "euler"] = "average",
     times: Tensor | None = None,
+    condition: Condition | None = None,
 ) -> Tensor:
     """Return data (B, C, *spatial) for noise of that shape, in `steps` calls of the
     network from t = 1 to r = 0.
@@ -31,7 +32,8 @@ def sample(
     `objective.velocity` with its network bound) or the data estimate (predict="x"); of a pair the
     first is taken. One step of x̂ is the network's own output at (noise, 1, 0). `solver="euler"`
     asks for the instantaneous velocity, at r = t, as rectified flow needs. `times` (steps + 1,),
-    falling from 1 to 0, replaces the even spacing. Raises ValueError or TypeError on bad arguments.
+    falling from 1 to 0, replaces the even spacing. `condition` holds tensors (B, ...) that the
+    network takes. Raises ValueError or TypeError on bad arguments.
     """
     check_latents("noise", noise)
     if predict not in ("x", "u"):
@@ -41,10 +43,11 @@ def sample(
     grid = _time_grid(steps, times).to(noise)
     z = noise
     for t, r in pairwise(grid):
-        t_rows, r_rows = t.expand(len(z)), r.expand(len(z))
-        prediction = predict_main(network, z, t_rows, t_rows if solver == "euler" else r_rows)
+        start, end = t.expand(len(z)), r.expand(len(z))
+        asked = start if solver == "euler" else end
+        prediction = predict_main(network, z, start, asked, condition)
         check_same_shape("the network's output", prediction, "noise", noise)
-        z = step(z, prediction.to(z.dtype), t_rows, r_rows, predict)
+        z = step(z, prediction.to(z.dtype), start, end, predict)
     return z
 
 

@@ -18,6 +18,7 @@ from neuromf.generation.model import load_model
 from neuromf.reporting.slices import contact_sheets
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.device import Precision
+from neuromf.runtime.fields import key
 from neuromf.runtime.files import write_bytes, write_json, write_text
 from neuromf.runtime.folders import COMMON, Output
 from neuromf.runtime.progress import progress
@@ -45,7 +46,7 @@ class GenerateConfig:
 
     # a folder that train or export wrote, embedded, or owner/name on the Hugging Face hub
     model: str = ""
-    n: int = 8
+    n: int = key(8, free=True)
     nfe: int = 1  # network calls a volume
     seed: int = 0  # sample i of a seed is always the same
     suffix: str = "T1w"  # of the files' names, as BIDS has them

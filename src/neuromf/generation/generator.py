@@ -19,8 +19,8 @@ from neuromf.runtime.device import (
     Precision,
     autocast,
     check_precision,
+    explain_oom,
     pick_device,
-    say_memory,
     wait_for_gpu,
 )
 from neuromf.runtime.randomness import Purpose, generator
@@ -88,7 +88,7 @@ class Generator:
         noise = self.noise(index, seed).to(self.device)
         with (
             autocast(self.device, self.precision),
-            say_memory("the network", "precision=bfloat16"),
+            explain_oom("the network", "precision=bfloat16"),
         ):
             z = sample(
                 self.model.network,
@@ -97,7 +97,7 @@ class Generator:
                 predict=self.config.predict,
                 solver=self.config.solver,
             )
-        return self.config.stats.denormalise(z / self.config.scale)
+        return self.config.stats.denormalise(z / self.config.latent_scale)
 
     def decode(self, latent: Tensor) -> Volume:
         """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside
@@ -108,7 +108,7 @@ class Generator:
                 f"{self.config.name} drew NaN or Inf: precision=float32 "
                 "may help; else its weights are of no use"
             )
-        with say_memory("decoding", "decode_memory_gb=4, or less"):
+        with explain_oom("decoding", "decode_memory_gb=4, or less"):
             array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
         return Volume(array, centred_affine(array.shape, self.config.spacing))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import difflib
 import math
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +23,14 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.nets import DualTimeUNet, UNetConfig
 from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
+from neuromf.runtime.fields import renamed
 from neuromf.runtime.files import write_bytes, write_json, write_text
 from neuromf.runtime.folders import cache_home, local_path
 from neuromf.runtime.records import RecordError, as_record, read_json_object, read_record
 
 CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
 MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
-KIND, FORMAT = "meanflow", 1
+KIND, FORMAT, READ = "meanflow", 2, (1, 2)  # 1: before keys were renamed
 EMBEDDED = "embedded"
 
 
@@ -41,7 +42,9 @@ class ModelConfig:
     network: UNetConfig
     predict: Prediction
     solver: Literal["average", "euler"]  # euler for rectified flow
-    scale: float  # of the normalised latents on the path
+    latent_scale: float = field(
+        metadata={"formerly": "scale"}
+    )  # of the normalised latents on the path
     vae: VAEIdentity
     stats: LatentStats  # of the training latents; generation undoes their normalisation
     spacing: tuple[float, float, float]  # mm, of the volumes
@@ -49,9 +52,10 @@ class ModelConfig:
     ema: float
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
+        if not 0 < self.latent_scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
             raise ValueError(
-                f"scale {self.scale}, spacing {self.spacing} mm: finite numbers above 0"
+                f"latent_scale {self.latent_scale}, spacing {self.spacing} mm: finite numbers "
+                "above 0"
             )
         if not self.vae.channels == self.stats.shape[0] == self.network.latent_channels:
             raise ValueError(
@@ -75,11 +79,12 @@ class ModelConfig:
         """
         record = read_json_object(path, "copy the folder again")
         found = (record.get("kind"), record.get("format"))
-        if found != (KIND, FORMAT):
+        if found[0] != KIND or found[1] not in READ:
             raise RecordError(
                 f"{path}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
                 "give a folder that `neuromf train` wrote (its model/)"
             )
+        record = renamed(record, cls)
         advice = "copy the folder again, or take the version that wrote it"
         return as_record(record, cls, str(path), advice), as_record(
             record.get("sha256"), str, f"{path}: sha256", advice

@@ -30,7 +30,8 @@ from neuromf.latents.store import (
     write_index,
     write_shard,
 )
-from neuromf.runtime.device import Precision, pick_device, say_memory
+from neuromf.runtime.device import Precision, explain_oom, pick_device
+from neuromf.runtime.fields import key
 from neuromf.runtime.files import stop_if_disk
 from neuromf.runtime.folders import Output
 from neuromf.runtime.parallel import each
@@ -53,7 +54,7 @@ class EncodeConfig:
     precision: Precision = "float32"
     # auto, cpu, cuda, cuda:1; with workers on several GPUs, cuda is dealt round
     device: str = "auto"
-    workers: int = 1  # processes; on a CPU one process uses every core
+    workers: int = key(1, free=True)  # processes; on a CPU one process uses every core
 
     def __post_init__(self) -> None:
         if self.shard < 1 or self.workers < 1:
@@ -192,7 +193,7 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
             "it again with --resume"
         )
     x = torch.from_numpy(volume.read().voxels)[None, None]
-    with say_memory(
+    with explain_oom(
         f"encoding {volume.name} {tuple(x.shape[2:])}",
         "precision=bfloat16, a smaller preset, or vae=small",
     ):

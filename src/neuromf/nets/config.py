@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from neuromf.runtime.fields import key
+
 TIMES = {"t_h": ("t", "h"), "dual": ("t", "r"), "h": ("h",)}
 
 
@@ -19,13 +21,15 @@ class UNetConfig:
     # one number a level; each level halves the size of the one before
     channels: tuple[int, ...] = (64, 128, 256, 512)
     attention: tuple[bool, ...] = (False, False, True, True)  # on which levels
-    head_channels: tuple[int, ...] = (0, 0, 32, 32)  # channels of one attention head, a level
+    # channels of one attention head, per level
+    attention_head_channels: tuple[int, ...] = key((0, 0, 32, 32), formerly="head_channels")
     res_blocks: int = 2  # residual blocks a level
     norm_groups: int = 32
     conditioning: Literal["t_h", "dual", "h"] = "t_h"  # times embedded: t, t - r; t, r; t - r alone
     lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
     highest_frequency: float = 2 * math.pi
-    head_blocks: int = 0  # residual blocks of the v head; 0 is no head
+    # residual blocks of the v head; 0 is no head
+    v_head_blocks: int = key(0, formerly="head_blocks")
     checkpointing: bool = False  # recompute activations in backward: less memory, a third more time
     fused_attention: bool = False  # PyTorch's fused attention, but not for derivatives
 
@@ -34,11 +38,11 @@ class UNetConfig:
             raise ValueError(
                 f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}"
             )
-        levels = {len(self.channels), len(self.attention), len(self.head_channels)}
+        levels = {len(self.channels), len(self.attention), len(self.attention_head_channels)}
         if len(levels) > 1 or levels == {0}:
             raise ValueError(
-                f"channels, attention and head_channels have {len(self.channels)}, "
-                f"{len(self.attention)} and {len(self.head_channels)} "
+                f"channels, attention and attention_head_channels have {len(self.channels)}, "
+                f"{len(self.attention)} and {len(self.attention_head_channels)} "
                 "values: one a level is needed in each"
             )
         if self.norm_groups < 1:
@@ -49,27 +53,27 @@ class UNetConfig:
                 f"multiple of norm_groups = {self.norm_groups}"
             )
         for c, heads, attends in zip(
-            self.channels, self.head_channels, self.attention, strict=True
+            self.channels, self.attention_head_channels, self.attention, strict=True
         ):
             if attends and (heads < 1 or c % heads):
                 raise ValueError(
-                    f"head_channels is {heads} on a level with {c} "
+                    f"attention_head_channels is {heads} on a level with {c} "
                     "channels and attention: it must divide them"
                 )
-        last = self.head_channels[-1]
+        last = self.attention_head_channels[-1]
         if last < 1 or self.channels[-1] % last:
             raise ValueError(
-                f"head_channels[-1] is {last}: the middle block always attends, so it must "
-                f"divide {self.channels[-1]}"
+                f"attention_head_channels[-1] is {last}: the middle block always attends, so it "
+                f"must divide {self.channels[-1]}"
             )
         if not 0 < self.lowest_frequency <= self.highest_frequency:
             raise ValueError(
                 f"lowest_frequency {self.lowest_frequency} and highest_frequency "
                 f"{self.highest_frequency}: need 0 < lowest <= highest"
             )
-        if self.latent_channels < 1 or self.res_blocks < 1 or self.head_blocks < 0:
+        if self.latent_channels < 1 or self.res_blocks < 1 or self.v_head_blocks < 0:
             raise ValueError(
-                "latent_channels and res_blocks must be 1 or more, head_blocks 0 or more"
+                "latent_channels and res_blocks must be 1 or more, v_head_blocks 0 or more"
             )
 
     @property
@@ -81,4 +85,6 @@ class UNetConfig:
 BRAIN = UNetConfig()
 
 
-SMALL = UNetConfig(channels=(32, 64, 128), attention=(False, False, True), head_channels=(0, 0, 32))
+SMALL = UNetConfig(
+    channels=(32, 64, 128), attention=(False, False, True), attention_head_channels=(0, 0, 32)
+)

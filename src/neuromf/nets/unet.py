@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from neuromf.flow.checkpointing import checkpoint
 from neuromf.flow.dual import value_of
+from neuromf.flow.network import Condition
 from neuromf.nets.config import BRAIN, TIMES, UNetConfig
 
 
@@ -37,33 +38,41 @@ class DualTimeUNet(nn.Module):
             self.interval_embed = nn.Sequential(
                 nn.Linear(config.channels[0], width), nn.SiLU(), nn.Linear(width, width)
             )
-        self.head = VelocityHead(config) if config.head_blocks else None
+        self.head = VelocityHead(config) if config.v_head_blocks else None
         for module in self.modules():
             if type(module) is nn.GroupNorm:
                 module.__class__ = FloatGroupNorm  # same parameters, same keys
             elif isinstance(module, SABlock):
                 module.use_flash_attention = config.fused_attention
 
-    def forward(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+    def forward(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
         """Raises ValueError or TypeError where z has the wrong channels, size or
         dtype, or t and r the wrong shape.
         """
-        features, embedding = self._features(z, t, r)
+        features, embedding = self._features(z, t, r, condition)
         prediction: Tensor = self.body.out(features)
         if self.head is None:
             return prediction
         return prediction, self.head(value_of(features), value_of(embedding))
 
-    def without_head(self, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+    def without_head(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor:
         """Return the prediction without computing the v head."""
-        prediction: Tensor = self.body.out(self._features(z, t, r)[0])
+        prediction: Tensor = self.body.out(self._features(z, t, r, condition)[0])
         return prediction
 
-    def _features(self, z: Tensor, t: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
+    def _features(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None
+    ) -> tuple[Tensor, Tensor]:
         """Return the decoder's last features (B, channels[0], D, H, W) and the time
         embedding (B, 4 channels[0]).
         """
         self._check(z, t, r)
+        if condition is not None:
+            raise ValueError(f"this network takes no conditions: {', '.join(condition)} were given")
         body, embedding = self.body, self._embedding(t, r).to(z.dtype)
         h = body.conv_in(z)
         skips = [h]
@@ -160,7 +169,7 @@ class VelocityHead(nn.Module):
             DiffusionUNetResnetBlock(
                 3, width, 4 * width, norm_num_groups=config.norm_groups, norm_eps=1e-6
             )
-            for _ in range(config.head_blocks)
+            for _ in range(config.v_head_blocks)
         )
         last = Convolution(
             3, width, config.latent_channels, strides=1, kernel_size=3, padding=1, conv_only=True
@@ -213,7 +222,7 @@ def _stock(config: UNetConfig) -> Any:
         out_channels=config.latent_channels,
         num_channels=config.channels,
         attention_levels=config.attention,
-        num_head_channels=config.head_channels,
+        num_head_channels=config.attention_head_channels,
         num_res_blocks=config.res_blocks,
         norm_num_groups=config.norm_groups,
         resblock_updown=True,

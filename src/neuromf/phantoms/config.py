@@ -13,6 +13,7 @@ from neuromf.data.preprocess import SPACING_MM, refuse_large
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
 from neuromf.phantoms.deform import Deformation
+from neuromf.runtime.fields import key
 
 MNI = "mni152"
 
@@ -41,14 +42,14 @@ class PhantomConfig:
 
     # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
     source: str = MNI
-    n: int = 32
+    n: int = key(32, free=True)
     spacing: float = 2.0  # mm; copies of a prepared cohort keep its own
     shape: tuple[int, int, int] = (80, 96, 80)
     deformation: Deformation = field(default_factory=Deformation)
     appearance: Appearance = field(default_factory=Appearance)
     seed: int = 0
     split: SplitConfig = field(default_factory=SplitConfig)
-    workers: int = 0
+    workers: int = key(0, free=True)
 
     def __post_init__(self) -> None:
         if self.n < 1:

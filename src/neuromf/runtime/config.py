@@ -22,7 +22,10 @@ from omegaconf import (
 )
 from omegaconf.errors import ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 
+from neuromf.runtime.fields import new_name, renamed
+
 T = TypeVar("T")
+PLACE = "where a command runs is said on the command line: launch=slurm slurm.partition=gpu"
 
 
 class ConfigError(ValueError):
@@ -69,6 +72,20 @@ def load(schema: type[T], words: Sequence[str], verb: str) -> T:
         raise ConfigError(f"{_refused_key(base)}{error}") from None
 
 
+def load_record(schema: type[T], text: str, what: str) -> T:
+    """Return a configuration from YAML that a run wrote, of an earlier version perhaps: renamed
+    keys are read. Raises ConfigError where it does not fit.
+    """
+    try:
+        record = OmegaConf.to_container(OmegaConf.create(text))
+        names = renamed(record, schema) if isinstance(record, dict) else {}  # type: ignore[arg-type]
+        merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(names))
+        return OmegaConf.to_object(merged)  # type: ignore[return-value]
+    except Exception as error:  # the YAML parser has many
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"{what}: not a configuration of this version ({reason})") from None
+
+
 def to_yaml(config: Any) -> str:
     """Return a configuration dataclass as YAML that `load` reads back to an equal object."""
     return OmegaConf.to_yaml(OmegaConf.structured(config))
@@ -85,6 +102,12 @@ def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
         return OmegaConf.merge(base, layer)  # type: ignore[return-value]
     except ConfigKeyError as error:
         key = str(error.full_key)
+        now = new_name(error.object_type, str(error.key))
+        if now:
+            path = f"{key.rpartition('.')[0]}.{now}".lstrip(".")
+            raise ConfigError(f"{key!r} in {word!r} is called {path!r} now") from None
+        if key in {"launch", "slurm"}:
+            raise ConfigError(f"{key!r} in {word!r}: {PLACE}") from None
         raise ConfigError(
             f"unknown key {key!r} in {word!r}{_suggestion(key, _keys(base))}"
         ) from None
@@ -109,7 +132,13 @@ def _refuse_new_keys(config: DictConfig, word: str) -> None:
         if not isinstance(node, DictConfig) or node._is_none():
             return
         if key not in node:
+            if not depth and key in {"launch", "slurm"}:
+                raise ConfigError(f"{word!r}: {PLACE}")
             full = ".".join(dotted[: depth + 1])
+            now = new_name(OmegaConf.get_type(node), key)
+            if now:
+                name = ".".join([*dotted[:depth], now])
+                raise ConfigError(f"{full!r} in {word!r} is called {name!r} now")
             raise ConfigError(f"unknown key {full!r} in {word!r}{_suggestion(full, _keys(config))}")
         node = node[key]
 

@@ -72,7 +72,7 @@ def wait_for_gpu() -> None:
 
 
 @contextmanager
-def say_memory(what: str, advice: str) -> Iterator[None]:
+def explain_oom(what: str, advice: str) -> Iterator[None]:
     """Turn a failure of allocation in the body into a ValueError that says what to lower."""
     try:
         yield

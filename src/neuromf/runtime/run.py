@@ -5,7 +5,6 @@ that appear whole or not at all.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 import os
 import platform
@@ -17,7 +16,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
+
 from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.runtime.fields import differences
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import (
     REPLACED,
@@ -37,7 +39,6 @@ from neuromf.runtime.lock import lock
 from neuromf.runtime.records import read_json_object
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
-FREE = ("workers:", "'n':", "loaders:")  # what a resumed run may change: how fast, how many
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -71,14 +72,13 @@ def open_run(
         what = "a file" if out.exists() else "a link that leads nowhere"
         raise FileExistsError(f"{out} is {what}: choose another folder with out=FOLDER")
     refuse_inputs(out, inputs, overwrite=overwrite)
-    text = to_yaml(config)
     # refused before anything is touched
     before = _look(out, output, resume=resume, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
     with lock(out):
         # again: another start may have been faster
         before = _look(out, output, resume=resume, overwrite=overwrite)
-        _make_room(out, output, before, text, resume=resume, overwrite=overwrite)
+        _make_room(out, output, before, config, resume=resume, overwrite=overwrite)
         record = provenance() | {
             "verb": output.verb,
             "seed": getattr(config, "seed", None),
@@ -89,7 +89,7 @@ def open_run(
         if before.record and resume:
             record["earlier"] = [*before.record.pop("earlier", []), before.record]
         write_json(out / "run.json", record)  # first: it makes the folder ours
-        write_text(out / "config.yaml", text)
+        write_text(out / "config.yaml", to_yaml(config))
         with noting(out, output), _logged(out, record):
             yield out
 
@@ -127,7 +127,7 @@ def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Befor
 
 
 def _make_room(
-    out: Path, output: Output, before: _Before, text: str, *, resume: bool, overwrite: bool
+    out: Path, output: Output, before: _Before, config: Any, *, resume: bool, overwrite: bool
 ) -> None:
     """Set aside what is to be replaced, or check that the run can go on."""
     if not before.names:
@@ -148,7 +148,7 @@ def _make_room(
     remove_temporaries(out)
     if (out / "config.yaml").is_file():
         earlier = (out / "config.yaml").read_text(encoding="utf-8", errors="replace")
-        refuse_other_config(earlier, text, str(out))
+        refuse_other_config(earlier, config, str(out))
 
 
 class _RunLog(logging.FileHandler):
@@ -236,20 +236,19 @@ def _own_record(out: Path) -> dict[str, Any]:
     return record
 
 
-def refuse_other_config(before: str, now: str, what: str) -> None:
-    """Raise ConfigError where a configuration as YAML differs from an earlier
-    one in more than the FREE keys.
+def refuse_other_config(before: str, config: Any, what: str) -> None:
+    """Raise ConfigError where an earlier configuration, as YAML, differs in a key that a resumed
+    run may not change.
     """
-    changed = [
-        line for line in difflib.ndiff(before.splitlines(), now.splitlines()) if line[0] in "-+"
-    ]
-    changed = [line for line in changed if not line[2:].startswith(FREE)]
+    try:
+        changed = differences(before, to_yaml(config), type(config))
+    except yaml.YAMLError as error:
+        changed = [str(error).splitlines()[0]]
     if changed:
-        shown = "; ".join(" ".join(line.split()) for line in changed[:4])
         raise ConfigError(
-            f"{what} was started with another configuration ({shown}): repeat that one, or "
-            "choose another out=FOLDER (a training then begins with start=MODEL); --overwrite "
-            "replaces what is there"
+            f"{what} was started with another configuration ({'; '.join(changed[:4])}): repeat "
+            "that one, or choose another out=FOLDER (a training then begins with start=MODEL); "
+            "--overwrite replaces what is there"
         )
 
 

@@ -7,32 +7,54 @@ would have seen.
 from __future__ import annotations
 
 import signal
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from neuromf.flow import MeanFlow, Network, Terms
+from neuromf.flow.network import Condition
 from neuromf.latents.dataset import LatentDataset
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.training.config import TrainConfig
 
 
-class Batch(NamedTuple):
+@dataclass(frozen=True)
+class Batch:
     """What a training step is a function of."""
 
-    x: Tensor  # (B, C, D, H, W), normalised latents times config.scale
+    x: Tensor  # (B, C, D, H, W), normalised latents times latent_scale
     noise: Tensor  # the same shape, standard normal
     t: Tensor  # (B,)
     r: Tensor  # (B,), r <= t
+    condition: Condition | None = None  # of each sample, by name
+
+    def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
+        """Return the batch on a device; Lightning calls it."""
+        return self._each(lambda v: v.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in pinned memory; PyTorch's loader calls it."""
+        return self._each(Tensor.pin_memory)
+
+    def terms(self, objective: MeanFlow, network: Network) -> Terms:
+        """Return the objective's terms of a network on this batch."""
+        return objective.terms(network, self.x, self.noise, self.t, self.r, self.condition)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        x, noise, t, r = map(change, (self.x, self.noise, self.t, self.r))
+        condition = self.condition and {k: change(v) for k, v in self.condition.items()}
+        return Batch(x, noise, t, r, condition)
 
 
-class Batches(Dataset[Batch]):
-    """Batch number i of one rank; `accumulate` in a row make an update.
+class Batches(Dataset[list[Batch]]):
+    """Update number i of one process: `accumulate` batches.
 
-    The global batch of an update is ranks x accumulate x batch latents; every epoch sees
-    each latent once, in an order of its own. Times are drawn for the global batch, so that
-    their shares are exact over it.
+    The global batch of an update is processes x accumulate x batch latents; every epoch sees each
+    latent once, in an order of its own. Times are drawn for the global batch, so that their
+    shares are exact over it.
     """
 
     def __init__(
@@ -42,18 +64,20 @@ class Batches(Dataset[Batch]):
         self._order: tuple[int, Tensor] = (-1, torch.zeros(0))
 
     def __len__(self) -> int:
-        return self.config.updates * self.config.accumulate
+        return self.config.updates
 
-    def __getitem__(self, number: int) -> Batch:
-        """Return a batch."""
+    def __getitem__(self, update: int) -> list[Batch]:
+        """Return the batches of an update."""
+        return [self.batch(update, number) for number in range(self.config.accumulate)]
+
+    def batch(self, update: int, number: int) -> Batch:
+        """Return one of an update's batches."""
         c = self.config
-        update, part = number // c.accumulate, number % c.accumulate * self.ranks + self.rank
-        parts = self.ranks * c.accumulate
-        t, r = c.times_at(update).draw(
-            c.batch, generator(Purpose.TIMES, c.seed, update), part=part, parts=parts
-        )
+        part, parts = number * self.ranks + self.rank, self.ranks * c.accumulate
+        drawn = generator(Purpose.TIMES, c.seed, update)
+        t, r = c.times_at(update).draw(c.batch, drawn, part=part, parts=parts)
         first = (update * parts + part) * c.batch
-        x = c.scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
+        x = c.latent_scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
         noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
         return Batch(x, noise, t, r)
 
@@ -71,11 +95,11 @@ class Batches(Dataset[Batch]):
         return self.latents[int(self._order[1][position])].latent
 
 
-def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[Batch]:
-    """Return the batches from number `start` on, read by config.loaders processes, in pinned
+def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[list[Batch]]:
+    """Return the batches from update `start` on, read by `num_workers` processes, in pinned
     memory if asked.
     """
-    workers = batches.config.loaders
+    workers = batches.config.num_workers
     return DataLoader(
         batches,
         batch_size=None,
@@ -83,11 +107,11 @@ def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[Batch]
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=pin,
-        worker_init_fn=deaf if workers else None,
+        worker_init_fn=ignore_signals if workers else None,
     )
 
 
-def deaf(_: int) -> None:
+def ignore_signals(_: int) -> None:
     """Make a loader process ignore the signals that stop a run: a cluster
     sends them to every process.
     """

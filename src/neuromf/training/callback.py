@@ -1,4 +1,4 @@
-"""Looks at a run, every so many updates, by the first process: samples, diagnostics, evaluation."""
+"""A callback with a period: previews, diagnostics, validation."""
 
 from __future__ import annotations
 
@@ -7,40 +7,41 @@ from typing import Any
 
 import pytorch_lightning as pl
 
-from neuromf.training.log import Meter
-from neuromf.training.loop import MeanFlowModule
+from neuromf.training.bar import Bar
+from neuromf.training.log import Log
+from neuromf.training.loop import Loop
 
 
-class Look(pl.Callback, ABC):
-    """Calls `look` after every `every` updates and after the last; its time is not counted
-    as training.
+class PeriodicCallback(pl.Callback, ABC):
+    """Calls `observe` in the first process after every `every` updates and after the last; its
+    time is not counted as training.
     """
 
     what = ""  # said when it begins
-    every = 0  # never
-    at_end = False  # look also where the run stops early
+    at_end = False  # also where the run stops early
 
-    def __init__(self, meter: Meter) -> None:
-        self.meter = meter
+    def __init__(self, log: Log, bar: Bar, every: int, updates: int) -> None:
+        # Lightning sets `log` of every callback to a function of its own.
+        self.run_log, self.bar, self.every, self.updates = log, bar, every, updates
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: MeanFlowModule, outputs: Any, batch: Any, number: int
+        self, trainer: pl.Trainer, loop: Loop, outputs: Any, batches: Any, number: int
     ) -> None:
-        ends_early = trainer.should_stop and self.at_end
-        if module.ends_update(number) and (self.due(module.update) or ends_early):
-            with self.meter.pause():
+        update = loop.state.update
+        if self.due(update) or (trainer.should_stop and self.at_end):
+            with self.run_log.pause():
                 if trainer.is_global_zero:
-                    self.meter.say(f"update {module.update}: {self.what}")
-                    self.look(module)
-                self.after(trainer, module)
+                    self.bar.say(f"update {update}: {self.what}")
+                    self.observe(loop)
+                self.after(trainer, loop)
 
     def due(self, update: int) -> bool:
-        """Say whether an update is one to look at."""
-        return self.every > 0 and (update % self.every == 0 or update == self.meter.config.updates)
+        """Return True if something is to be observed after an update; `every` 0 is never."""
+        return self.every > 0 and (update % self.every == 0 or update == self.updates)
 
     @abstractmethod
-    def look(self, module: MeanFlowModule) -> None:
-        """Look, in the first process."""
+    def observe(self, loop: Loop) -> None:
+        """Look at the run, in the first process."""
 
-    def after(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
+    def after(self, trainer: pl.Trainer, loop: Loop) -> None:
         """Act on what was seen, in every process."""

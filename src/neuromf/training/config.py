@@ -4,44 +4,15 @@ and how often to look at it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
 from neuromf.latents.dataset import LatentAugmentation
 from neuromf.nets.config import BRAIN, UNetConfig
 from neuromf.runtime.device import Precision
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """AdamW and its learning rate, which is lr x min(1, (update + 1) / warmup) x decay."""
-
-    lr: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.0
-    clip: float = 1.0  # largest norm of the gradient
-    warmup: int = 0  # updates
-    # factor over the run; 1 to 1 is constant
-    decay: Ramp = field(default_factory=lambda: Ramp(1.0, 1.0))
-
-    def __post_init__(self) -> None:
-        if not (
-            0 < self.lr < math.inf and self.clip > 0 and self.warmup >= 0 and self.weight_decay >= 0
-        ):
-            raise ValueError(
-                f"lr {self.lr}, clip {self.clip}, warmup {self.warmup}, weight_decay "
-                f"{self.weight_decay}: lr and clip above 0, the others not below"
-            )
-        if not all(0 <= beta < 1 for beta in self.betas):
-            raise ValueError(f"betas are {self.betas}: each in [0, 1)")
-
-    def rate(self, update: int, updates: int) -> float:
-        """Return the learning rate of an update, counted from 0."""
-        return (
-            self.lr * min(1.0, (update + 1) / max(1, self.warmup)) * self.decay.at(update / updates)
-        )
+from neuromf.runtime.fields import key
+from neuromf.training.optimiser import Optimiser
 
 
 @dataclass(frozen=True)
@@ -62,13 +33,13 @@ class Samples:
 
     every: int = 5000  # updates; 0 is never, but for the end
     n: int = 4
-    calls: tuple[int, ...] = (1, 2, 5, 10)  # network calls
+    nfe: tuple[int, ...] = key((1, 2, 5, 10), formerly="calls")  # network calls
 
     def __post_init__(self) -> None:
         if self.every < 0 or self.n < 1:
             raise ValueError(f"every is {self.every}, n {self.n}: 0 or more, 1 or more")
-        if not self.calls or min(self.calls) < 1:
-            raise ValueError(f"calls is {self.calls}: numbers of network calls, each 1 or more")
+        if not self.nfe or min(self.nfe) < 1:
+            raise ValueError(f"nfe is {self.nfe}: numbers of network calls, each 1 or more")
 
 
 @dataclass(frozen=True)
@@ -135,25 +106,6 @@ class Guard:
 
 
 @dataclass(frozen=True)
-class Slurm:
-    """The job that launch=slurm submits and launch=print shows."""
-
-    partition: str = ""
-    account: str = ""
-    hours: float = 24.0
-    memory_gb: int = 64  # a node
-    cpus: int = 8  # a device
-    gpus: bool = True  # one a device
-    setup: str = ""  # a line of shell before the command, such as `module load cuda`
-
-    def __post_init__(self) -> None:
-        if not self.hours > 0 or self.memory_gb < 1 or self.cpus < 1:
-            raise ValueError(
-                f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}: above 0"
-            )
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """A training: rectified flow is times.equal_fraction=1 with objective.jvp=none."""
 
@@ -165,7 +117,8 @@ class TrainConfig:
     times: TimeSampler = field(default_factory=TimeSampler)
     equal_fraction: Ramp | None = None  # over the run, in place of times.equal_fraction
     max_interval: Ramp | None = None  # the same of times.max_interval
-    scale: float = 1.0  # of latents on the path; below 1, large structures form at smaller t
+    # of latents on the path; below 1, large structures form at smaller t
+    latent_scale: float = key(1.0, formerly="scale")
     augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     updates: int = 100_000
@@ -177,7 +130,7 @@ class TrainConfig:
     device: str = "auto"  # auto, cpu, cuda
     devices: int = 1  # a node
     nodes: int = 1
-    loaders: int = 0  # processes that read latents
+    num_workers: int = key(0, formerly="loaders", free=True)  # processes that read latents
     seed: int = 0
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     samples: Samples = field(default_factory=Samples)
@@ -185,8 +138,9 @@ class TrainConfig:
     evaluation: Evaluation = field(default_factory=Evaluation)
     guard: Guard = field(default_factory=Guard)
     log_every: int = 20  # updates
-    launch: Literal["here", "slurm", "print"] = "here"
-    slurm: Slurm = field(default_factory=Slurm)
+
+    # Of earlier versions: where a command runs is no part of what it is.
+    __dropped__: ClassVar = ("launch", "slurm")
 
     def __post_init__(self) -> None:
         positive = {
@@ -197,10 +151,10 @@ class TrainConfig:
         for name, value in positive.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}: 1 or more")
-        if not 0 < self.scale <= 10:
-            raise ValueError(f"scale is {self.scale}: above 0; 0.1 to 1 is usual")
-        if self.seed < 0 or self.loaders < 0:
-            raise ValueError(f"seed is {self.seed}, loaders {self.loaders}: 0 or more")
+        if not 0 < self.latent_scale <= 10:
+            raise ValueError(f"latent_scale is {self.latent_scale}: above 0; 0.1 to 1 is usual")
+        if self.seed < 0 or self.num_workers < 0:
+            raise ValueError(f"seed is {self.seed}, num_workers {self.num_workers}: 0 or more")
         for name, ramp in (
             ("equal_fraction", self.equal_fraction),
             ("max_interval", self.max_interval),
@@ -228,8 +182,8 @@ class TrainConfig:
                 f"objective.jvp={self.objective.jvp}: rectified flow is times.equal_fraction=1 "
                 "equal_fraction=null objective.jvp=none, MeanFlow has a share below 1 and a jvp"
             )
-        if self.objective.tangent == "head" and not self.network.head_blocks:
-            raise ValueError("objective.tangent=head needs a v head: network.head_blocks=1")
+        if self.objective.tangent == "head" and not self.network.v_head_blocks:
+            raise ValueError("objective.tangent=head needs a v head: network.v_head_blocks=1")
         if self.compile and self.objective.jvp == "two-stream":
             raise ValueError(
                 "compile=true does not go with objective.jvp=two-stream: take objective.jvp=exact"
@@ -244,9 +198,6 @@ class TrainConfig:
             times = replace(times, max_interval=self.max_interval.at(progress))
         return times
 
-
-def here(config: TrainConfig) -> TrainConfig:
-    """Return the configuration without what it says about the cluster: that of the process
-    that trains.
-    """
-    return replace(config, launch="here", slurm=Slurm())
+    def equal_fraction_row(self, update: int) -> dict[str, float]:
+        """Return what the log shows of the times of an update, counted from 0."""
+        return {"equal_fraction": self.times_at(update).equal_fraction}

@@ -16,92 +16,90 @@ from neuromf.flow import Loss, Terms, composition_residual
 from neuromf.runtime.device import autocast
 from neuromf.runtime.files import write_json
 from neuromf.runtime.tables import write_table
+from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch
-from neuromf.training.callback import Look
+from neuromf.training.callback import PeriodicCallback
 from neuromf.training.config import TrainConfig
-from neuromf.training.log import Meter, Row
-from neuromf.training.loop import MeanFlowModule
+from neuromf.training.log import Log
+from neuromf.training.loop import Loop
+from neuromf.training.state import Row
 
 
-class DiagnosticsLook(Look):
-    """One row of diagnostics.csv, and one JSON file, a look; nothing is computed between looks."""
+class DiagnosticsCallback(PeriodicCallback):
+    """Writes one row of diagnostics.csv and one JSON file a time; between those times nothing is
+    computed.
+    """
 
     what = "diagnostics of the objective, into diagnostics.csv"
 
-    def __init__(self, meter: Meter, out: Path, config: TrainConfig, batch: Batch) -> None:
-        super().__init__(meter)
-        self.out, self.config, self.batch = out, config, batch
-        self.every = config.diagnostics.every
+    def __init__(self, log: Log, bar: Bar, out: Path, config: TrainConfig, batch: Batch) -> None:
+        super().__init__(log, bar, config.diagnostics.every, config.updates)
+        self.out, self.batch = out, batch
+        self.objective, self.precision = config.objective, config.precision
         self.weights: dict[str, Tensor] = {}  # before the update that is looked at
         self.gradients: Row = {}
 
-    def on_before_optimizer_step(
-        self, trainer: pl.Trainer, module: MeanFlowModule, optimizer: Any
-    ) -> None:
-        """Note gradients and weights before the update that is looked at."""
-        if self.due(module.update + 1) and trainer.is_global_zero:
-            with self.meter.pause():
+    def on_after_backward(self, trainer: pl.Trainer, loop: Loop) -> None:
+        """Note weights and gradients before the update that is looked at; of its several backward
+        passes the last one counts.
+        """
+        if self.due(loop.state.update + 1) and trainer.is_global_zero:
+            with self.run_log.pause():
+                named = dict(loop.network.named_parameters())
                 self.gradients = block_norms(
-                    {k: p.grad for k, p in module.network.named_parameters() if p.grad is not None}
+                    {k: p.grad for k, p in named.items() if p.grad is not None}
                 )
-                self.weights = {k: p.detach().clone() for k, p in module.network.named_parameters()}
+                self.weights = {k: p.detach().clone() for k, p in named.items()}
 
-    def look(self, module: MeanFlowModule) -> None:
+    def observe(self, loop: Loop) -> None:
         """Measure and write."""
-        changes = {
-            k: p.detach() - self.weights[k]
-            for k, p in module.network.named_parameters()
-            if k in self.weights
-        }
+        update, named = loop.state.update, dict(loop.network.named_parameters())
+        average = dict(loop.average.named_parameters())
+        changes = {k: named[k].detach() - before for k, before in self.weights.items()}
+        gaps = {k: p.detach() - average[k] for k, p in named.items()}
         self.weights = {}
-        average = dict(module.average.named_parameters())
-        gaps = {k: p.detach() - average[k] for k, p in module.network.named_parameters()}
-        row: Row = {"update": module.update, **on_batch(module, self.batch)}
+
+        row: Row = {"update": update, **self.on_batch(loop)}
         row |= {f"gradient/{k}": v for k, v in self.gradients.items()}
         row |= {f"change/{k}": v for k, v in block_norms(changes).items()}
         row["ema_distance"] = norm(gaps.values()) / norm(average.values())
+
         folder = self.out / "diagnostics"
         folder.mkdir(exist_ok=True)
-        write_json(folder / f"update-{module.update:08d}.json", row)
-        rows = [
-            json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(folder.glob("update-*.json"))
-        ]
-        write_table(self.out / "diagnostics.csv", [r for r in rows if r["update"] <= module.update])
-        self.meter.scalars(
-            {f"diagnostics/{k}": v for k, v in row.items() if k != "update"}, module.update
+        write_json(folder / f"update-{update:08d}.json", row)
+        written = sorted(folder.glob("update-*.json"))
+        rows = [json.loads(path.read_text(encoding="utf-8")) for path in written]
+        write_table(self.out / "diagnostics.csv", [r for r in rows if r["update"] <= update])
+        self.run_log.scalars(
+            {f"diagnostics/{k}": v for k, v in row.items() if k != "update"}, update
         )
 
-
-@torch.no_grad()
-def on_batch(module: MeanFlowModule, batch: Batch) -> Row:
-    """Return the figures of one evaluation of the objective."""
-    objective, config = module.config.objective, module.config
-    batch = Batch(*(v.to(module.device) for v in batch))
-    with autocast(module.device, config.precision):
-        terms = objective.terms(module.network, *batch)
-        loss = objective.loss(terms)
-        if objective.solver == "euler":  # no average velocity to speak of
-            return figures(terms, loss)
-        t, s, r = (torch.full_like(batch.t[:2], value) for value in (1.0, 0.5, 0.0))
-        residual = composition_residual(
-            lambda *a: objective.velocity(module.average, *a),
-            batch.noise[:2],
-            t,
-            s,
-            r,
-        )
-    return figures(terms, loss) | {"composition_residual": float(residual.mean())}
+    @torch.no_grad()
+    def on_batch(self, loop: Loop) -> Row:
+        """Return what one evaluation of the objective on the fixed batch shows."""
+        objective, batch = self.objective, self.batch.to(loop.device)
+        with autocast(loop.device, self.precision):
+            terms = batch.terms(objective, loop.network)
+            found = measures(terms, objective.loss(terms))
+            if objective.solver == "euler":  # no average velocity to speak of
+                return found
+            t, s, r = (torch.full_like(batch.t[:2], value) for value in (1.0, 0.5, 0.0))
+            residual = composition_residual(
+                lambda *a: objective.velocity(loop.average, *a), batch.noise[:2], t, s, r
+            )
+        return found | {"composition_residual": float(residual.mean())}
 
 
-def figures(terms: Terms, loss: Loss) -> Row:
+def measures(terms: Terms, loss: Loss) -> Row:
     """Return what a batch shows: loss parts, root mean squares, the angle
     of V and v_c, weights, times.
     """
     h = terms.t - terms.r
     row: Row = {"raw": loss.raw, "raw_equal": loss.raw_equal, "raw_interval": loss.raw_interval}
     row |= {f"raw_channel_{c}": value for c, value in enumerate(loss.channels)}
-    row |= {f"raw_h_{low}_{high}": _over(loss.rows, (h >= low) & (h < high)) for low, high in BINS}
+    row |= {
+        f"raw_h_{low}_{high}": _over(loss.samples, (h >= low) & (h < high)) for low, high in BINS
+    }
     quantities = {
         "u": terms.u,
         "v_tangent": terms.tangent,

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from neuromf.autoencoder.frozen import VAEIdentity
@@ -21,8 +19,8 @@ from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
 from neuromf.runtime.run import open_run
-from neuromf.training.config import TrainConfig, here
-from neuromf.training.state import read_checkpoint
+from neuromf.training.checkpoint import read_checkpoint, trained_config
+from neuromf.training.config import TrainConfig
 
 OUTPUT = Output("export", MODEL_FILES, loose=("vae/*",))
 ONLINE = -1.0  # in place of a decay: the weights themselves
@@ -87,11 +85,11 @@ def export(
         network=config.network,
         predict=config.objective.predict,
         solver=config.objective.solver,
-        scale=config.scale,
+        latent_scale=config.latent_scale,
         vae=as_record(state["vae"], VAEIdentity, f"{checkpoint}: vae"),
         stats=as_record(state["stats"], LatentStats, f"{checkpoint}: stats"),
         spacing=state["spacing"],
-        updates=state["update"],
+        updates=state["state"]["update"],
         ema=decay,
     )
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
@@ -116,24 +114,6 @@ def chosen_weights(
     return decay, state["averages"][str(decay)]
 
 
-def trained_config(state: dict[str, Any]) -> TrainConfig:
-    """Return the configuration in a checkpoint. Raises ConfigError
-    where it is of another version.
-    """
-    try:
-        merged = OmegaConf.merge(
-            OmegaConf.structured(TrainConfig), OmegaConf.create(state["config"])
-        )
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"the checkpoint is of another version ({reason}): export it with that one"
-        ) from None
-    assert isinstance(config, TrainConfig)
-    return config
-
-
 def spacing_of(store: LatentStore) -> tuple[float, float, float]:
     """Return the voxel size of the volumes behind a store, mm; 1 where latents were
     imported without any.
@@ -149,8 +129,8 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     """Return the model's README."""
     size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
     kind = "rectified flow" if config.objective.jvp == "none" else "MeanFlow"
-    rows = state["meter"]["rows"]
-    shown = to_yaml(replace(here(config), latents="", vae="", start=""))
+    rows = state["state"]["rows"]
+    shown = to_yaml(replace(config, latents="", vae="", start=""))
     lines = [
         f"# {model.name}",
         "",

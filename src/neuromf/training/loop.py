@@ -1,125 +1,218 @@
-"""The Lightning module: network, objective, optimiser, averages of the weights. A
-step is a function of its batch.
+"""The training loop. One function shows an update from top to bottom: forward, backward, clip,
+step, average; what is trained brings its own loss.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
-from neuromf.flow import Loss
-from neuromf.nets import DualTimeUNet, ema_model
+from neuromf.nets.ema import ema_model
 from neuromf.pretrained.statedict import load_strict
-from neuromf.runtime.device import say_memory
-from neuromf.training.batches import Batch
-from neuromf.training.config import TrainConfig
-
-LOWER = (
-    "a smaller batch with a larger accumulate, network.checkpointing=true, "
-    "precision=bfloat16, or a smaller network"
-)
+from neuromf.runtime.device import Precision, autocast, explain_oom
+from neuromf.training.optimiser import Optimiser
+from neuromf.training.state import TrainState
 
 
-class MeanFlowModule(pl.LightningModule):
-    """Trains a network with the objective of its configuration; `update` counts
-    updates, of earlier starts too.
+class Task(Protocol):
+    """What is trained: a network, and what it is trained for."""
+
+    @property
+    def network(self) -> nn.Module:
+        """The network that is trained."""
+
+    advice: str  # what to lower where memory does not suffice
+
+    def loss(self, batch: Any) -> tuple[Tensor, Tensor]:
+        """Return the loss () of a batch, with its graph, and sums (K,) for the log, detached,
+        which add up over batches and processes.
+        """
+
+    def means(self, sums: Sequence[float]) -> dict[str, float]:
+        """Return what the log shows of such sums, by name."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a training runs: processes and their devices."""
+
+    device: torch.device
+    devices: int = 1  # processes of a node
+    nodes: int = 1
+
+
+class Loop(pl.LightningModule):
+    """Trains the network of a task. `averages` are moving averages of its weights by their decay,
+    `state` says where the run stands.
+
+    A batch of the loop is a list of the task's batches: those of one update, whose gradients are
+    averaged.
     """
 
-    def __init__(self, network: DualTimeUNet, config: TrainConfig) -> None:
+    def __init__(
+        self,
+        task: Task,
+        optimiser: Optimiser,
+        updates: int,
+        ema: Sequence[float],
+        precision: Precision = "float32",
+    ) -> None:
         super().__init__()
-        self.network, self.config, self.update = network, config, 0
-        # no part of the module: not trained
-        self.averages = {decay: ema_model(network, decay) for decay in config.ema}
-        # in a tuple: no second submodule
-        self._called = (torch.compile(network) if config.compile else network,)
-        self.skipped = 0  # updates in a row whose gradient was not finite
-        self.loss: Loss | None = None  # of the last batch
-        self.gradient_norm = torch.zeros(())  # of the last update, before clipping
+        self.automatic_optimization = False
+        self.task, self.settings, self.updates = task, optimiser, updates
+        self.network = task.network
+        # No part of the module: averages are not trained.
+        self.averages = {decay: ema_model(task.network, decay) for decay in ema}
+        self.precision, self.state = precision, TrainState()
+        self._resumed: dict[str, Any] | None = None  # an optimiser's state, until there is one
 
     @property
     def average(self) -> nn.Module:
         """The averaged network that sampling uses."""
-        return self.averages[self.config.ema[0]].module
+        return next(iter(self.averages.values())).module
+
+    def training_step(self, batches: Sequence[Any], number: int) -> dict[str, Any]:
+        """Make one update: forward and backward of its batches, clip, step, average.
+
+        Returns what the log shows of it: `sums` of the task, the `gradient_norm` before clipping
+        and the learning rate `lr`.
+        """
+        optimiser: Any = self.optimizers()
+        scheduler: Any = self.lr_schedulers()
+        parameters = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser.zero_grad()
+        sums = torch.zeros((), dtype=torch.float64, device=self.device)
+
+        for part, batch in enumerate(batches, 1):
+            last = part == len(batches)
+            with self._gradients_shared(last), explain_oom("a training step", self.task.advice):
+                with autocast(self.device, self.precision):
+                    loss, observed = self.task.loss(batch)
+                self.manual_backward(loss / len(batches))
+            sums = sums + observed
+
+        received = [p for p in parameters if p.grad is not None]
+        norm = nn.utils.clip_grad_norm_(received, self.settings.clip)
+        finite = bool(torch.isfinite(norm))
+        if not finite:  # without gradients the step moves nothing
+            optimiser.zero_grad()
+        lr = optimiser.param_groups[0]["lr"]
+        optimiser.step()
+        scheduler.step()
+        for average in self.averages.values():
+            average.update_parameters(self.network)
+
+        self.state.update += 1
+        self.state.skipped = 0 if finite else self.state.skipped + 1
+        return {"sums": sums, "gradient_norm": norm, "lr": lr}
+
+    def _gradients_shared(self, shared: bool) -> AbstractContextManager[Any]:
+        """Return the context of a backward pass whose gradients go to the other processes, or
+        stay for the next batch of the same update.
+        """
+        strategy: Any = self.trainer.strategy
+        alone = shared or not hasattr(strategy, "block_backward_sync")
+        return contextlib.nullcontext() if alone else strategy.block_backward_sync()
 
     def on_fit_start(self) -> None:
         for average in self.averages.values():
             average.to(self.device)
 
-    def training_step(self, batch: Batch, number: int) -> Tensor:
-        """Return the loss of a batch."""
-        with say_memory(
-            f"a training step of {len(batch.x)} latents {tuple(batch.x.shape[1:])}", LOWER
-        ):
-            objective = self.config.objective
-            self.loss = objective.loss(objective.terms(self._called[0], *batch))
-        return self.loss.total
+    def configure_optimizers(self) -> Any:
+        o, done = self.settings, self.state.update
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=o.lr, betas=o.betas, weight_decay=o.weight_decay)
+        if self._resumed is not None:
+            optimiser.load_state_dict(self._resumed)
+            self._resumed = None
+        for group in optimiser.param_groups:
+            group["initial_lr"] = o.lr
+        # The schedule is a function of the update alone, so its state needs no saving.
+        schedule = LambdaLR(optimiser, lambda n: o.factor(n, self.updates), last_epoch=done - 1)
+        return [optimiser], [schedule]
 
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        with say_memory("the backward pass", LOWER):
-            super().backward(loss, *args, **kwargs)
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        o = self.config.optimiser
-        return torch.optim.AdamW(
-            self.network.parameters(), lr=o.lr, betas=o.betas, weight_decay=o.weight_decay
-        )
-
-    def configure_gradient_clipping(self, optimizer: Any, *_: Any, **__: Any) -> None:
-        """Set the update's learning rate and clip the gradient; drop one that is not
-        finite, so that nothing moves.
-        """
-        o = self.config.optimiser
-        for group in optimizer.param_groups:
-            group["lr"] = o.rate(self.update, self.config.updates)
-        parameters = [p for p in self.network.parameters() if p.grad is not None]
-        self.gradient_norm = nn.utils.clip_grad_norm_(parameters, o.clip)
-        finite = bool(torch.isfinite(self.gradient_norm))
-        self.skipped = 0 if finite else self.skipped + 1
-        if not finite:
-            optimizer.zero_grad(set_to_none=True)
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, average the weights and count, once an update."""
-        super().optimizer_step(*args, **kwargs)
-        for average in self.averages.values():
-            average.update_parameters(self.network)
-        self.update += 1
-
-    def ends_update(self, number: int) -> bool:
-        """Say whether batch `number` of this start, counted from 0,
-        was the last one of an update.
-        """
-        return (number + 1) % self.config.accumulate == 0
-
-    def state(self) -> dict[str, Any]:
-        """Return network, averages, optimiser and count for a checkpoint."""
-        optimiser = self.optimizers(use_pl_optimizer=False)
+    def checkpoint(self) -> dict[str, Any]:
+        """Return network, averages, optimiser and state, for a file."""
+        optimiser: Any = self.optimizers(use_pl_optimizer=False)
         return {
-            "update": self.update,
-            "skipped": self.skipped,
             "network": self.network.state_dict(),
-            "averages": {
-                str(decay): average.module.state_dict() for decay, average in self.averages.items()
-            },
-            "averaged": {
-                str(decay): int(average.n_averaged) for decay, average in self.averages.items()
-            },
-            "optimiser": optimiser.state_dict(),  # type: ignore[union-attr]
+            "averages": {str(d): a.module.state_dict() for d, a in self.averages.items()},
+            "averaged": {str(d): int(a.n_averaged) for d, a in self.averages.items()},
+            "optimiser": optimiser.state_dict(),
+            "state": self.state.record(),
         }
 
-    def load_weights(self, state: dict[str, Any], what: str) -> None:
-        """Take network, averages and count of a checkpoint, strictly; the optimiser comes
-        when it is there.
-        """
-        self.update, self.skipped = state["update"], state["skipped"]
-        load_strict(self.network, state["network"], what)
+    def resume(self, checkpoint: dict[str, Any], where: str, first: bool = True) -> None:
+        """Take up what `checkpoint` gave. Raises WeightsError where weights do not fit."""
+        self.state = TrainState.read(checkpoint["state"], first)
+        load_strict(self.network, checkpoint["network"], where)
         for decay, average in self.averages.items():
-            load_strict(average.module, state["averages"][str(decay)], what)
-            average.n_averaged.fill_(state["averaged"][str(decay)])
+            load_strict(average.module, checkpoint["averages"][str(decay)], where)
+            average.n_averaged.fill_(checkpoint["averaged"][str(decay)])
+        self._resumed = checkpoint["optimiser"]
 
-    def load_optimiser(self, state: dict[str, Any]) -> None:
-        """Take the optimiser's state of a checkpoint."""
-        self.optimizers(use_pl_optimizer=False).load_state_dict(state)  # type: ignore[union-attr]
+
+def fit(
+    loop: Loop, batches: Iterable[Any], hardware: Hardware, callbacks: Sequence[pl.Callback] = ()
+) -> None:
+    """Make one update for each element of `batches`, or until a callback ends the run.
+
+    Raises ValueError where the devices asked for are not there.
+    """
+    with quiet():
+        pl.Trainer(**trainer_options(hardware), callbacks=list(callbacks)).fit(loop, batches)
+
+
+def trainer_options(hardware: Hardware) -> dict[str, Any]:
+    """Return what Lightning is asked for: devices. Precision, logging and saving are ours."""
+    device, several = hardware.device, hardware.devices * hardware.nodes > 1
+    if several and device.type == "cuda" and hardware.devices > torch.cuda.device_count():
+        raise ValueError(
+            f"devices={hardware.devices}: torch sees {torch.cuda.device_count()} GPUs here"
+        )
+    if several and device.index is not None:
+        raise ValueError(
+            f"device={device} names one GPU, devices={hardware.devices}: device=cuda takes the "
+            "first ones"
+        )
+    one = [device.index] if device.type == "cuda" and device.index is not None else 1
+    return {
+        "accelerator": {"cuda": "gpu"}.get(device.type, device.type),
+        "devices": hardware.devices if several else one,
+        "num_nodes": hardware.nodes,
+        "strategy": "ddp" if several else "auto",
+        "max_epochs": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+        "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+    }
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's remarks off the terminal: the run itself says what matters of them."""
+    names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

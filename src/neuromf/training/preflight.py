@@ -12,7 +12,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from neuromf.flow.jvp import WAYS, exact_rate, finite_rate
+from neuromf.flow.jvp import WAYS, exact_jvp, finite_jvp
 from neuromf.nets import DualTimeUNet
 from neuromf.runtime.device import autocast, has_bf16
 from neuromf.training.config import TrainConfig
@@ -23,7 +23,7 @@ MANY = 10_000  # numbers a latent
 TOLERANCE = {"float32": 0.01, "bfloat16": 0.15}  # relative, against a central difference in float32
 
 
-class SelfCheckError(ValueError):
+class PreflightError(ValueError):
     """A machine or network on which training would go wrong."""
 
 
@@ -56,10 +56,11 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
             f"objective.weight_eps={config.objective.weight_eps}: rows that "
             "fit well get enormous weights"
         )
-    if config.scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
+    if config.latent_scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
         said.append(
-            f"scale={config.scale} with {math.prod(shape)} numbers a latent: large structures "
-            "are decided so close to t = 1 that du/dt explodes there; scale=0.3 trained well"
+            f"latent_scale={config.latent_scale} with {math.prod(shape)} numbers a latent: large "
+            "structures are decided so close to t = 1 that du/dt explodes there; "
+            "latent_scale=0.3 trained well"
         )
     if subjects == 1:
         said.append(
@@ -72,7 +73,7 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     """Return the relative error of du/dt, on this device and in this precision,
     against a central difference.
 
-    A new network returns zeros, so it is a copy with all weights at random. Raises SelfCheckError
+    A new network returns zeros, so it is a copy with all weights at random. Raises PreflightError
     where the error is too large.
     """
     if config.objective.jvp == "none":
@@ -81,17 +82,19 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     divisor = network.config.divisor
     sizes = [min(n, max(divisor, LARGEST // divisor * divisor)) for n in shape[1:]]
     device = next(network.parameters()).device
-    chance = torch.Generator().manual_seed(0)
-    z, tangent = (torch.randn(2, shape[0], *sizes, generator=chance).to(device) for _ in range(2))
+    generator = torch.Generator().manual_seed(0)
+    z, tangent = (
+        torch.randn(2, shape[0], *sizes, generator=generator).to(device) for _ in range(2)
+    )
     t, r = torch.tensor([0.8, 0.5], device=device), torch.tensor([0.3, 0.1], device=device)
-    rows = torch.arange(2, device=device)
+    samples = torch.arange(2, device=device)
     with autocast(device, config.precision):
-        rate = WAYS[config.objective.jvp](probe, z, t, r, rows, tangent)[2].detach().float()
-    oracle = exact_rate if config.objective.jvp == "finite" else finite_rate
+        jvp = WAYS[config.objective.jvp](probe, z, t, r, samples, tangent)[2].detach().float()
+    oracle = exact_jvp if config.objective.jvp == "finite" else finite_jvp
     expected = oracle(probe, z, t, r, tangent)
-    error = float((rate - expected).norm() / expected.norm())
+    error = float((jvp - expected).norm() / expected.norm())
     if not error < TOLERANCE[config.precision]:
-        raise SelfCheckError(
+        raise PreflightError(
             f"du/dt by objective.jvp={config.objective.jvp} in {config.precision} differs from "
             f"its reference by {100 * error:.2g} %, {100 * TOLERANCE[config.precision]:g} % is "
             "expected: take objective.jvp=exact or precision=float32"
@@ -102,10 +105,10 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
 def with_random_weights(network: DualTimeUNet) -> DualTimeUNet:
     """Return a copy whose zero weights, and all others, have the usual spread."""
     probe = copy.deepcopy(network).requires_grad_(False)
-    chance = torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     for parameter in probe.parameters():
         if parameter.ndim > 1:
-            values = torch.randn(parameter.shape, generator=chance) / math.sqrt(
+            values = torch.randn(parameter.shape, generator=generator) / math.sqrt(
                 parameter[0].numel()
             )
             parameter.copy_(values)
@@ -116,7 +119,7 @@ def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]
     """Return an estimate of the memory of a step: weights, gradients, AdamW,
     averages, and what backward keeps.
 
-    The last is measured on one small latent and scaled by voxels and rows.
+    The last is measured on one small latent and scaled by voxels and samples.
     """
     weights = sum(p.numel() for p in network.parameters()) * 4
     parameter = next(network.parameters())
@@ -158,10 +161,10 @@ def free_gb(device: torch.device) -> float:
     return psutil.virtual_memory().available / 1e9
 
 
-def self_check(
+def preflight(
     network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int
 ) -> list[str]:
-    """Check, log, and return what the user should know. Raises SelfCheckError
+    """Check, log, and return what the user should know. Raises PreflightError
     where training would go wrong.
     """
     device = next(network.parameters()).device

@@ -5,72 +5,76 @@ latents, slices, statistics.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.flow import MeanFlow
 from neuromf.generation.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.reporting.slices import Picture, sheet, slices
 from neuromf.reporting.slices import save as save_picture
-from neuromf.runtime.device import autocast, say_memory
+from neuromf.runtime.device import Precision, autocast, explain_oom
 from neuromf.runtime.files import write_bytes, write_json
-from neuromf.training.callback import Look
+from neuromf.training.bar import Bar
+from neuromf.training.callback import PeriodicCallback
 from neuromf.training.config import TrainConfig
-from neuromf.training.log import Meter, Row
-from neuromf.training.loop import MeanFlowModule
+from neuromf.training.log import Log
+from neuromf.training.loop import Loop
+from neuromf.training.state import Row
 
 log = logging.getLogger("neuromf")
 PICTURE_GB = 4.0  # memory that decoding for a picture may take
 
 
-class SampleLook(Look):
+class Previews(PeriodicCallback):
     """Draws the same few samples at several numbers of network calls, from the averaged weights."""
 
     what = "samples from fixed noise, into samples/"
+    at_end = True
 
     def __init__(
         self,
-        meter: Meter,
+        log: Log,
+        bar: Bar,
         out: Path,
         config: TrainConfig,
         stats: LatentStats,
         vae: FrozenVAE | None,
     ) -> None:
-        super().__init__(meter)
+        # Without a period there are previews at the end alone.
+        super().__init__(log, bar, config.samples.every or config.updates, config.updates)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae
-        self.every = config.samples.every or config.updates  # never is at the end
-        self.at_end = True
 
-    def look(self, module: MeanFlowModule) -> None:
-        """Write update-N.safetensors (normalised latents, calls_K),
-        update-N.png and update-N.json.
+    def observe(self, loop: Loop) -> None:
+        """Write update-N.safetensors (normalised latents, calls_K), update-N.png and
+        update-N.json.
         """
-        drawn = draw(module, self.config, self.stats.shape)
+        update, wanted = loop.state.update, self.config.samples
+        noise = fixed_noise(self.stats.shape, wanted.n, self.config.seed).to(loop.device)
+        sampler = Sampler.of(self.config)
+        drawn = {nfe: sampler.draw(loop.average, noise, nfe) for nfe in wanted.nfe}
+
         self.folder.mkdir(exist_ok=True)
-        stem = self.folder / f"update-{module.update:08d}"
-        write_bytes(
-            stem.with_suffix(".safetensors"),
-            save({f"calls_{k}": z.contiguous() for k, z in drawn.items()}),
-        )
-        statistics = {f"calls_{calls}": moments(z) for calls, z in drawn.items()}
-        write_json(stem.with_suffix(".json"), {"update": module.update} | statistics)
+        stem = self.folder / f"update-{update:08d}"
+        tensors = {f"calls_{nfe}": z.contiguous() for nfe, z in drawn.items()}
+        write_bytes(stem.with_suffix(".safetensors"), save(tensors))
+        statistics = {f"calls_{nfe}": moments(z) for nfe, z in drawn.items()}
+        write_json(stem.with_suffix(".json"), {"update": update} | statistics)
+
         pictures = [self._picture(z) for latents in drawn.values() for z in latents]
         labels = [
-            f"{calls} call{'s' * (calls > 1)}, noise {i}"
-            for calls, latents in drawn.items()
+            f"{nfe} call{'s' * (nfe > 1)}, noise {i}"
+            for nfe, latents in drawn.items()
             for i in range(len(latents))
         ]
-        save_picture(
-            stem.with_suffix(".png"), sheet(pictures, labels, columns=self.config.samples.n)
-        )
-        for calls, values in statistics.items():
-            self.meter.scalars(
-                {f"samples/{calls}/{k}": v for k, v in values.items()}, module.update
-            )
+        save_picture(stem.with_suffix(".png"), sheet(pictures, labels, columns=wanted.n))
+        for nfe, values in statistics.items():
+            self.run_log.scalars({f"samples/{nfe}/{k}": v for k, v in values.items()}, update)
 
     def _picture(self, latent: Tensor) -> Picture:
         """Return slices of a normalised latent (C, D, H, W): decoded, or without a
@@ -78,7 +82,7 @@ class SampleLook(Look):
         """
         if self.vae is not None:
             try:
-                with say_memory("decoding a picture", "vae=small"):
+                with explain_oom("decoding a picture", "vae=small"):
                     volume = self.vae.decode(self.stats.denormalise(latent[None]), PICTURE_GB)[0, 0]
                 return slices(volume.cpu().numpy())
             except ValueError as error:  # no reason to lose a training
@@ -87,27 +91,31 @@ class SampleLook(Look):
         return slices(latent[0].cpu().numpy(), low=-3, high=3)
 
 
-@torch.no_grad()
-def draw(module: MeanFlowModule, config: TrainConfig, shape: tuple[int, ...]) -> dict[int, Tensor]:
-    """Return normalised latents (n, C, D, H, W) by number of calls, all from the same noise."""
-    noise = torch.cat([noise_of(shape, i, config.seed) for i in range(config.samples.n)]).to(
-        module.device
-    )
-    return {calls: sample_in_parts(module, noise, calls) for calls in config.samples.calls}
+@dataclass(frozen=True)
+class Sampler:
+    """How a network in training is sampled: in parts no larger than a training batch."""
+
+    objective: MeanFlow
+    latent_scale: float
+    batch: int
+    precision: Precision
+
+    @classmethod
+    def of(cls, config: TrainConfig) -> Sampler:
+        """Return the sampler of a training."""
+        return cls(config.objective, config.latent_scale, config.batch, config.precision)
+
+    @torch.no_grad()
+    def draw(self, network: nn.Module, noise: Tensor, nfe: int) -> Tensor:
+        """Return normalised latents (n, C, D, H, W), float32, for noise of that shape."""
+        with autocast(noise.device, self.precision):
+            parts = [self.objective.sample(network, z, nfe) for z in noise.split(self.batch)]
+        return torch.cat(parts).float() / self.latent_scale
 
 
-@torch.no_grad()
-def sample_in_parts(module: MeanFlowModule, noise: Tensor, calls: int) -> Tensor:
-    """Return samples of the averaged network as normalised latents, float32, no more
-    at once than a training batch.
-    """
-    config = module.config
-    with autocast(module.device, config.precision):
-        parts = [
-            config.objective.sample(module.average, part, calls)
-            for part in noise.split(config.batch)
-        ]
-    return torch.cat(parts).float() / config.scale
+def fixed_noise(shape: tuple[int, ...], n: int, seed: int) -> Tensor:
+    """Return the noise (n, *shape) of samples 0 to n - 1, the same at every look."""
+    return torch.cat([noise_of(shape, i, seed) for i in range(n)])
 
 
 def moments(z: Tensor) -> Row:

@@ -30,7 +30,8 @@ from neuromf.flow import Ramp
 from neuromf.metrics.similarity import psnr, ssim
 from neuromf.nets.ema import ema_model
 from neuromf.pretrained.statedict import WeightsError, load_strict, read_pickle
-from neuromf.runtime.device import Precision, autocast, pick_device, say_memory
+from neuromf.runtime.device import Precision, autocast, explain_oom, pick_device
+from neuromf.runtime.fields import key
 from neuromf.runtime.files import atomic, write_json, write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
@@ -65,7 +66,7 @@ class TrainVAEConfig:
     device: str = "auto"  # auto, cpu, cuda, cuda:1
     check_every: int = 250  # updates between checkpoints and looks at held-out volumes
     check_volumes: int = 8
-    loaders: int = 0  # processes that read
+    num_workers: int = key(0, formerly="loaders", free=True)  # processes that read
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -83,11 +84,11 @@ class TrainVAEConfig:
             )
         if (
             not (0 <= self.ema < 1 and self.clip > 0)
-            or min(self.warmup, self.loaders, self.seed) < 0
+            or min(self.warmup, self.num_workers, self.seed) < 0
         ):
             raise ValueError(
-                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, loaders "
-                f"{self.loaders}, seed {self.seed}: ema in [0, "
+                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, num_workers "
+                f"{self.num_workers}, seed {self.seed}: ema in [0, "
                 "1), clip above 0, the others not negative"
             )
 
@@ -155,7 +156,7 @@ def run(
         start = state.load(out / CHECKPOINT) if resume and (out / CHECKPOINT).is_file() else 0
         with (
             progress("updates") as bar,
-            say_memory("training", "a smaller batch or patch, or precision=bfloat16"),
+            explain_oom("training", "a smaller batch or patch, or precision=bfloat16"),
         ):
             task = bar.add_task("train-vae", total=config.updates, completed=start)
             for update, batch in enumerate(
@@ -317,7 +318,7 @@ def card(
 
 def _batches(patches: Patches, config: TrainVAEConfig, start: int) -> Iterator[Tensor]:
     order = list(range(start, len(patches)))
-    return iter(DataLoader(patches, batch_size=None, sampler=order, num_workers=config.loaders))
+    return iter(DataLoader(patches, batch_size=None, sampler=order, num_workers=config.num_workers))
 
 
 def rate_factor(update: int, config: TrainVAEConfig) -> float:

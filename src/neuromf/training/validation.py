@@ -13,35 +13,38 @@ import torch
 from torch import Tensor
 
 from neuromf.autoencoder.frozen import FrozenVAE
-from neuromf.generation.generator import noise_of
 from neuromf.latents.dataset import LatentDataset
 from neuromf.metrics.wasserstein import sliced_wasserstein
 from neuromf.runtime.device import autocast
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.tables import write_table
+from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch
-from neuromf.training.callback import Look
-from neuromf.training.config import TrainConfig
-from neuromf.training.decoded import DecodedJudge
-from neuromf.training.log import Meter
-from neuromf.training.loop import MeanFlowModule
-from neuromf.training.previews import sample_in_parts
-from neuromf.training.state import BEST, Saver
+from neuromf.training.callback import PeriodicCallback
+from neuromf.training.checkpoint import BEST
+from neuromf.training.config import Evaluation, TrainConfig
+from neuromf.training.decoded_fid import DecodedFid
+from neuromf.training.log import Log
+from neuromf.training.loop import Loop
+from neuromf.training.previews import Sampler, fixed_noise
+from neuromf.training.saver import Saver
+from neuromf.training.state import Row
 
 MOST = 256  # held-out latents looked at
 SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
 
 
-class EvaluationLook(Look):
-    """One row of evaluation.csv a look. The weights with the smallest monitored
-    distance are kept in best.ckpt.
+class Validation(PeriodicCallback):
+    """Writes one row of evaluation.csv a time. The weights with the smallest monitored distance
+    are kept in best.ckpt; where it has not fallen for `patience` rows, the run ends.
     """
 
     what = "one-call samples against held-out latents, into evaluation.csv"
 
     def __init__(
         self,
-        meter: Meter,
+        log: Log,
+        bar: Bar,
         out: Path,
         config: TrainConfig,
         held_out: LatentDataset,
@@ -49,108 +52,109 @@ class EvaluationLook(Look):
         epoch: int = 0,
         vae: FrozenVAE | None = None,
     ) -> None:
-        super().__init__(meter)
-        self.out, self.config, self.saver = out, config, saver
-        self.every, self.epoch = config.evaluation.every, epoch  # updates of an epoch
-        self.real = torch.stack([held_out[i].latent for i in range(min(len(held_out), MOST))])
-        self.noise = torch.cat(
-            [noise_of(self.real.shape[1:], i, config.seed) for i in range(config.evaluation.n)]
-        )
-        self.judge = (
-            DecodedJudge(out, config, held_out.stats, vae, self.real) if vae is not None else None
-        )
+        super().__init__(log, bar, config.evaluation.every, config.updates)
+        self.out, self.config, self.saver, self.epoch = out, config, saver, epoch
+        real = [held_out[i].latent for i in range(min(len(held_out), MOST))]
+        self.real = torch.stack(real)
+        self.noise = fixed_noise(self.real.shape[1:], config.evaluation.n, config.seed)
+        self.fid = DecodedFid(out, config, held_out.stats, vae, self.real) if vae else None
 
     def due(self, update: int) -> bool:
-        """Say whether to look: every so often, at the end, and after the
-        first epoch, for a baseline.
-        """
+        """Return True every so often, at the end, and after the first epoch, for a baseline."""
         return super().due(update) or (self.every > 0 and update == self.epoch)
 
-    def look(self, module: MeanFlowModule) -> None:
-        """Measure, note, and keep the weights if they are the best so far."""
-        before = min(
-            (v for v in monitored(self.meter.looks, self.config) if math.isfinite(v)),
-            default=math.inf,
-        )
-        samples = sample_in_parts(module, self.noise.to(module.device), 1).cpu()
-        row = {
-            "update": module.update,
-            "swd": distance(samples, self.real, self.config),
-            "raw": self._raw(module),
-        }
-        if self.judge is not None and self._decodes(module.update):
-            row["fid"] = self.judge.fid(samples)
-        self.meter.looks.append(row)
-        write_table(self.out / "evaluation.csv", self.meter.looks)
-        self.meter.scalars(
-            {f"evaluation/{k}": v for k, v in row.items() if k != "update"}, module.update
-        )
-        if row.get(self.config.evaluation.monitor, math.inf) < before:
-            self.saver.save(module, BEST)
+    def observe(self, loop: Loop) -> None:
+        """Measure, write, and keep the weights if they are the best so far."""
+        state, settings = loop.state, self.config.evaluation
+        earlier = [v for v in monitored(state.evaluations, settings) if math.isfinite(v)]
+        noise = self.noise.to(loop.device)
+        samples = Sampler.of(self.config).draw(loop.average, noise, 1).cpu()
 
-    def after(self, trainer: pl.Trainer, module: MeanFlowModule) -> None:
-        """Stop every process where the distance has not fallen for `patience` looks."""
-        tired = trainer.is_global_zero and is_tired(self.meter.looks, self.config)
-        if trainer.strategy.broadcast(tired):
+        row = {
+            "update": state.update,
+            "swd": distance(samples, self.real, settings, self.config.seed),
+            "raw": self._raw(loop),
+        }
+        if self.fid is not None and self._decodes(state.update):
+            row["fid"] = self.fid.fid(samples)
+
+        state.evaluations.append(row)
+        write_table(self.out / "evaluation.csv", state.evaluations)
+        values = {f"evaluation/{k}": v for k, v in row.items() if k != "update"}
+        self.run_log.scalars(values, state.update)
+        if row.get(settings.monitor, math.inf) < min(earlier, default=math.inf):
+            self.saver.save(loop, BEST)
+
+    def after(self, trainer: pl.Trainer, loop: Loop) -> None:
+        """Stop every process where the distance has not fallen for `patience` rows."""
+        settings = self.config.evaluation
+        over = trainer.is_global_zero and out_of_patience(loop.state.evaluations, settings)
+        if trainer.strategy.broadcast(over):
             trainer.should_stop = True
 
     def _decodes(self, update: int) -> bool:
         every = self.config.evaluation.fid_every
-        return every > 0 and (update % every == 0 or update in {self.epoch, self.config.updates})
+        return every > 0 and (update % every == 0 or update in {self.epoch, self.updates})
 
     @torch.no_grad()
-    def _raw(self, module: MeanFlowModule) -> float:
-        """Return the raw loss of the averaged weights on held-out latents, with noise
-        and times that never change.
+    def _raw(self, loop: Loop) -> float:
+        """Return the raw loss of the averaged weights on held-out latents, with noise and times
+        that never change.
         """
-        objective, config = self.config.objective, self.config
+        config, objective = self.config, self.config.objective
         total, count = 0.0, 0
         for number, x in enumerate(self.real.split(config.batch)):
-            chance = generator(Purpose.HELD_OUT, config.seed, number)
-            t, r = config.times.draw(len(x), chance)
-            noise = torch.randn(x.shape, generator=chance)
-            batch = Batch(*(v.to(module.device) for v in (config.scale * x, noise, t, r)))
-            with autocast(module.device, config.precision):
-                loss = objective.loss(objective.terms(module.average, *batch))
-            total, count = total + float(loss.raw) * len(x), count + len(x)
+            drawn = generator(Purpose.HELD_OUT, config.seed, number)
+            t, r = config.times.draw(len(x), drawn)
+            noise = torch.randn(x.shape, generator=drawn)
+            batch = Batch(config.latent_scale * x, noise, t, r).to(loop.device)
+
+            with autocast(loop.device, config.precision):
+                terms = batch.terms(objective, loop.average)
+                raw = objective.loss(terms).raw
+            total, count = total + float(raw) * len(x), count + len(x)
         return total / count
 
 
-def distance(samples: Tensor, real: Tensor, config: TrainConfig) -> float:
-    """Return the sliced Wasserstein distance of two sets of normalised latents, along
-    directions that never change.
+def distance(samples: Tensor, real: Tensor, settings: Evaluation, seed: int) -> float:
+    """Return the sliced Wasserstein distance of two sets of normalised latents, along directions
+    that never change.
     """
-    return sliced_wasserstein(
-        samples, real, config.evaluation.projections, generator(Purpose.DIRECTIONS, config.seed)
-    )
+    directions = generator(Purpose.DIRECTIONS, seed)
+    return sliced_wasserstein(samples, real, settings.projections, directions)
 
 
-def monitored(looks: list[dict[str, float]], config: TrainConfig) -> list[float]:
-    """Return the distances that best.ckpt and patience go by, one a look that took them."""
-    return [row[config.evaluation.monitor] for row in looks if config.evaluation.monitor in row]
+def monitored(rows: list[Row], settings: Evaluation) -> list[float]:
+    """Return the distances that best.ckpt and patience go by, of the rows that have them."""
+    return [row[settings.monitor] for row in rows if settings.monitor in row]
 
 
-def is_tired(looks: list[dict[str, float]], config: TrainConfig) -> bool:
-    """Say whether a run with these looks is to end early."""
-    return out_of_patience(monitored(looks, config), config.evaluation.patience)
-
-
-def summary(looks: list[dict[str, float]], config: TrainConfig) -> dict[str, Any]:
-    """Return the first look (the baseline), the best and the last by the monitored
-    distance; empty without looks.
+def out_of_patience(rows: list[Row], settings: Evaluation) -> bool:
+    """Return True if the smallest distance is `patience` rows ago or longer; with patience 0
+    never.
     """
-    name = config.evaluation.monitor
-    rows = [row for row in looks if math.isfinite(row.get(name, math.nan))]
-    if not rows:
+    distances = monitored(rows, settings)
+    if not settings.patience or not distances:
+        return False
+    found = [d if math.isfinite(d) else math.inf for d in distances]
+    return len(found) - 1 - found.index(min(found)) >= settings.patience
+
+
+def summary(rows: list[Row], settings: Evaluation) -> dict[str, Any]:
+    """Return the first row (the baseline), the best and the last by the monitored distance; empty
+    without rows.
+    """
+    name = settings.monitor
+    finite = [row for row in rows if math.isfinite(row.get(name, math.nan))]
+    if not finite:
         return {}
-    best = min(rows, key=lambda row: row[name])
     return {
         "monitor": name,
-        "looks": len(looks),
-        "baseline": rows[0],
-        "best": best,
-        "last": rows[-1],
-        "stopped_early": is_tired(looks, config),
+        "looks": len(rows),
+        "baseline": finite[0],
+        "best": min(finite, key=lambda row: row[name]),
+        "last": finite[-1],
+        "stopped_early": out_of_patience(rows, settings),
     }
 
 
@@ -164,13 +168,3 @@ def sentence(found: dict[str, Any]) -> str:
         f"{name} to held-out latents: "
         f"{', '.join(parts)}{'; stopped early' if found['stopped_early'] else ''}"
     )
-
-
-def out_of_patience(distances: list[float], patience: int) -> bool:
-    """Say whether the smallest distance is `patience` looks ago or
-    longer; with patience 0 never.
-    """
-    if not patience or not distances:
-        return False
-    found = [d if math.isfinite(d) else math.inf for d in distances]
-    return len(found) - 1 - found.index(min(found)) >= patience

@@ -19,7 +19,7 @@ from neuromf.features.measure import Measure, fingerprint
 from neuromf.generation.generator import cleaned
 from neuromf.latents.statistics import LatentStats
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
-from neuromf.runtime.device import say_memory
+from neuromf.runtime.device import explain_oom
 from neuromf.runtime.files import write_bytes
 from neuromf.training.config import TrainConfig
 
@@ -28,7 +28,7 @@ DECODE_GB = 4.0  # memory that decoding may take
 FOLDER = "evaluation"
 
 
-class DecodedJudge:
+class DecodedFid:
     """Decodes samples and held-out latents by the same VAE, so that the distance tells of
     the network alone.
 
@@ -77,7 +77,7 @@ class DecodedJudge:
         """Return the Gaussian of each plane's features over normalised latents."""
         points: dict[str, list[Tensor]] = {key: [] for key in self.measure.keys}
         for latent in latents:
-            with say_memory("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
+            with explain_oom("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
                 decoded = self.vae.decode(
                     self.stats.denormalise(latent[None]).to(self.vae.device), DECODE_GB
                 )

@@ -11,9 +11,9 @@ from neuromf.autoencoder.load import load_vae
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
 from neuromf.training import command as fit
+from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
-from neuromf.training.decoded import DecodedJudge, packed, unpacked
-from neuromf.training.state import read_checkpoint
+from neuromf.training.decoded_fid import DecodedFid, packed, unpacked
 from neuromf.training.validation import sentence, summary
 from support import tiny_vae
 from training.support import latent_store, tiny_config
@@ -42,7 +42,7 @@ def judge(decodable, vae, tmp_path):
         LatentDataset(LatentStore(str(decodable)), "train").stats,
     )
     real = torch.stack([held_out[i].latent for i in range(len(held_out))])
-    return DecodedJudge(tmp_path, config, held_out.stats, load_vae(str(vae)), real)
+    return DecodedFid(tmp_path, config, held_out.stats, load_vae(str(vae)), real)
 
 
 def test_identical_sets_are_0_apart(judge):
@@ -62,14 +62,14 @@ def test_the_real_side_is_computed_once(judge, monkeypatch):
     first = judge.fid(judge.real[:3])
     assert len(list(judge.folder.glob("real-*.safetensors"))) == 1
     decoded = []
-    again = DecodedJudge(
+    again = DecodedFid(
         judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae, judge.real
     )
     whole = again.gaussians
     monkeypatch.setattr(again, "gaussians", lambda z: decoded.append(len(z)) or whole(z))
     assert again.fid(judge.real[:3]) == pytest.approx(first, rel=1e-9)
     assert decoded == [3]  # the samples alone
-    other = DecodedJudge(
+    other = DecodedFid(
         judge.folder.parent,
         tiny_config("x", evaluation=LOOKS),
         judge.stats,
@@ -93,9 +93,9 @@ def test_gaussians_are_kept_exactly(judge):
 def test_a_training_is_judged(decodable, vae, tmp_path, head, capsys):
     """P4h-T5, T6, T7: with a v head too; a baseline after the first epoch; a summary at the end."""
     config = tiny_config(decodable, vae=str(vae), updates=12, evaluation=LOOKS)
-    config = replace(config, network=replace(config.network, head_blocks=head))
+    config = replace(config, network=replace(config.network, v_head_blocks=head))
     fit.run(config, tmp_path / "run")
-    looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["meter"]["looks"]
+    looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["evaluations"]
     assert [look["update"] for look in looks] == [
         4,
         8,
@@ -117,19 +117,19 @@ def test_the_first_look_is_after_the_first_epoch(decodable, tmp_path):
         decodable, updates=12, evaluation=Evaluation(every=100, n=4, projections=8)
     )
     fit.run(config, tmp_path / "run")
-    looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["meter"]["looks"]
+    looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["evaluations"]
     assert [look["update"] for look in looks] == [9, 12]
 
 
 def test_patience_by_fid_ends_a_run(decodable, vae, tmp_path, monkeypatch):
     """P4h-T4: the monitored distance decides, and its best weights are exported."""
     found = iter([3.0, 1.0, 2.0, 2.5, 2.0, 0.1])
-    monkeypatch.setattr(DecodedJudge, "fid", lambda *_: next(found))
+    monkeypatch.setattr(DecodedFid, "fid", lambda *_: next(found))
     looks = replace(LOOKS, every=2, fid_every=2, monitor="fid", patience=2)
     fit.run(tiny_config(decodable, vae=str(vae), updates=40, evaluation=looks), tmp_path / "run")
     folder = tmp_path / "run" / "checkpoints"
-    assert read_checkpoint(folder / "last.ckpt")["update"] == 8
-    assert read_checkpoint(folder / "best.ckpt")["update"] == 4
+    assert read_checkpoint(folder / "last.ckpt")["state"]["update"] == 8
+    assert read_checkpoint(folder / "best.ckpt")["state"]["update"] == 4
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["stopped_early"]
 
 
@@ -154,9 +154,9 @@ def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
 
 def test_a_summary_in_words():
     rows = [{"update": 5, "swd": 3.0}, {"update": 10, "swd": 1.0}, {"update": 15, "swd": 2.0}]
-    text = sentence(summary(rows, tiny_config("x")))
+    text = sentence(summary(rows, Evaluation()))
     assert (
         text
         == "swd to held-out latents: 3 at first (update 5), 1 at best (update 10), 2 at last (update 15)"
     )
-    assert summary([], tiny_config("x")) == {}
+    assert summary([], Evaluation()) == {}

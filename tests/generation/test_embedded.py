@@ -21,7 +21,8 @@ def latents():
     noise = torch.cat([noise_of(generator.config.shape, i, 1) for i in range(16)])
     with torch.no_grad():
         return (
-            generator.model.network(noise, torch.ones(16), torch.zeros(16)) / generator.config.scale
+            generator.model.network(noise, torch.ones(16), torch.zeros(16))
+            / generator.config.latent_scale
         )
 
 

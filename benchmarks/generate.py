@@ -1,7 +1,7 @@
 """Seconds a volume: one network call against the 30 steps of a rectified flow, and 60
 with guidance.
 
-`python benchmarks/generation.py small2mm|maisi128 [--volumes N] [--out FILE.json]`. The same UNet
+`python benchmarks/generate.py small2mm|maisi128 [--volumes N] [--out FILE.json]`. The same UNet
 and VAE for all; the steps are those of MONAI's RFlowScheduler as MAISI-v2 uses it. All ways run in
 turn within one process and ratios are of medians. Weights are random where none ship (maisi128):
 time does not depend on their values.

@@ -1,0 +1,129 @@
+"""Checkpoints: read without running code, of earlier versions too, and refused where they are of
+another run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.latents.statistics import LatentStats
+from neuromf.pretrained.statedict import WeightsError, read_pickle
+from neuromf.runtime.config import load_record
+from neuromf.runtime.records import as_record
+from neuromf.runtime.run import refuse_other_config
+from neuromf.training.config import TrainConfig
+
+FORMAT = 2
+HELD = {  # what every checkpoint holds, among others
+    **dict.fromkeys(("network", "averages", "averaged", "optimiser", "state", "provenance"), dict),
+    **{"config": str, "verb": str},
+}
+OF_TRAIN = {"vae": dict, "stats": dict, "spacing": tuple | list}
+LAST, BEST = "last.ckpt", "best.ckpt"
+ROWS = {"nonfinite_rows": "nonfinite_samples", "latents_per_second": "samples_per_second"}
+
+
+class Origin(NamedTuple):
+    """What a run's latents are, which a model folder will need."""
+
+    vae: VAEIdentity
+    stats: LatentStats
+    spacing: tuple[float, float, float]  # mm, of the volumes
+    latents: str  # fingerprint of the store
+
+    def record(self) -> dict[str, Any]:
+        """Return what a checkpoint says of the latents."""
+        return {
+            "vae": asdict(self.vae),
+            "stats": asdict(self.stats),
+            "spacing": self.spacing,
+            "latents": self.latents,
+        }
+
+
+def read_checkpoint(path: Path, verb: str = "train") -> dict[str, Any]:
+    """Return a checkpoint that a verb wrote. Raises FileNotFoundError, or WeightsError for a file
+    that is none, or damaged.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        found = read_pickle(path)
+    except WeightsError as error:
+        earlier = sorted(path.parent.glob("update-*.ckpt"))
+        advice = ""
+        if earlier:
+            advice = f"; {earlier[-1].name} beside it is the one before: rename it to {path.name}"
+        raise WeightsError(f"{error}{advice}") from None
+
+    if isinstance(found, dict) and found.get("format") == 1 and verb == "train":
+        found = from_format_1(found, path)
+    if not isinstance(found, dict) or (found.get("format"), found.get("verb")) != (FORMAT, verb):
+        raise WeightsError(f"{path}: no checkpoint of `neuromf {verb}` in format {FORMAT}")
+    held = HELD | (OF_TRAIN if verb == "train" else {})
+    wrong = [name for name, kind in held.items() if not isinstance(found.get(name), kind)]
+    if wrong:
+        raise WeightsError(
+            f"{path}: a checkpoint of `neuromf {verb}` holds more: {', '.join(wrong)}"
+        )
+    return found
+
+
+def from_format_1(found: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a checkpoint of version 0.1 as this version writes it. Raises WeightsError where it
+    holds something else.
+    """
+    try:
+        meter = found["meter"]
+        rows = [{ROWS.get(k, k): v for k, v in row.items()} for row in meter["rows"]]
+        state = {
+            "update": found["update"],
+            "skipped": found["skipped"],
+            "rows": rows,
+            "evaluations": meter["looks"],
+            "sums": meter["sums"],
+            "norms": meter["norms"],
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: a checkpoint of `neuromf train` holds more: {error}") from None
+    kept = {k: v for k, v in found.items() if k not in {"meter", "update", "skipped"}}
+    return kept | {"format": FORMAT, "verb": "train", "state": state}
+
+
+def trained_config(checkpoint: dict[str, Any]) -> TrainConfig:
+    """Return the configuration in a checkpoint. Raises ConfigError where it is of another
+    version.
+    """
+    return load_record(TrainConfig, checkpoint["config"], "the checkpoint's configuration")
+
+
+def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Origin) -> None:
+    """Raise ConfigError or ValueError where a checkpoint is of another configuration, or of
+    other latents.
+    """
+    refuse_other_config(checkpoint["config"], config, "the checkpoint")
+    vae = origin.vae
+    advice = "give the latents that the run began with, or choose another out=FOLDER"
+    if as_record(checkpoint["vae"], VAEIdentity, "the checkpoint") != vae:
+        before = checkpoint["vae"]
+        raise ValueError(
+            f"the checkpoint was trained on latents of {before['name']} "
+            f"({before['sha256'][:16]}), {config.latents} holds latents of {vae.name} "
+            f"({vae.sha256[:16]}): {advice}"
+        )
+    if as_record(checkpoint["stats"], LatentStats, "the checkpoint") != origin.stats:
+        before = checkpoint["stats"]
+        raise ValueError(
+            f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} "
+            f"people, {config.latents} has other statistics now ({origin.stats.latents} latents "
+            f"of {origin.stats.subjects} people): {advice}; start=MODEL begins another training "
+            "with these weights"
+        )
+    # The first versions did not write the fingerprint.
+    if checkpoint.get("latents", origin.latents) != origin.latents:
+        raise ValueError(
+            f"{config.latents} holds other latents than the checkpoint was trained on: {advice}"
+        )

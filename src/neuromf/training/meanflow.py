@@ -1,0 +1,67 @@
+"""What `neuromf train` trains: a network with the MeanFlow objective on latents."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from neuromf.flow import Loss, MeanFlow
+from neuromf.nets import DualTimeUNet
+from neuromf.training.batches import Batch
+from neuromf.training.state import Row
+
+
+class MeanFlowTask:
+    """The objective on batches of latents; the log shows raw losses over all samples, those with
+    r = t and those with r < t, and how many were left out.
+    """
+
+    advice = (
+        "a smaller batch with a larger accumulate, network.checkpointing=true, "
+        "precision=bfloat16, or a smaller network"
+    )
+
+    def __init__(self, network: DualTimeUNet, objective: MeanFlow, compiled: bool = False) -> None:
+        self.network, self.objective = network, objective
+        self._called = torch.compile(network) if compiled else network
+
+    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch, and sums over its samples."""
+        terms = batch.terms(self.objective, self._called)
+        loss = self.objective.loss(terms)
+        return loss.total, sums_of(loss, batch)
+
+    def means(self, sums: Sequence[float]) -> Row:
+        """Return the means over samples; NaN over none."""
+        raw, n, equal, n_equal, interval, n_interval, head, left_out, weighted, *channels = sums
+        row: Row = {
+            "raw": _ratio(raw, n),
+            "raw_equal": _ratio(equal, n_equal),
+            "raw_interval": _ratio(interval, n_interval),
+            "raw_head": _ratio(head, n),
+            "weighted": _ratio(weighted, n),
+            "nonfinite_samples": int(left_out),
+            "nonfinite_share": _ratio(left_out, n + left_out),
+        }
+        return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
+
+
+@torch.no_grad()
+def sums_of(loss: Loss, batch: Batch) -> Tensor:
+    """Return sums and counts that add up over batches and processes: of all samples, of those
+    with r = t and with r < t, the head's; samples left out; squared errors per channel.
+    """
+    finite, equal = loss.weight > 0, batch.t == batch.r
+    head = torch.zeros_like(loss.raw) if loss.raw_head is None else loss.raw_head * finite.sum()
+    kinds = [finite, finite & equal, finite & ~equal]
+    numbers = [v for kind in kinds for v in ((loss.samples * kind).sum(), kind.sum())]
+    numbers += [head, loss.nonfinite, (loss.weight * loss.samples).sum()]
+    channels = (loss.channels * finite.sum()).double()
+    return torch.cat([torch.stack([v.double() for v in numbers]), channels])
+
+
+def _ratio(value: float, count: float) -> float:
+    return value / count if count else math.nan
