@@ -46,7 +46,7 @@ VERBS = {
     "train-vae": Verb(
         "Train the small VAE on prepared volumes; one ships with the package.",
         "neuromf.training.vae",
-        "TrainVAEConfig",
+        "neuromf.training.vae_config.TrainVAEConfig",
         example="volumes=[volumes,copies] updates=4000",
     ),
     "validate-vae": Verb(

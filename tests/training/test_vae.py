@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from neuromf.autoencoder.load import load_vae
-from neuromf.data.cohort import read_cohort
 from neuromf.pretrained.statedict import read_state
-from neuromf.training.vae import Patches, TrainVAEConfig, rate_factor, run
+from neuromf.training import vae_task
+from neuromf.training.vae import run
+from neuromf.training.vae_config import TrainVAEConfig
 from support import TINY_VAE
 
 
@@ -21,6 +22,7 @@ def config(cohort):
         patch=16,
         warmup=2,
         check_every=4,
+        log_every=1,
         check_volumes=1,
         device="cpu",
     )
@@ -57,55 +59,19 @@ def test_resume_is_exact(config, tmp_path):
 
 def _stopped_after(updates, work):
     """Interrupt `work` in an update, as a kill would."""
-    from neuromf.training import vae as train
+    loss, done = vae_task.VAETask.loss, []
 
-    step = train.Training.step
-
-    def interrupted(self, x, update):
-        if update == updates:
+    def interrupted(self, batch):
+        done.append(1)
+        if len(done) > updates:
             raise KeyboardInterrupt
-        step(self, x, update)
+        return loss(self, batch)
 
-    train.Training.step = interrupted
+    vae_task.VAETask.loss = interrupted
     try:
         work()
     finally:
-        train.Training.step = step
-
-
-def test_learning_rate():
-    config = TrainVAEConfig(updates=110, warmup=10)
-    assert [rate_factor(u, config) for u in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
-    assert rate_factor(60, config) == pytest.approx((1 + 0.01) / 2)
-    assert rate_factor(109, config) == pytest.approx(0.01, abs=1e-3)
-    assert rate_factor(3, TrainVAEConfig(updates=4, warmup=10)) == pytest.approx(
-        0.4
-    )  # a run shorter than its warm-up
-
-
-def test_patches_depend_on_seed_and_number_alone(config, cohort):
-    training = [[e for e in read_cohort(cohort) if e.split == "train"]]
-    patches = Patches(training, config)
-    assert patches[3].shape == (2, 1, 16, 16, 16)
-    assert torch.equal(patches[3], Patches(training, replace(config, updates=99))[3])
-    assert not torch.equal(patches[3], patches[4])
-    assert not torch.equal(patches[3], Patches(training, replace(config, seed=1))[3])
-    assert all((patches[i] > 0).any() for i in range(5))
-    large = Patches(training, replace(config, patch=48))[0]  # larger than the volumes: zeros around
-    assert large.shape == (2, 1, 48, 48, 48)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"patch": 18}, "multiple of 4"),
-        ({"updates": 0}, "updates is 0"),
-        ({"lr": 0.0}, "lr above 0"),
-    ],
-)
-def test_settings_are_checked(change, message):
-    with pytest.raises(ValueError, match=message):
-        TrainVAEConfig(**change)
+        vae_task.VAETask.loss = loss
 
 
 def test_bad_input(config, tmp_path):
@@ -120,3 +86,10 @@ def test_bad_input(config, tmp_path):
         if torch.cuda.is_available():
             raise ValueError("torch sees 0 GPUs")
         run(replace(config, device="cuda"), tmp_path / "out")
+
+
+def test_a_checkpoint_of_version_0_1_is_refused(config, tmp_path):
+    run(replace(config, updates=2), tmp_path / "out")
+    (tmp_path / "out" / "checkpoints" / "last.ckpt").rename(tmp_path / "out" / "checkpoint.pt")
+    with pytest.raises(ValueError, match="cannot resume: start again with --overwrite"):
+        run(replace(config, updates=2), tmp_path / "out", resume=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -163,6 +164,23 @@ class Loop(pl.LightningModule):
         self._resumed = checkpoint["optimiser"]
 
 
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Lightning's remarks off the terminal: the run itself says what matters of them."""
+    names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
+            yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@quiet()
 def fit(
     loop: Loop, batches: Iterable[Any], hardware: Hardware, callbacks: Sequence[pl.Callback] = ()
 ) -> None:
@@ -170,8 +188,16 @@ def fit(
 
     Raises ValueError where the devices asked for are not there.
     """
-    with quiet():
-        pl.Trainer(**trainer_options(hardware), callbacks=list(callbacks)).fit(loop, batches)
+    trainer = pl.Trainer(**trainer_options(hardware), callbacks=list(callbacks))
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(loop, batches)
+    except SystemExit as error:
+        # Lightning ends the process after Ctrl-C, and ignores it from then on.
+        if not isinstance(error.__context__, KeyboardInterrupt):
+            raise
+        signal.signal(signal.SIGINT, before)
+        raise KeyboardInterrupt from None
 
 
 def trainer_options(hardware: Hardware) -> dict[str, Any]:
@@ -200,19 +226,3 @@ def trainer_options(hardware: Hardware) -> dict[str, Any]:
         "use_distributed_sampler": False,
         "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
     }
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep Lightning's remarks off the terminal: the run itself says what matters of them."""
-    names = ("pytorch_lightning", "lightning_fabric", "lightning.pytorch", "lightning.fabric")
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
-            yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)

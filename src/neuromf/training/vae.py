@@ -2,142 +2,80 @@
 
 from __future__ import annotations
 
-import logging
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from neuromf.autoencoder.frozen import FrozenVAE
-from neuromf.autoencoder.small import (
-    SmallVAE,
-    SmallVAEConfig,
-    channels_last,
-    gradient_l1,
-    kl_to_standard_normal,
-    load_small,
-    save_small,
-)
+from neuromf.autoencoder.small import SmallVAE, channels_last
 from neuromf.data.cohort import Entry, read_cohorts
-from neuromf.flow import Ramp
-from neuromf.metrics.similarity import psnr, ssim
-from neuromf.nets.ema import ema_model
-from neuromf.pretrained.statedict import WeightsError, load_strict, read_pickle
-from neuromf.runtime.device import Precision, autocast, explain_oom, pick_device
-from neuromf.runtime.fields import key
-from neuromf.runtime.files import atomic, write_json, write_text
+from neuromf.pretrained.statedict import WeightsError
+from neuromf.runtime.device import pick_device
+from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import Output
-from neuromf.runtime.progress import progress
 from neuromf.runtime.run import open_run
-from neuromf.runtime.tables import write_table
+from neuromf.training.bar import Bar
+from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.log import Log
+from neuromf.training.loop import Hardware, Loop, fit
+from neuromf.training.patches import PatchBatch, Patches
+from neuromf.training.saver import Saver
+from neuromf.training.vae_config import TrainVAEConfig
+from neuromf.training.vae_task import HeldOut, VAETask
 
-log = logging.getLogger("neuromf")
 OUTPUT = Output(
     "train-vae",
-    ("model.safetensors", "config.json", "README.md", "log.csv", "checkpoint.pt", "scores.json"),
+    (
+        *("model.safetensors", "config.json", "README.md", "log.csv", "evaluation.csv"),
+        *("checkpoints/*.ckpt", "scores.json", "checkpoint.pt"),
+    ),
+    loose=("tensorboard/**",),
 )
-CHECKPOINT = "checkpoint.pt"
-
-
-@dataclass(frozen=True)
-class TrainVAEConfig:
-    """What the small VAE is trained on, and how."""
-
-    volumes: Any = ""  # folders that prepare or phantom wrote; each is drawn from equally often
-    network: SmallVAEConfig = field(default_factory=SmallVAEConfig)
-    name: str = ""  # the folder's, if empty
-    updates: int = 4000
-    batch: int = 4
-    patch: int = 48  # voxels a side
-    lr: float = 1e-3
-    warmup: int = 100  # updates
-    gradient: float = 0.5  # weight of the L1 distance of finite differences
-    kl: float = 1e-4  # weight of the KL divergence, nats an element of the latent
-    ema: float = 0.999
-    clip: float = 1.0  # norm of the gradient
-    precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
-    check_every: int = 250  # updates between checkpoints and looks at held-out volumes
-    check_volumes: int = 8
-    num_workers: int = key(0, formerly="loaders", free=True)  # processes that read
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("updates", "batch", "check_every", "check_volumes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
-        if self.patch % 4 or self.patch < 16:
-            raise ValueError(f"patch is {self.patch}: a multiple of 4, 16 or more")
-        if not (
-            0 < self.lr < math.inf and 0 <= self.gradient < math.inf and 0 <= self.kl < math.inf
-        ):
-            raise ValueError(
-                f"lr {self.lr}, gradient {self.gradient}, kl "
-                f"{self.kl}: lr above 0, weights not negative"
-            )
-        if (
-            not (0 <= self.ema < 1 and self.clip > 0)
-            or min(self.warmup, self.num_workers, self.seed) < 0
-        ):
-            raise ValueError(
-                f"ema {self.ema}, clip {self.clip}, warmup {self.warmup}, num_workers "
-                f"{self.num_workers}, seed {self.seed}: ema in [0, "
-                "1), clip above 0, the others not negative"
-            )
-
-
-class Patches(Dataset[Tensor]):
-    """Batch number i of patches (batch, 1, P, P, P), the same for the same seed in
-    whatever order they are asked for.
-    """
-
-    def __init__(self, cohorts: Sequence[Sequence[Entry]], config: TrainVAEConfig) -> None:
-        self.cohorts, self.config = cohorts, config
-
-    def __len__(self) -> int:
-        return self.config.updates
-
-    def __getitem__(self, update: int) -> Tensor:
-        """Return the batch of an update."""
-        rng = np.random.default_rng([self.config.seed, update])
-        return torch.stack([self._patch(rng) for _ in range(self.config.batch)])
-
-    def _patch(self, rng: np.random.Generator) -> Tensor:
-        """Return a patch (1, P, P, P) around a voxel of the brain, flipped and brightened
-        by chance.
-        """
-        cohort = self.cohorts[int(rng.integers(len(self.cohorts)))]
-        voxels = cohort[int(rng.integers(len(cohort)))].read().voxels
-        side = self.config.patch
-        brain = np.flatnonzero(voxels)
-        middle = np.unravel_index(rng.choice(brain) if len(brain) else 0, voxels.shape)
-        starts = [
-            int(np.clip(m - side // 2, 0, max(n - side, 0)))
-            for m, n in zip(middle, voxels.shape, strict=True)
-        ]
-        patch = voxels[tuple(slice(s, s + side) for s in starts)]
-        patch = np.pad(patch, [(0, side - n) for n in patch.shape])
-        if rng.random() < 0.5:
-            patch = patch[::-1]
-        return torch.from_numpy(np.clip(patch * np.float32(rng.uniform(0.85, 1.1)), 0, 1).copy())[
-            None
-        ]
+EARLIER = "checkpoint.pt"  # of version 0.1
 
 
 def run(
     config: TrainVAEConfig, out: Path, *, resume: bool = False, overwrite: bool = False
 ) -> dict[str, float]:
-    """Train into `out` (model.safetensors, config.json, README.md, log.csv, checkpoint.pt);
-    return held-out figures.
+    """Train into `out` (model.safetensors, config.json, README.md, log.csv, evaluation.csv,
+    checkpoints/) and return the scores of held-out volumes.
+
+    A signal (SIGTERM, SIGUSR1, Ctrl-C) saves and ends the run. Raises ValueError or WeightsError
+    for data, settings or checkpoints that do not fit.
     """
     cohorts = read_cohorts(config.volumes)
+    training, held_out = split(cohorts, config)
+    config = replace(config, name=config.name or out.name)
+    device = pick_device(config.device)
+    last = out / "checkpoints" / LAST
+    with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
+        if resume and (out / EARLIER).is_file() and not last.is_file():
+            raise WeightsError(
+                f"{out / EARLIER} is of version 0.1, which this version cannot resume: start again "
+                "with --overwrite"
+            )
+        loop = new_loop(config)
+        if resume and last.is_file():
+            loop.resume(read_checkpoint(last, "train-vae"), str(last))
+        if loop.state.update < config.updates:
+            train(loop, config, training, held_out, device, out)
+
+        last_row = loop.state.evaluations[-1]
+        scores = {k: v for k, v in last_row.items() if k != "update"}
+        write_json(out / "scores.json", scores)
+        parameters = sum(p.numel() for p in loop.network.parameters())
+        write_text(out / "README.md", card(config, cohorts, scores, parameters))
+    return scores
+
+
+def split(
+    cohorts: Sequence[Sequence[Entry]], config: TrainVAEConfig
+) -> tuple[list[list[Entry]], list[Entry]]:
+    """Return the training volumes of each cohort, and the held-out ones that are looked at.
+    Raises ValueError where there are none to train on, or they are smaller than a patch.
+    """
     training = [[e for e in cohort if e.split == "train"] for cohort in cohorts]
     held_out = list({e.name: e for cohort in cohorts for e in cohort if e.split == "val"}.values())
     held_out = held_out[:: max(1, len(held_out) // config.check_volumes)][: config.check_volumes]
@@ -149,143 +87,46 @@ def run(
             f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at "
             f"most patch={smallest // 4 * 4}"
         )
-    config = replace(config, name=config.name or out.name)
-    with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
-        device = pick_device(config.device)
-        state = Training(config, device)
-        start = state.load(out / CHECKPOINT) if resume and (out / CHECKPOINT).is_file() else 0
-        with (
-            progress("updates") as bar,
-            explain_oom("training", "a smaller batch or patch, or precision=bfloat16"),
-        ):
-            task = bar.add_task("train-vae", total=config.updates, completed=start)
-            for update, batch in enumerate(
-                _batches(Patches(training, config), config, start), start
-            ):
-                state.step(batch.to(device), update)
-                bar.advance(task)
-                if (update + 1) % config.check_every == 0:
-                    state.write_average(out)
-                    state.log[-1].update(
-                        held_out_figures(load_small(out, device, config.precision), held_out)
-                    )
-                    state.write(out, update + 1)
-                    bar.console.print(f"{update + 1}: {_say(state.log[-1])}")
-            state.write_average(out)
-            figures = held_out_figures(load_small(out, device, config.precision), held_out)
-            state.write(out, config.updates)
-        write_json(out / "scores.json", figures)
-        write_text(
-            out / "README.md",
-            card(config, cohorts, figures, sum(p.numel() for p in state.network.parameters())),
-        )
-    return figures
+    return training, held_out
 
 
-class Training:
-    """The state of a training: network, average, optimiser, log."""
-
-    def __init__(self, config: TrainVAEConfig, device: torch.device) -> None:
-        self.config, self.device = config, device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            network = SmallVAE(config.network)
-        self.network = network.to(device)
-        channels_last(self.network)
-        self.ema = ema_model(self.network, config.ema)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0
-        )
-        self.log: list[dict[str, float]] = []
-
-    def step(self, x: Tensor, update: int) -> None:
-        """Update on a batch; one whose gradient is not finite changes nothing and is counted."""
-        config = self.config
-        for group in self.optimiser.param_groups:
-            group["lr"] = config.lr * rate_factor(update, config)
-        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + update)
-        with autocast(self.device, config.precision):
-            mean, sigma = self.network.encode(x.contiguous(memory_format=torch.channels_last_3d))
-            noise = torch.randn(mean.shape, generator=generator).to(mean)
-            y = self.network.decode(mean + sigma * noise)
-        l1 = F.l1_loss(y.float(), x)
-        gradient = gradient_l1(y.float(), x)
-        kl = kl_to_standard_normal(mean.float(), sigma.float())
-        loss = l1 + config.gradient * gradient + config.kl * kl
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), config.clip)
-        skipped = not bool(torch.isfinite(norm))
-        if not skipped:
-            self.optimiser.step()
-            self.ema.update_parameters(self.network)
-        row = {"l1": l1, "gradient": gradient, "kl": kl, "sigma": sigma.mean(), "norm": norm}
-        self.log.append(
-            {"update": update}
-            | {k: round(v.item(), 6) for k, v in row.items()}
-            | {"skipped": skipped}
-        )
-
-    def write_average(self, out: Path) -> None:
-        """Write the average as a small VAE."""
-        average: SmallVAE = self.ema.module  # type: ignore[assignment]
-        save_small(out, average, self.config.network, self.config.name)
-
-    def write(self, out: Path, update: int) -> None:
-        """Write the log, and then the checkpoint to go on from."""
-        write_table(out / "log.csv", self.log)
-        self.save(out / CHECKPOINT, update)
-
-    def save(self, path: Path, update: int) -> None:
-        """Write all of it, whole or not at all."""
-        state = {
-            "update": update,
-            "network": self.network.state_dict(),
-            "ema": self.ema.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "log": self.log,
-        }
-        with atomic(path) as temporary:
-            torch.save(state, temporary)
-
-    def load(self, path: Path) -> int:
-        """Take up what `save` wrote and return the update to go on with. Raises
-        WeightsError where it does not fit.
-        """
-        state = read_pickle(path)
-        if (
-            not isinstance(state, dict)
-            or not {"update", "network", "ema", "optimiser", "log"} <= state.keys()
-        ):
-            raise WeightsError(
-                f"{path}: no checkpoint of `neuromf train-vae`: start again with --overwrite"
-            )
-        load_strict(self.network, state["network"], str(path))
-        load_strict(self.ema, state["ema"], str(path))
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.log = state["log"]
-        return int(state["update"])
+def new_loop(config: TrainVAEConfig) -> Loop:
+    """Return the loop that trains a new VAE of the configuration's seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = SmallVAE(config.network)
+    channels_last(network)
+    task = VAETask(network, config)
+    return Loop(task, config.optimiser, config.updates, (config.ema,), config.precision)
 
 
-def held_out_figures(vae: FrozenVAE, entries: Sequence[Entry]) -> dict[str, float]:
-    """Return mean SSIM and PSNR of reconstructions of whole volumes;
-    nothing where there are none.
+def train(
+    loop: Loop,
+    config: TrainVAEConfig,
+    training: Sequence[Sequence[Entry]],
+    held_out: Sequence[Entry],
+    device: torch.device,
+    out: Path,
+) -> None:
+    """Train to the last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for
+    it.
     """
-    if not entries:
-        return {}
-    scores = []
-    for entry in entries:
-        x = torch.from_numpy(entry.read().voxels)
-        y = vae.decode(vae.encode(x[None, None]))[0, 0].clamp(0, 1).cpu()
-        scores.append((ssim(x, y), psnr(x, y), ssim(x, y, x > 0), psnr(x, y, x > 0)))
-    names = ("ssim", "psnr", "ssim_brain", "psnr_brain")
-    return {name: round(sum(s[i] for s in scores) / len(scores), 4) for i, name in enumerate(names)}
+    log, bar = Log(out, config.log_every, config.batch), Bar("train-vae")
+    folder = out / "checkpoints"
+    saver = Saver(folder, log, config.check_every, 0, "train-vae", config, {})
+    callbacks = [log, bar, HeldOut(log, bar, out, config, held_out), saver]
+    left = range(loop.state.update, config.updates)
+    batches: DataLoader[list[PatchBatch]] = DataLoader(
+        Patches(training, config), batch_size=None, sampler=left, num_workers=config.num_workers
+    )
+    fit(loop, batches, Hardware(device), callbacks)
+    saver.raise_if_stopped(loop)
 
 
 def card(
     config: TrainVAEConfig,
     cohorts: Sequence[Sequence[Entry]],
-    figures: dict[str, float],
+    scores: dict[str, float],
     parameters: int,
 ) -> str:
     """Return the model card."""
@@ -308,26 +149,9 @@ def card(
         *(f"- {name}: {count} volumes" for name, count in sorted(counts.items())),
         "",
         "Held-out subjects, whole volumes: "
-        + (", ".join(f"{k} {v:g}" for k, v in figures.items()) or "none"),
+        + (", ".join(f"{k} {v:g}" for k, v in scores.items()) or "none"),
         "",
         "For research; not for clinical use.",
         "",
     ]
     return "\n".join(lines)
-
-
-def _batches(patches: Patches, config: TrainVAEConfig, start: int) -> Iterator[Tensor]:
-    order = list(range(start, len(patches)))
-    return iter(DataLoader(patches, batch_size=None, sampler=order, num_workers=config.num_workers))
-
-
-def rate_factor(update: int, config: TrainVAEConfig) -> float:
-    """Return the factor on the learning rate at an update: a linear warm-up, then
-    a cosine down to a hundredth.
-    """
-    decay = Ramp(1.0, 0.01, min(config.warmup / config.updates, 1.0), 1.0, "cosine")
-    return min((update + 1) / max(config.warmup, 1), 1.0) * decay.at(update / config.updates)
-
-
-def _say(row: dict[str, Any]) -> str:
-    return ", ".join(f"{k} {v:.4g}" for k, v in row.items() if k not in {"update", "skipped"})
