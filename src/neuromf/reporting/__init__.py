@@ -1,1 +1,1 @@
-"""Pictures and pages that every command shares."""
+"""Pictures, figures and pages that every command shares."""
