@@ -9,6 +9,7 @@ from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.nets import UNetConfig
 from neuromf.torus import Arm, ToyConfig, run
 from neuromf.torus.study import measure, train
+from reporting.support import check_page
 
 SHORT = Arm(epochs=12, steps=10, width=64, batch=256, samples=500)
 
@@ -79,8 +80,8 @@ def test_a_run_writes_its_page_and_a_resumed_one_keeps_finished_arms(tmp_path):
     volume = replace(SHORT, space="volume", size=4, net=tiny, batch=4, epochs=1, steps=2, samples=3)
     config = ToyConfig(arms={"a": replace(SHORT, epochs=1), "v": volume})
     metrics = run(config, tmp_path / "out")
-    page = (tmp_path / "out" / "index.html").read_text()
-    assert page.count("data:image/png") == 7
+    page = check_page((tmp_path / "out" / "index.html").read_text(), "toy")
+    assert len(page.all("img")) == 7
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()).keys() == {"a", "v"}
     (tmp_path / "out" / "arms" / "v" / "metrics.json").unlink()
     before = (tmp_path / "out" / "arms" / "a" / "model.safetensors").stat().st_mtime_ns
