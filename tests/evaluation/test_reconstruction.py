@@ -1,16 +1,29 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.data.reading import read_volume
-from neuromf.evaluation.reconstruction import ValidateVAEConfig, run
+from neuromf.data.volume import Volume
+from neuromf.evaluation.reconstruction import (
+    OUTPUT,
+    Score,
+    ValidateVAEConfig,
+    page,
+    pictures,
+    run,
+    summarise,
+)
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.metrics.similarity import psnr, ssim
+from neuromf.runtime.run import open_run
+from reporting.support import check_page
 from support import tiny_cohort, tiny_vae
 
 
@@ -37,9 +50,13 @@ def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):
     )
     assert 0 < scores["bfloat16"]["mean"] < scores["bfloat16"]["max"] < 0.2
     assert scores["bfloat16"]["not_finite"] == 0
-    page = (tmp_path / "out" / "index.html").read_text()
-    assert page.count("<figure>") == 4
-    assert page.count("data:image/png;base64,") == 12
+    found = check_page((tmp_path / "out" / "index.html").read_text(), "validate-vae")
+    assert len(found.all("figure")) == 1 + 4  # the table, and each volume
+    assert [i["alt"] for i in found.all("img")] == [
+        f"{s['name']}: {kind}"
+        for s in scores["each"]
+        for kind in ("original", "reconstruction", "difference")
+    ]
 
 
 def test_stored_latents_give_the_same(config, tmp_path):
@@ -64,6 +81,21 @@ def test_a_bad_volume_is_listed(config, tmp_path):
     bad.path.write_bytes(b"")
     assert run(replace(config, volumes=str(cohort), splits=("test", "val")), tmp_path / "out") == 1
     assert bad.name in json.loads((tmp_path / "out" / "scores.json").read_text())["failed"][0]
+
+
+def test_names_are_text_on_the_page(config, tmp_path):
+    score = Score('<script>"v"', *8 * [0.5])
+    x = Volume(np.zeros((8, 9, 10), np.float32), np.eye(4))
+    row = {"score": score, "split": "val"} | pictures(x, x)
+    vae = SimpleNamespace(name="<b>'vae'", sha256="")
+    summary = summarise(vae, [score]) | {"bfloat16": {}, "failed": ["<i>: & broken"]}
+    with open_run(tmp_path / "out", config, OUTPUT) as out:
+        source = page(out, config, summary, [row])
+    found = check_page(source, "validate-vae")
+    for given in (score.name, vae.name, "<i>: & broken"):
+        assert given in found.text
+        assert given not in source
+    assert [i["alt"].partition(":")[0] for i in found.all("img")] == 3 * [score.name]
 
 
 def test_settings_are_checked(config, cohort):

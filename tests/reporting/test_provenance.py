@@ -42,7 +42,7 @@ def test_it_counts_the_starts_before(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(record))
     found = read_provenance(tmp_path)
     assert (found.earlier, found.seconds, found.duration) == (2, 130, "2 min 10 s")
-    assert found.date == "2 January 2026, 03:04 (UTC+0100)"
+    assert found.date == "2 January 2026, 03:04 UTC+01:00"
 
 
 @pytest.mark.parametrize(

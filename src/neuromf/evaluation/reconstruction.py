@@ -8,11 +8,9 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import torch
 from torch import Tensor
@@ -25,7 +23,8 @@ from neuromf.data.volume import Volume, VolumeError, write_volume
 from neuromf.latents import LatentStore
 from neuromf.metrics.similarity import gmsd, psnr, ssim
 from neuromf.metrics.spectrum import high_frequency_ratio
-from neuromf.reporting.slices import data_uri, grey, slices
+from neuromf.reporting.page import render
+from neuromf.reporting.slices import Picture, grey, slices
 from neuromf.runtime.device import Precision, explain_oom, pick_device
 from neuromf.runtime.fields import key
 from neuromf.runtime.files import write_json, write_text
@@ -139,7 +138,7 @@ def run(
             )
         summary = summarise(vae, scores) | {"bfloat16": bf16, "failed": failed}
         write_json(out / "scores.json", summary)
-        write_text(out / "index.html", page(config, summary, rows))
+        write_text(out / "index.html", page(out, config, summary, rows))
         say(summary, out)
     return len(failed)
 
@@ -222,24 +221,36 @@ def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, f
     return {"mean": float(apart.mean()), "max": float(apart.max()), "not_finite": broken}
 
 
-def pictures(x: Volume, y: Volume) -> dict[str, str]:
-    """Return slices of original, reconstruction and difference as addresses for the page."""
+def pictures(x: Volume, y: Volume) -> dict[str, Picture]:
+    """Return slices of original, reconstruction and difference, every second voxel and so on where
+    a volume is large.
+    """
     step = max(1, x.voxels.shape[0] // 96)
     a, b = x.voxels[::step, ::step, ::step], y.voxels[::step, ::step, ::step]
     return {
-        "original": data_uri(slices(a)),
-        "reconstruction": data_uri(slices(b)),
-        "difference": data_uri(grey(slices(b - a, low=-DIFFERENCE, high=DIFFERENCE), 0, 255)),
+        "original": slices(a),
+        "reconstruction": slices(b),
+        "difference": grey(slices(b - a, low=-DIFFERENCE, high=DIFFERENCE), 0, 255),
     }
 
 
-def page(config: ValidateVAEConfig, summary: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
-    """Return the HTML page."""
-    source = (resources.files("neuromf") / "evaluation" / "reconstruction.html").read_text(
-        encoding="utf-8"
-    )
-    return jinja2.Template(source, autoescape=True).render(
-        config=config, summary=summary, rows=rows, measures=MEASURES, span=DIFFERENCE
+def page(
+    out: Path,
+    config: ValidateVAEConfig,
+    summary: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+) -> str:
+    """Return the HTML page of the run in `out`."""
+    return render(
+        "neuromf.evaluation",
+        "reconstruction.html",
+        title=f"Reconstructions of {summary['vae']}",
+        run=out,
+        config=config,
+        summary=summary,
+        rows=rows,
+        measures=MEASURES,
+        span=DIFFERENCE,
     )
 
 

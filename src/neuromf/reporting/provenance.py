@@ -35,7 +35,9 @@ class Provenance:
     @property
     def date(self) -> str:
         """When the run was started, in words."""
-        return f"{self.started.day} {self.started:%B %Y, %H:%M} (UTC{self.started:%z})"
+        offset = f"{self.started:%z}"
+        zone = f"UTC{offset[:3]}:{offset[3:5]}" if offset.strip("+-0") else "UTC"
+        return f"{self.started.day} {self.started:%B %Y, %H:%M} {zone}"
 
     @property
     def duration(self) -> str:
