@@ -1,15 +1,18 @@
 """The demo in small: every step, and the page that tells of it."""
 
+import io
 import shlex
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
+from PIL import Image
 
 from neuromf.demo import DemoConfig, loss_curve, mean_seconds, run, training_config
+from neuromf.reporting.plots import DPI, png
 from neuromf.runtime import config as settings
 from neuromf.verbs import VERBS
+from reporting.support import check_page
 
 QUICK = {
     "network.channels": "[16,32]", "network.attention": "[false,true]", "network.attention_head_channels": "[0,16]",
@@ -20,10 +23,13 @@ QUICK = {
 def test_the_whole_chain(tmp_path, capsys):
     config = DemoConfig(brains=1, phantoms=20, updates=3, batch=2, samples=2, training=QUICK)
     page = run(config, tmp_path / "demo")
-    text = page.read_text()
-    assert text.count('alt="generated"') == 4
-    assert text.count('alt="phantom"') == text.count('alt="reconstruction"') >= 2
-    assert text.count('alt="brain"') == text.count('alt="MNI152 average"') == 1
+    alts = [i["alt"] for i in check_page(page.read_text(), "demo").all("img")]
+    assert sum(alt.startswith("sample in") for alt in alts) == 4
+    phantoms, back = (
+        [alt for alt in alts if alt.startswith(kind)] for kind in ("phantom", "reconstruction")
+    )
+    assert len(phantoms) == len(back) >= 2
+    assert alts.count("generated brain") == alts.count("MNI152 average") == 1
     hints = [shlex.split(line) for line in capsys.readouterr().out.splitlines()[-4:]]
     for words in hints:
         assert shutil.which(words[0]) or Path(words[0]).is_file()
@@ -32,7 +38,7 @@ def test_the_whole_chain(tmp_path, capsys):
     looks = sorted((tmp_path / "demo" / "train" / "samples").glob("*.png"))
     assert [int(p.stem.split("-")[1]) for p in looks] == [1, 2, 3]
     again = run(config, tmp_path / "demo", resume=True)
-    assert again.read_text().count('alt="generated"') == 4
+    assert again.read_text().count('alt="sample in') == 4
 
 
 def test_the_preset_is_shortened(tmp_path):
@@ -50,13 +56,14 @@ def test_the_seconds_of_an_update_are_those_of_the_whole_run():
     assert mean_seconds(rows) == pytest.approx((9 + 9 * 1 + 10 * 2) / 20)
 
 
-def test_loss_curve_is_a_picture():
+def test_loss_curve_is_a_figure():
     rows = [
         {"update": str(i), "raw": "2", "raw_equal": "3", "raw_interval": "nan"} for i in range(3)
     ]
-    picture = loss_curve(rows)
-    assert picture.dtype == np.uint8
-    assert picture.shape == (330, 770)
+    figure = loss_curve(rows)
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [3, 3, 3]
+    with Image.open(io.BytesIO(png(figure))) as image:
+        assert image.size == (7 * DPI, 3 * DPI)
 
 
 def test_too_few_phantoms_are_refused():

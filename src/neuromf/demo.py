@@ -11,15 +11,13 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from PIL import Image
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from neuromf.autoencoder.load import load_vae
@@ -36,7 +34,9 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
 from neuromf.phantoms.command import run as phantom
 from neuromf.phantoms.config import PhantomConfig
-from neuromf.reporting.slices import Picture, data_uri, slices
+from neuromf.reporting import plots
+from neuromf.reporting.page import render
+from neuromf.reporting.slices import Picture, slices
 from neuromf.runtime import config as settings
 from neuromf.runtime.device import has_bf16, pick_device
 from neuromf.runtime.files import write_text
@@ -139,58 +139,57 @@ def training_config(config: DemoConfig, latents: Path) -> TrainConfig:
 def story(config: DemoConfig, out: Path, shipped: list[Path], drawn: dict[int, list[Path]]) -> str:
     """Return the page."""
     store, stats = LatentStore(out / "latents"), LatentStats.load(out / "latents")
-    vae = load_vae("small")
-    entries = [e for e in read_cohort(out / "volumes") if e.split != "train"][:SHOWN]
-    originals = [entry.read().voxels for entry in entries]
-    encoded = [vae.encode(torch.from_numpy(v)[None, None]) for v in originals]
-    reconstructed = [vae.decode(z)[0, 0].clamp(0, 1).numpy() for z in encoded]
-    rows = list(
-        csv.DictReader(io.StringIO((out / "train" / "log.csv").read_text(encoding="utf-8")))
-    )
-    looks = sorted((out / "train" / "samples").glob("*.png"))
-    source = (resources.files("neuromf") / "demo.html").read_text(encoding="utf-8")
-    return jinja2.Template(source, autoescape=True).render(
+    originals = [e.read().voxels for e in read_cohort(out / "volumes") if e.split != "train"]
+    originals = originals[:SHOWN]
+    log = (out / "train" / "log.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(io.StringIO(log)))
+    previews = sorted((out / "train" / "samples").glob("*.png"))
+
+    return render(
+        "neuromf",
+        "demo.html",
+        title="From noise to a brain in one network call",
+        run=out,
         config=config,
-        stats=stats,
         subjects=len(store),
         train=len(store.split("train")),
-        shipped=[data_uri(picture(p)) for p in shipped],
-        anatomy=data_uri(anatomy(read_volume(shipped[0]))),
+        shipped=[picture(p) for p in shipped],
+        anatomy=anatomy(read_volume(shipped[0])),
         shipped_timing=per_volume(out / "brains" / "timing.json"),
-        originals=[data_uri(slices(v)) for v in originals],
-        reconstructed=[data_uri(slices(v)) for v in reconstructed],
-        generated={calls: [data_uri(picture(p)) for p in paths] for calls, paths in drawn.items()},
+        originals=[slices(v) for v in originals],
+        reconstructed=[slices(v) for v in reconstructions(originals)],
+        generated={calls: [picture(p) for p in paths] for calls, paths in drawn.items()},
         timing={calls: per_volume(out / f"samples-nfe{calls}" / "timing.json") for calls in drawn},
         channels=channel_rows(
             stats, {calls: stored_latents(paths) for calls, paths in drawn.items()}
         ),
-        curve=data_uri(loss_curve(rows)),
-        looks=[
-            (p.stem.removeprefix("update-").lstrip("0"), data_uri(Image.open(p))) for p in looks
-        ],
+        curve=loss_curve(rows),
+        previews=[(p.stem.removeprefix("update-").lstrip("0"), p) for p in previews],
         seconds=mean_seconds(rows),
     )
 
 
-def loss_curve(rows: list[dict[str, str]]) -> Picture:
-    """Return a figure of the raw loss."""
-    figure, axis = plt.subplots(figsize=(7, 3), dpi=110)
+def reconstructions(volumes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Return what the VAE that ships makes of volumes (D, H, W)."""
+    vae = load_vae("small")
+    encoded = [vae.encode(torch.from_numpy(v)[None, None]) for v in volumes]
+    return [vae.decode(z)[0, 0].clamp(0, 1).numpy() for z in encoded]
+
+
+def loss_curve(rows: list[dict[str, str]]) -> Figure:
+    """Return a figure of the raw loss, from the rows of log.csv."""
     updates = [int(row["update"]) for row in rows]
-    for name, label in (
-        ("raw_equal", "r = t (flow matching)"),
-        ("raw_interval", "r < t"),
-        ("raw", "all rows"),
-    ):
-        axis.plot(
-            updates, [float(row[name]) for row in rows], label=label, lw=2 if name == "raw" else 1
-        )
-    axis.set(xlabel="update", ylabel="raw loss", yscale="log")
-    axis.legend(frameon=False)
-    figure.tight_layout()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    plt.close(figure)
-    return np.asarray(Image.open(buffer).convert("L"))
+    with plots.subplots(size=(7, 3)) as (figure, axes):
+        for name, label in (
+            ("raw_equal", "r = t (flow matching)"),
+            ("raw_interval", "r < t"),
+            ("raw", "all rows"),
+        ):
+            losses = [float(row[name]) for row in rows]
+            axes.plot(updates, losses, label=label, lw=2 if name == "raw" else 1)
+        axes.set(xlabel="update", ylabel="raw loss", yscale="log")
+        axes.legend()
+    return figure
 
 
 def anatomy(like: Volume) -> Picture:

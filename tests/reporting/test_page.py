@@ -14,10 +14,10 @@ from neuromf.reporting.plots import png, save, subplots
 from reporting.support import Page, check_page
 
 HOSTILE = """<script>alert("1")</script>'&"""
-TEMPLATE = """{% extends "base.html" %}{% from "parts.html" import table, plot, row %}
+TEMPLATE = """{% extends "base.html" %}{% from "parts.html" import plot, row, sheet, table %}
 {% block content %}<p>{{ said }}</p>
 {% call table(said) %}<tr><th scope="row">{{ said }}</th><td>1</td></tr>{% endcall %}
-{{ plot(picture, said, said) }}{{ row([picture, picture], said, [said, said]) }}{% endblock %}"""
+{{ plot(picture, said, said) }}{{ sheet(picture, said) }}{{ row([picture, picture], said, [said, said]) }}{% endblock %}"""
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_all_that_is_given_is_escaped(rendered, folder):
     page = check_page(source, "toy")
     assert "<script" not in source
     assert page.text.count(HOSTILE) == 1 + 1 + 1 + 2 + 1 + 2  # title twice, p, table twice, ...
-    assert [a["alt"] for a in page.all("img")] == [HOSTILE, f"{HOSTILE} 1", f"{HOSTILE} 2"]
+    assert [a["alt"] for a in page.all("img")] == [HOSTILE, HOSTILE, f"{HOSTILE} 1", f"{HOSTILE} 2"]
     assert {a["aria-label"] for a in page.all("div") if "aria-label" in a} == {HOSTILE}
 
 
