@@ -23,12 +23,13 @@ def test_a_figure_has_the_size_asked_for():
 
 def test_nothing_is_left_behind():
     """Neither figures that pyplot keeps, nor settings of other people's figures."""
-    before = dict(matplotlib.rcParams)
-    with subplots(size=(2, 2)) as (figure, axes):
-        assert matplotlib.rcParams["legend.frameon"] is False
-        axes.plot([1, 2])
+    with matplotlib.rc_context({"font.size": 33, "legend.frameon": True}):
+        before = dict(matplotlib.rcParams)
+        with subplots(size=(2, 2)) as (figure, axes):
+            assert matplotlib.rcParams["legend.frameon"] is False
+            axes.plot([1, 2])
+        assert dict(matplotlib.rcParams) == before
     assert isinstance(figure, Figure)
-    assert dict(matplotlib.rcParams) == before
     if "matplotlib.pyplot" in sys.modules:
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 

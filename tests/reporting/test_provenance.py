@@ -3,6 +3,7 @@ import shlex
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,18 @@ def test_a_folder_that_no_verb_wrote(tmp_path, monkeypatch):
     assert (found.verb, found.again) == ("", "")
     assert found.command == "mine.py 'x y'"
     assert found.version == __version__
+
+
+@pytest.mark.parametrize(
+    ("out", "again"), [("runs/a", "runs/a-again"), (".", "../b-again"), ("..", "../../x-again")]
+)
+def test_the_folder_to_run_it_again_in_lies_beside(tmp_path, monkeypatch, out, again):
+    for folder in (tmp_path / "x" / "b" / out, tmp_path / "x" / "b"):
+        folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / "x" / "b")
+    record = {"started": "2026-01-02T03:04:05+0000", "versions": {}, "verb": "toy"}
+    Path(out, "run.json").write_text(json.dumps(record))
+    assert read_provenance(Path(out)).again.endswith(f"config.yaml out={again}")
 
 
 def test_durations():

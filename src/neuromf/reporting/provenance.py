@@ -54,7 +54,7 @@ def read_provenance(folder: Path) -> Provenance:
 
     verb = record.get("verb") or ""
     versions = {str(name): str(version) for name, version in record["versions"].items()}
-    version = versions.pop("neuromf", "of an unknown version")
+    version = versions.pop("neuromf", "unknown")
     software = {"Python": record.get("python", ""), **versions}
     earlier = record.get("earlier", [])
     return Provenance(
@@ -92,7 +92,8 @@ def _command(record: dict[str, Any], verb: str) -> str:
 def _again(folder: Path, verb: str) -> str:
     if not verb:
         return ""
-    out = folder.with_name(f"{folder.resolve().name}-again")
+    beside = folder / ".." if folder.name in ("", "..") else folder.parent  # out=. has no name
+    out = beside / f"{folder.resolve().name}-again"
     return shlex.join(["neuromf", verb, str(folder / "config.yaml"), f"out={out}"])
 
 
