@@ -48,7 +48,8 @@ class Joint(MeanFlowTask):
     """The usual step."""
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        value = usual_loss(self.network, batch.x, batch.noise, batch.t, batch.r)
+        network: Any = self.network
+        value = usual_loss(network, batch.x, batch.noise, batch.t, batch.r)
         return value, value.detach().double()[None]
 
 

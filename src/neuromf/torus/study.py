@@ -8,18 +8,19 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from safetensors.torch import load_file, save_file
 from scipy import stats
 from torch import Tensor, nn
 
 from neuromf.flow import composition_residual
-from neuromf.nets import ema_model
 from neuromf.runtime.files import atomic, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
@@ -27,6 +28,10 @@ from neuromf.runtime.run import open_run
 from neuromf.torus import report
 from neuromf.torus.arm import Arm, Result
 from neuromf.torus.geometry import Torus
+from neuromf.training.batches import Batch
+from neuromf.training.loop import Hardware, Loop, fit
+from neuromf.training.meanflow import MeanFlowTask
+from neuromf.training.optimiser import Optimiser
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
@@ -85,64 +90,66 @@ def run(
 
 
 def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
-    """Train one arm from `seed` and return its figures and the EMA
-    weights they were measured on.
+    """Train one arm from `seed` and return what it gave and the averaged weights that it was
+    measured on.
     """
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
     torus, network = arm.torus(), arm.network()
-    average = ema_model(network, arm.ema)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=arm.lr, betas=(0.9, 0.95), weight_decay=0.0
-    )
-    losses: list[float] = []
+    updates = arm.epochs * arm.steps
+    optimiser = Optimiser(arm.lr, clip=1.0, decay=arm.lr_decay)
+    loop = Loop(MeanFlowTask(network, arm.objective), optimiser, updates, (arm.ema,))
+    epochs = Epochs(name, arm.steps, bar)
     started = time.perf_counter()
-    task = bar.add_task(name, total=arm.epochs * arm.steps)
-    for epoch in range(arm.epochs):
-        raw = torch.zeros(())
-        for step in range(arm.steps):
-            done = (epoch * arm.steps + step) / (arm.epochs * arm.steps)
-            for group in optimiser.param_groups:
-                group["lr"] = arm.lr * arm.lr_decay.at(done)
-            raw += _step(arm, torus, network, optimiser, generator)
-            average.update_parameters(network)
-        losses.append(raw.item() / arm.steps)
-        bar.update(task, description=f"{name}, raw loss {losses[-1]:.4f}")
-        bar.advance(task, arm.steps)
-        if not math.isfinite(losses[-1]):
-            raise ValueError(
-                f"{name}: the raw loss is {losses[-1]} in epoch {epoch + 1}; lower lr ({arm.lr})"
-            )
-    seconds = time.perf_counter() - started
-    metrics, arrays = measure(arm, torus, average.module, seed)
-    metrics["distance_1_online"] = (
-        torus.distance(_sample(arm, network, _noise(arm, torus, seed), 1)).mean().item()
-    )
-    metrics |= {
-        f"loss_epoch_{e}": losses[e - 1] for e in (1, 10, 100, arm.epochs) if e <= arm.epochs
-    }
+    fit(loop, draws(arm, torus, seed), Hardware(torch.device("cpu")), [epochs])
+    seconds, losses = time.perf_counter() - started, epochs.losses
+
+    metrics, arrays = measure(arm, torus, loop.average, seed)
+    online = _sample(arm, network, _noise(arm, torus, seed), 1)
+    metrics["distance_1_online"] = torus.distance(online).mean().item()
+    told = [e for e in (1, 10, 100, arm.epochs) if e <= arm.epochs]
+    metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in told}
     metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
-    return Result(metrics, losses, arrays), dict(average.module.state_dict())
+    return Result(metrics, losses, arrays), dict(loop.average.state_dict())
 
 
-def _step(
-    arm: Arm,
-    torus: Torus,
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-) -> Tensor:
-    """Take one optimiser step and return the raw loss."""
-    x = torus.draw(arm.batch, generator)
-    noise = torch.randn(x.shape, generator=generator)
-    t, r = arm.times.draw(arm.batch, generator)
-    loss = arm.objective.loss(arm.objective.terms(network, x, noise, t, r))
-    optimiser.zero_grad()
-    loss.total.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    if norm.isfinite():
-        optimiser.step()
-    return loss.raw
+def draws(arm: Arm, torus: Torus, seed: int) -> Iterator[list[Batch]]:
+    """Yield the batch of each update, all drawn from one generator in turn."""
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(arm.epochs * arm.steps):
+        x = torus.draw(arm.batch, generator)
+        noise = torch.randn(x.shape, generator=generator)
+        yield [Batch(x, noise, *arm.times.draw(arm.batch, generator))]
+
+
+class Epochs(pl.Callback):
+    """Means of the raw loss over epochs, on the progress bar too. Raises ValueError where one is
+    no number.
+    """
+
+    def __init__(self, name: str, steps: int, bar: Progress) -> None:
+        self.name, self.steps, self.bar = name, steps, bar
+        self.losses: list[float] = []
+        self.sums = torch.zeros(())  # of the epoch
+        self.task = TaskID(0)
+
+    def on_train_start(self, trainer: pl.Trainer, loop: Loop) -> None:
+        self.task = self.bar.add_task(self.name, total=loop.updates)
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, loop: Loop, outputs: Any, batches: Any, number: int
+    ) -> None:
+        self.sums = self.sums + outputs["sums"]
+        if loop.state.update % self.steps:
+            return
+        self.losses.append(loop.task.means(self.sums.tolist())["raw"])
+        self.sums = torch.zeros(())
+        self.bar.update(self.task, description=f"{self.name}, raw loss {self.losses[-1]:.4f}")
+        self.bar.advance(self.task, self.steps)
+        if not math.isfinite(self.losses[-1]):
+            raise ValueError(
+                f"{self.name}: the raw loss is {self.losses[-1]} in epoch {len(self.losses)}; "
+                f"lower lr ({loop.settings.lr})"
+            )
 
 
 @torch.no_grad()

@@ -6,10 +6,9 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.flow import Loss, MeanFlow
-from neuromf.nets import DualTimeUNet
 from neuromf.training.batches import Batch
 from neuromf.training.state import Row
 
@@ -24,7 +23,7 @@ class MeanFlowTask:
         "precision=bfloat16, or a smaller network"
     )
 
-    def __init__(self, network: DualTimeUNet, objective: MeanFlow, compiled: bool = False) -> None:
+    def __init__(self, network: nn.Module, objective: MeanFlow, compiled: bool = False) -> None:
         self.network, self.objective = network, objective
         self._called = torch.compile(network) if compiled else network
 
