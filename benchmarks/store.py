@@ -46,7 +46,8 @@ def measure(options: argparse.Namespace) -> None:
     import torch
     from safetensors.torch import load_file, save_file
 
-    from neuromf.autoencoder.frozen import VAEIdentity
+    from neuromf.autoencoder.components import image_of
+    from neuromf.autoencoder.frozen import LatentSpace
     from neuromf.latents import LatentEntry, LatentStore
     from neuromf.latents.store import write_index, write_shard
 
@@ -57,7 +58,7 @@ def measure(options: argparse.Namespace) -> None:
 
     torch.set_num_threads(1)
     shape = (4, options.size, options.size, options.size)
-    vae = VAEIdentity("benchmark", "", 4, 4)
+    vae = LatentSpace("benchmark", "", 4, 4)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         entries = []
@@ -71,8 +72,8 @@ def measure(options: argparse.Namespace) -> None:
                 (LatentEntry(f"s{i:05d}", f"s{i}", "train", shard), latents[i], None)
                 for i in range(start, min(start + 64, options.latents))
             ]
-            entries += write_shard(folder, shard, vae, part)
-        write_index(folder, vae, shape, entries, sigma=False)
+            entries += write_shard(folder, shard, image_of(vae), part)
+        write_index(folder, image_of(vae), shape, entries, sigma=False)
         for i, latent in enumerate(latents):
             save_file({"z": latent}, folder / f"one-{i}.safetensors")
             torch.save({"z": latent, "metadata": {}}, folder / f"{i}.pt")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from neuromf.autoencoder.components import image_of
 from neuromf.latents.store import LatentEntry, write_index, write_shard
 from support import LATENT_SHAPE, STORE_VAE, Gaussian, known_latents, tiny_cohort, tiny_vae
 
@@ -51,6 +52,6 @@ def store_folder(tmp_path_factory):
                 affine=((2.0, 0, 0, 1), (0, 2.0, 0, 1), (0, 0, 2.0, 1), (0, 0, 0, 1.0)),
             )
             part.append((entry, latents[i], 0.1 * latents[i].abs()))
-        entries += write_shard(folder, f"shard-{number:05d}", STORE_VAE, part)
-    write_index(folder, STORE_VAE, LATENT_SHAPE, entries, sigma=True)
+        entries += write_shard(folder, f"shard-{number:05d}", image_of(STORE_VAE), part)
+    write_index(folder, image_of(STORE_VAE), LATENT_SHAPE, entries, sigma=True)
     return folder

@@ -12,7 +12,7 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.autoencoder.small import SmallVAE, SmallVAEConfig, save_small
 from neuromf.data.cohort import finish_cohort, save_entry
 from neuromf.data.scan import Scan
@@ -259,7 +259,7 @@ def tiny_vae(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-STORE_VAE = VAEIdentity("tiny", "a" * 64, 4, 4)
+STORE_VAE = LatentSpace("tiny", "a" * 64, 4, 4)
 
 
 LATENT_SHAPE = (4, 5, 6, 5)

@@ -9,10 +9,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 
-def load(name: Any, device: str = "auto", precision: Any = "float32", vae: str = "") -> Any:
+def load(name: Any, device: str = "auto", precision: Any = "float32", decoder: str = "") -> Any:
     """Return the `neuromf.generation.generator.Generator` of a model folder, `embedded`, or
     owner/name on the hub.
     """
     # by name: the rooms below import this package's version
     generator = import_module("neuromf.generation.generator")
-    return generator.load(name, device, precision, vae)
+    return generator.load(name, device, precision, decoder)

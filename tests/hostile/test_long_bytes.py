@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from hostile.mutations import DAMAGE, EDITS, IN_PLACE, damaged, edited, edited_json
+from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import earlier_split, read_cohort, saved_record
 from neuromf.data.reading import read_volume
@@ -226,7 +227,7 @@ def test_lists_of_shards(original, how):
     @attack(how)
     def check(changes):
         path.write_bytes((edited_json if how is EDITS else damaged)(content, changes))
-        assert set(finished_shards(path.parent, vae)) <= {path.stem}
+        assert set(finished_shards(path.parent, image_of(vae))) <= {path.stem}
 
     check()
 

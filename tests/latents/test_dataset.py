@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from neuromf.autoencoder.components import image_of
 from neuromf.latents import LatentAugmentation, LatentDataset, LatentStore, StoreError
 from neuromf.latents.statistics import latent_statistics
 from support import LATENT_SHAPE as SHAPE
@@ -92,9 +93,9 @@ def test_refusals(store, stats, tmp_path):
     entries = write_shard(
         tmp_path,
         "shard-00000",
-        VAE,
+        image_of(VAE),
         [(LatentEntry("bad", "bad", "train", "shard-00000"), spoilt, None)],
     )
-    write_index(tmp_path, VAE, SHAPE, entries, sigma=False)
+    write_index(tmp_path, image_of(VAE), SHAPE, entries, sigma=False)
     with pytest.raises(StoreError, match="latent bad holds NaN"):
         LatentDataset(LatentStore(tmp_path), "train", stats)[0]

@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy import stats as reference
 
+from neuromf.autoencoder.components import image_of
 from neuromf.latents import LatentStats, LatentStore, StoreError
 from neuromf.latents.statistics import LatentScale, Moments, latent_statistics, pca_spectrum
 from neuromf.latents.store import LatentEntry, write_index, write_shard
@@ -106,9 +107,9 @@ def test_a_latent_with_nan_is_named(tmp_path):
     broken[0, 0, 0, 0] = torch.nan
     write_index(
         tmp_path,
-        STORE_VAE,
+        image_of(STORE_VAE),
         LATENT_SHAPE,
-        write_shard(tmp_path, "shard-00000", STORE_VAE, [(entry, broken, None)]),
+        write_shard(tmp_path, "shard-00000", image_of(STORE_VAE), [(entry, broken, None)]),
         False,
     )
     with pytest.raises(StoreError, match="s00 .*holds NaN"):

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import fsspec
 import pytest
@@ -6,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import DataLoader
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import image_of
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.latents import LatentStore, StoreError
 from neuromf.latents.store import LatentEntry, finished_shards, write_index, write_shard
 from support import STORE_VAE as VAE
@@ -110,7 +112,11 @@ def test_names_that_look_like_keys_stay_apart(tmp_path):
         for n, z in zip(names, latents, strict=True)
     ]
     write_index(
-        tmp_path, VAE, (4, 2, 2, 2), write_shard(tmp_path, "shard-00000", VAE, part), sigma=True
+        tmp_path,
+        image_of(VAE),
+        (4, 2, 2, 2),
+        write_shard(tmp_path, "shard-00000", image_of(VAE), part),
+        sigma=True,
     )
     store = LatentStore(tmp_path)
     for i, entry in enumerate(store.entries):
@@ -122,12 +128,16 @@ def test_names_that_look_like_keys_stay_apart(tmp_path):
 def test_finished_shards_are_those_of_this_vae_and_whole(store_folder, tmp_path):
     for path in store_folder.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    assert list(finished_shards(tmp_path, VAE)) == ["shard-00000", "shard-00001", "shard-00002"]
-    assert finished_shards(tmp_path, VAEIdentity("tiny", "b" * 64, 4, 4)) == {}
+    assert list(finished_shards(tmp_path, image_of(VAE))) == [
+        "shard-00000",
+        "shard-00001",
+        "shard-00002",
+    ]
+    assert finished_shards(tmp_path, image_of(LatentSpace("tiny", "b" * 64, 4, 4))) == {}
     whole = (tmp_path / "shard-00001.safetensors").read_bytes()
     (tmp_path / "shard-00001.safetensors").write_bytes(whole[:-3])
     (tmp_path / "shard-00002.json").write_text('{"vae":')
-    assert list(finished_shards(tmp_path, VAE)) == ["shard-00000"]
+    assert list(finished_shards(tmp_path, image_of(VAE))) == ["shard-00000"]
 
 
 def test_what_is_no_store_is_said_to_be_what_it_is(tmp_path):
@@ -138,3 +148,23 @@ def test_what_is_no_store_is_said_to_be_what_it_is(tmp_path):
     (tmp_path / "manifest.csv").write_text("name\n")
     with pytest.raises(StoreError, match="holds prepared volumes: .neuromf encode"):
         LatentStore(tmp_path)
+
+
+def test_a_store_of_version_0_1_is_read(store_folder, tmp_path):
+    shutil.copytree(store_folder, tmp_path / "old")
+    path = tmp_path / "old" / "index.json"
+    record = json.loads(path.read_text())
+    (component,) = record.pop("components")
+    old_vae = {k: v for k, v in component["vae"].items() if k != "of"}
+    entries = [
+        {k: v for k, v in e.items() if k not in {"contrast", "site"}} for e in record["entries"]
+    ]
+    path.write_text(json.dumps(record | {"format": 1, "vae": old_vae, "entries": entries}))
+
+    now, old = LatentStore(store_folder), LatentStore(tmp_path / "old")
+    assert old.components == now.components
+    assert old.entries == now.entries
+    assert torch.equal(old[3], now[3])
+    path.write_text(json.dumps(record | {"format": 7, "vae": old_vae}))
+    with pytest.raises(StoreError, match="store format 7, 2 is read"):
+        LatentStore(tmp_path / "old")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import image_of
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.latents.statistics import latent_statistics
 from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
@@ -27,7 +28,7 @@ def latent_store(
     folder: Path,
     n: int = 24,
     size=SIZE,
-    vae: VAEIdentity = STORE_VAE,
+    vae: LatentSpace = STORE_VAE,
     val: int = 6,
     broken: int = -1,
     names: str = "s",
@@ -55,11 +56,23 @@ def latent_store(
         )
         for i, z in enumerate(latents)
     ]
-    write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
+    write_index(
+        folder,
+        image_of(vae),
+        size,
+        write_shard(folder, "shard-00000", image_of(vae), part),
+        sigma=False,
+    )
     latent_statistics(LatentStore(folder)).save(folder)
     if broken >= 0:
         part[broken][1][0, 0, 0, 0] = torch.nan
-        write_index(folder, vae, size, write_shard(folder, "shard-00000", vae, part), sigma=False)
+        write_index(
+            folder,
+            image_of(vae),
+            size,
+            write_shard(folder, "shard-00000", image_of(vae), part),
+            sigma=False,
+        )
     return folder
 
 

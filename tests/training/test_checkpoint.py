@@ -8,13 +8,19 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import image_of
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
 from neuromf.pretrained.statedict import WeightsError
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.training import command as fit
-from neuromf.training.checkpoint import Origin, check_same_run, read_checkpoint
+from neuromf.training.checkpoint import (
+    Origin,
+    check_same_run,
+    read_checkpoint,
+    trained_config,
+)
 from neuromf.training.command import loop_of
 from neuromf.training.config import Checkpoints, Samples
 from neuromf.training.log import Log
@@ -37,7 +43,8 @@ def saver_of(out, config, store):
 
 
 def origin(store):
-    return Origin(STORE_VAE, LatentStats.load(store), (2.0, 2.0, 2.0), LatentStore(store).sha256)
+    stats, sha256 = LatentStats.load(store), LatentStore(store).sha256
+    return Origin(image_of(STORE_VAE), stats, (2.0, 2.0, 2.0), sha256)
 
 
 def test_older_ones_are_deleted(tmp_path, store):
@@ -56,7 +63,7 @@ def test_a_checkpoint_loads_as_weights_only(tmp_path, store):
     fit.run(tiny_config(store, updates=2), tmp_path / "run")
     state = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
     assert state["state"]["update"] == 2
-    assert state["vae"] == asdict(STORE_VAE)
+    assert state["components"] == [{"name": "image", "vae": asdict(STORE_VAE)}]
     assert state["provenance"]["versions"]["torch"]
     assert "latents:" in state["config"]
 
@@ -115,14 +122,16 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
 def test_another_run_is_refused(store):
     config, own = tiny_config(store), origin(store)
     state = {
-        "vae": asdict(STORE_VAE),
+        "components": [asdict(c) for c in image_of(STORE_VAE)],
         "config": to_yaml(config),
         "stats": asdict(own.stats),
         "latents": own.latents,
     }
     check_same_run(state, replace(config, num_workers=2), own)
     with pytest.raises(ValueError, match="give the latents that the run began with"):
-        check_same_run(state, config, own._replace(vae=VAEIdentity("other", "b" * 64, 4, 4)))
+        check_same_run(
+            state, config, own._replace(components=image_of(LatentSpace("other", "b" * 64, 4, 4)))
+        )
     with pytest.raises(
         ConfigError, match="the checkpoint was started with another configuration .*accumulate"
     ):
@@ -160,3 +169,34 @@ def test_a_flipped_bit_in_a_checkpoint_is_noticed(tmp_path, store, monkeypatch, 
     path.write_bytes(content)
     with pytest.raises(WeightsError, match="last.ckpt: was damaged since it was written"):
         read_checkpoint(path)
+
+
+def test_a_checkpoint_of_version_0_1_is_resumed_and_exported(tmp_path, store):
+    """What that version wrote: the state in `meter`, earlier names of keys, one VAE."""
+    config = tiny_config(store, updates=4, latent_scale=0.5)
+    fit.run(config, tmp_path / "whole")
+    fit.run(replace(config, updates=4, checkpoints=Checkpoints(every=2)), tmp_path / "run")
+    kept = tmp_path / "run" / "checkpoints" / "update-00000002.ckpt"
+    state = torch.load(kept, weights_only=True)
+    now = state.pop("state")
+    rows = [
+        {{"nonfinite_samples": "nonfinite_rows"}.get(k, k): v for k, v in row.items()}
+        for row in now["rows"]
+    ]
+    meter = {"rows": rows, "looks": [], "sums": now["sums"], "norms": now["norms"]}
+    text = state["config"].replace("latent_scale:", "scale:").replace("num_workers:", "loaders:")
+    text = text.replace("attention_head_channels:", "head_channels:") + "launch: here\n"
+    state |= {"format": 1, "config": text.replace("v_head_blocks:", "head_blocks:"), "meter": meter}
+    state |= {"vae": state.pop("components")[0]["vae"], "update": now["update"], "skipped": 0}
+    del state["verb"]
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    last.unlink()
+    torch.save(state, last)
+
+    assert trained_config(read_checkpoint(last)).latent_scale == 0.5
+    fit.run(replace(config, checkpoints=Checkpoints(every=2)), tmp_path / "run", resume=True)
+    one, two = (
+        read_checkpoint(tmp_path / n / "checkpoints" / "last.ckpt") for n in ("run", "whole")
+    )
+    assert all(torch.equal(v, two["network"][k]) for k, v in one["network"].items())
+    assert [r["raw"] for r in one["state"]["rows"]] == [r["raw"] for r in two["state"]["rows"]]

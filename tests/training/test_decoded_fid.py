@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neuromf.autoencoder.frozen import VAEIdentity
 from neuromf.autoencoder.load import load_vae
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
@@ -29,7 +28,7 @@ def vae(tmp_path_factory):
 @pytest.fixture(scope="module")
 def decodable(vae, tmp_path_factory):
     """A store whose latents the tiny VAE decodes."""
-    identity = VAEIdentity("tiny", load_vae(str(vae)).sha256, 4, 4)
+    identity = load_vae(str(vae)).space
     return latent_store(tmp_path_factory.mktemp("decoded") / "latents", vae=identity)
 
 

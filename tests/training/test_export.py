@@ -50,7 +50,9 @@ def test_the_folder_says_what_it_is(tmp_path, trained, store):
     card = (folder / "README.md").read_text()
     assert "neuromf generate model=FOLDER" in card
     assert "18 latents of 18 people" in card
-    assert json.loads((folder / "config.json").read_text())["vae"]["name"] == "tiny"
+    assert (
+        json.loads((folder / "config.json").read_text())["components"][0]["vae"]["name"] == "tiny"
+    )
 
 
 def test_training_writes_the_same_model_in_float32(trained):

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import image_of
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.flow import MeanFlow
 from neuromf.nets import DualTimeUNet
 from neuromf.training import command as fit
@@ -21,23 +22,25 @@ def model(tmp_path_factory, store):
 
 def test_the_weights_are_the_models(store, model):
     config = tiny_config(store, start=str(model))
-    chosen = start_model(config, STORE_VAE)
-    network = first_network(config, STORE_VAE)
+    chosen = start_model(config, image_of(STORE_VAE))
+    network = first_network(config, image_of(STORE_VAE))
     assert all(
         torch.equal(v, chosen.network.state_dict()[k]) for k, v in network.state_dict().items()
     )
-    assert start_model(tiny_config(store), STORE_VAE) is None
-    assert isinstance(first_network(tiny_config(store), STORE_VAE), DualTimeUNet)
+    assert start_model(tiny_config(store), image_of(STORE_VAE)) is None
+    assert isinstance(first_network(tiny_config(store), image_of(STORE_VAE)), DualTimeUNet)
 
 
 def test_of_other_latents_or_another_prediction(store, model, tmp_path):
     config = tiny_config(store, start=str(model))
     with pytest.raises(ValueError, match="encode with the same VAE"):
-        start_model(config, VAEIdentity("other", "b" * 64, 4, 4))
+        start_model(config, image_of(LatentSpace("other", "b" * 64, 4, 4)))
     with pytest.raises(ValueError, match="set objective.predict=x"):
-        start_model(replace(config, objective=MeanFlow(predict="u", jvp="two-stream")), STORE_VAE)
+        start_model(
+            replace(config, objective=MeanFlow(predict="u", jvp="two-stream")), image_of(STORE_VAE)
+        )
     folder = shutil.copytree(model, tmp_path / "model")
     record = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(record | {"format": 99}))
     with pytest.raises(ValueError, match="format 99"):
-        start_model(replace(config, start=str(folder)), STORE_VAE)
+        start_model(replace(config, start=str(folder)), image_of(STORE_VAE))

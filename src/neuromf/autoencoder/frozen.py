@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +55,7 @@ class FrozenVAE:
         decode_bytes: float = 0.0,
         precision: Precision = "float32",
         device: torch.device | str = "cpu",
+        decoder: tuple[str, ...] = ("decoder.",),
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.name, self.channels, self.factor = name, channels, factor
@@ -62,11 +63,26 @@ class FrozenVAE:
         self.decode_bytes = decode_bytes
         self.precision = check_precision(precision)
         self.device = torch.device(device)
+        self.decoder = decoder  # how the names of the decoder's weights begin; the rest encodes
 
     @functools.cached_property
     def sha256(self) -> str:
         """Fingerprint of the weights."""
         return state_sha256(self.network.state_dict())
+
+    @functools.cached_property
+    def space(self) -> LatentSpace:
+        """The latent space: fingerprint of the encoder alone."""
+        state = self.network.state_dict()
+        encoder = {k: v for k, v in state.items() if not k.startswith(self.decoder)}
+        sha256 = state_sha256(encoder)
+        return LatentSpace(self.name, sha256, self.channels, self.factor, "encoder")
+
+    @functools.cached_property
+    def decoder_sha256(self) -> str:
+        """Fingerprint of the decoder's weights."""
+        state = self.network.state_dict()
+        return state_sha256({k: v for k, v in state.items() if k.startswith(self.decoder)})
 
     def encode(self, x: Tensor) -> Tensor:
         """Return the posterior's mean (B, channels, D/factor, H/factor, W/factor)."""
@@ -124,30 +140,33 @@ def _refuse_type(values: object, what: str) -> None:
 
 
 @dataclass(frozen=True)
-class VAEIdentity:
-    """Which VAE made the latents."""
+class LatentSpace:
+    """Which encoder made latents. Decoders of one latent space can be exchanged."""
 
     name: str
-    sha256: str
+    sha256: str  # fingerprint of the weights; empty where it is not known
     channels: int
     factor: int
+    # What the fingerprint covers: the encoder; up to version 0.1 the decoder too.
+    of: Literal["encoder", "vae"] = "vae"
 
     def __post_init__(self) -> None:
         if self.channels < 1 or self.factor < 1:
             raise ValueError(f"channels {self.channels}, factor {self.factor}: 1 or more")
 
 
-def same_vae(vae: FrozenVAE, wanted: VAEIdentity, who: str, advice: str) -> None:
-    """Raise ValueError unless `vae` is the one wanted; an unknown fingerprint
-    (imported latents) fits any.
+def check_space(vae: FrozenVAE, wanted: LatentSpace, who: str, advice: str) -> None:
+    """Raise ValueError unless the latent space of `vae` is the one wanted; an unknown
+    fingerprint (imported latents) fits any.
     """
     if (vae.channels, vae.factor) != (wanted.channels, wanted.factor):
         raise ValueError(
             f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} "
             f"{wanted.name} with {wanted.channels} and {wanted.factor}: {advice}"
         )
-    if wanted.sha256 and vae.sha256 != wanted.sha256:
+    own = vae.space.sha256 if wanted.of == "encoder" else vae.sha256
+    if wanted.sha256 and own != wanted.sha256:
         raise ValueError(
-            f"VAE {vae.name} has the fingerprint {vae.sha256[:16]}, {who} {wanted.name} "
+            f"VAE {vae.name} has the fingerprint {own[:16]}, {who} {wanted.name} "
             f"{wanted.sha256[:16]}: {advice}"
         )

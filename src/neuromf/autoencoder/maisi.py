@@ -19,6 +19,8 @@ ENTRIES, PARAMETERS = 130, 20_944_897
 # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
 MAISI_BYTES = 130_000.0
 
+DECODER = ("vae.decoder.", "vae.post_quant_conv.")  # how names of the decoder's weights begin
+
 
 class MaisiNetwork(nn.Module):
     """The published architecture, with `encode` giving the posterior's mean and
@@ -79,7 +81,7 @@ def maisi_from_file(
     state = read_state(path)  # first: a network takes a second to build
     network = MaisiNetwork()
     load_strict(network.vae, state, str(path))
-    return FrozenVAE(network, "maisi", 4, 4, MAISI_BYTES, precision, device)
+    return FrozenVAE(network, "maisi", 4, 4, MAISI_BYTES, precision, device, DECODER)
 
 
 def load_maisi(
@@ -94,7 +96,7 @@ def load_maisi(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = MaisiNetwork()
-        return FrozenVAE(network, name, 4, 4, MAISI_BYTES, precision, device)
+        return FrozenVAE(network, name, 4, 4, MAISI_BYTES, precision, device, DECODER)
     vae = maisi_from_file(
         cached_weights("maisi-v1" if name == "maisi" else name), device, precision
     )

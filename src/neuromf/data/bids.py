@@ -45,6 +45,8 @@ def bids_scans(root: Path, contrast: str) -> Iterator[Scan]:
             group=person.get("group") or person.get("diagnosis") or "",
             age=person.get("age", ""),
             sex=person.get("sex") or person.get("gender") or "",
+            contrast=contrast,
+            site=person.get("site") or person.get("scanner") or "",
         )
 
 

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass, fields
 
 NAMED = re.compile(r"^(?P<subject>(?:.*?_)?sub-[^_]+)(?:_ses-(?P<session>[^_]+))?")
-
-
 LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and a temporary name
 
 
@@ -23,6 +21,8 @@ class Scan:
     group: str = ""  # diagnosis, for example
     age: str = ""
     sex: str = ""
+    contrast: str = ""  # T1w, FLAIR
+    site: str = ""  # or scanner
     label: str = ""  # what tells its files from those of another subject whose name is as safe
 
     @property

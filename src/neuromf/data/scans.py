@@ -117,7 +117,8 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
         )
         for path in left_out:
             log.info("left out: %s", path)
-    scans = [_from_name(p) for p in wanted]
+    # A name without a contrast says nothing of it.
+    scans = [replace(_from_name(p), contrast=contrast if _contrast(p) else "") for p in wanted]
     alike: dict[str, list[int]] = {}
     for index, scan in enumerate(scans):
         alike.setdefault(scan.full_name, []).append(index)

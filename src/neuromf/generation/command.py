@@ -50,7 +50,8 @@ class GenerateConfig:
     nfe: int = 1  # network calls a volume
     seed: int = 0  # sample i of a seed is always the same
     suffix: str = "T1w"  # of the files' names, as BIDS has them
-    vae: str = ""  # the model's own, if empty
+    # a VAE of the same latent space; the model's own, if empty
+    decoder: str = key("", formerly="vae")
     latents: bool = False  # write the latents too
     precision: Precision = "float32"
     decode_memory_gb: float | None = None  # decode in tiles that need no more
@@ -84,13 +85,13 @@ def run(
         config.device,
         config.precision,
         config.decode_memory_gb,
-        config.vae,
+        config.decoder,
     )
     generator.vae  # noqa: B018 - refused before the folder is made
     if resume:
         refuse_fewer(config, out)
     with open_run(
-        out, config, OUTPUT, [config.model, config.vae], resume=resume, overwrite=overwrite
+        out, config, OUTPUT, [config.model, config.decoder], resume=resume, overwrite=overwrite
     ):
         about = describe(generator, config)
         write_json(out / "dataset_description.json", dataset_description(generator))

@@ -11,9 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from neuromf.autoencoder.components import split
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
+from neuromf.flow.network import Condition
 from neuromf.generation.model import Model, ModelConfig, load_model
 from neuromf.runtime.device import (
     Precision,
@@ -53,7 +55,7 @@ class Generator:
         device: str = "auto",
         precision: Precision = "float32",
         decode_memory_gb: float | None = None,
-        vae: str = "",
+        decoder: str = "",
     ) -> None:
         self.device = pick_device(device)
         self.model, self.precision, self.decode_memory_gb = (
@@ -62,7 +64,7 @@ class Generator:
             decode_memory_gb,
         )
         model.network.to(self.device)
-        self._vae_name = vae
+        self._decoder = decoder
 
     @property
     def config(self) -> ModelConfig:
@@ -72,7 +74,7 @@ class Generator:
     @cached_property
     def vae(self) -> FrozenVAE:
         """The VAE that decodes."""
-        return self.model.load_vae(self.device, self.precision, self._vae_name)
+        return self.model.load_vae(self.device, self.precision, self._decoder)
 
     def noise(self, index: int, seed: int = 0) -> Tensor:
         """Return the noise (1, C, D, H, W) that sample `index` of a seed starts from,
@@ -80,23 +82,32 @@ class Generator:
         """
         return noise_of(self.config.shape, index, seed)
 
-    @torch.no_grad()
     def latent(self, index: int, nfe: int = 1, seed: int = 0) -> Tensor:
-        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe`
-        network calls.
+        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe` network
+        calls.
         """
-        noise = self.noise(index, seed).to(self.device)
+        return self.latent_from(self.noise(index, seed), nfe)
+
+    @torch.no_grad()
+    def latent_from(
+        self, noise: Tensor, nfe: int = 1, condition: Condition | None = None
+    ) -> Tensor:
+        """Return latents (B, C, D, H, W) for standard normal noise of that shape, and conditions
+        (B, ...) that the network takes. Raises ValueError where shapes do not fit.
+        """
+        if tuple(noise.shape[1:]) != tuple(self.config.shape):
+            raise ValueError(
+                f"noise has shape {tuple(noise.shape)}, {self.config.name} takes (B, "
+                f"{', '.join(map(str, self.config.shape))})"
+            )
+        moved = condition and {k: v.to(self.device) for k, v in condition.items()}
+        predict, solver = self.config.predict, self.config.solver
+        network, start = self.model.network, noise.to(self.device)
         with (
             autocast(self.device, self.precision),
             explain_oom("the network", "precision=bfloat16"),
         ):
-            z = sample(
-                self.model.network,
-                noise,
-                nfe,
-                predict=self.config.predict,
-                solver=self.config.solver,
-            )
+            z = sample(network, start, nfe, predict=predict, solver=solver, condition=moved)
         return self.config.stats.denormalise(z / self.config.latent_scale)
 
     def decode(self, latent: Tensor) -> Volume:
@@ -109,7 +120,8 @@ class Generator:
                 "may help; else its weights are of no use"
             )
         with explain_oom("decoding", "decode_memory_gb=4, or less"):
-            array = cleaned(self.vae.decode(latent, self.decode_memory_gb))
+            image = split(latent, self.config.components)[self.config.components[0].name]
+            array = cleaned(self.vae.decode(image, self.decode_memory_gb))
         return Volume(array, centred_affine(array.shape, self.config.spacing))
 
     def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
@@ -136,10 +148,10 @@ class Generator:
 
 
 def load(
-    name: str | Path, device: str = "auto", precision: Precision = "float32", vae: str = ""
+    name: str | Path, device: str = "auto", precision: Precision = "float32", decoder: str = ""
 ) -> Generator:
     """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
-    return Generator(load_model(name), device, precision, vae=vae)
+    return Generator(load_model(name), device, precision, decoder=decoder)
 
 
 def cleaned(decoded: Tensor) -> Voxels:

@@ -16,7 +16,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import FrozenVAE, VAEIdentity, same_vae
+from neuromf.autoencoder.components import IMAGE, Component, check_components
+from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.flow.path import Prediction
 from neuromf.latents.statistics import LatentStats
@@ -45,7 +46,7 @@ class ModelConfig:
     latent_scale: float = field(
         metadata={"formerly": "scale"}
     )  # of the normalised latents on the path
-    vae: VAEIdentity
+    components: tuple[Component, ...]
     stats: LatentStats  # of the training latents; generation undoes their normalisation
     spacing: tuple[float, float, float]  # mm, of the volumes
     updates: int
@@ -57,11 +58,17 @@ class ModelConfig:
                 f"latent_scale {self.latent_scale}, spacing {self.spacing} mm: finite numbers "
                 "above 0"
             )
-        if not self.vae.channels == self.stats.shape[0] == self.network.latent_channels:
+        check_components(self.components, self.stats.shape[0])
+        if self.stats.shape[0] != self.network.latent_channels:
             raise ValueError(
                 f"a network of {self.network.latent_channels} channels, latents of "
-                f"{self.stats.shape[0]}, a VAE of {self.vae.channels}: they must be equal"
+                f"{self.stats.shape[0]}: they must be equal"
             )
+
+    @property
+    def vae(self) -> LatentSpace:
+        """The latent space of the first component, the image."""
+        return self.components[0].vae
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -84,6 +91,8 @@ class ModelConfig:
                 f"{path}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
                 "give a folder that `neuromf train` wrote (its model/)"
             )
+        if found[1] == 1:
+            record["components"] = [{"name": IMAGE, "vae": record.pop("vae", None)}]
         record = renamed(record, cls)
         advice = "copy the folder again, or take the version that wrote it"
         return as_record(record, cls, str(path), advice), as_record(
@@ -112,7 +121,7 @@ class Model:
         vae = load_vae(
             name or (str(own) if own.is_dir() else self.config.vae.name), device, precision
         )
-        same_vae(
+        check_space(
             vae,
             self.config.vae,
             "the model was trained with",

@@ -15,6 +15,8 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
 from neuromf.runtime.randomness import Purpose, generator
 
+KNOWN = ("age", "sex", "contrast", "site")  # what a network may be conditioned on
+
 
 @dataclass(frozen=True)
 class LatentAugmentation:
@@ -47,11 +49,12 @@ class LatentAugmentation:
 
 
 class Item(NamedTuple):
-    """One latent of a dataset; `place` is its index in the store, which knows the rest."""
+    """One latent of a dataset, and what the table of scans said of it."""
 
     latent: Tensor  # (C, D, H, W) float32, normalised
-    place: int
+    place: int  # index in the store
     name: str
+    known: dict[str, str]  # age, sex, contrast and site as the table of scans has them, or empty
 
 
 class LatentDataset(Dataset[Item]):
@@ -93,4 +96,5 @@ class LatentDataset(Dataset[Item]):
         if self.augmentation.active:
             chance = generator(Purpose.AUGMENTATION, self.seed, self.epoch, index)
             latent = self.augmentation(latent, chance)
-        return Item(latent, index, self.store.entries[index].name)
+        entry = self.store.entries[index]
+        return Item(latent, index, entry.name, {key: getattr(entry, key) for key in KNOWN})

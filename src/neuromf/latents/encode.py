@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import FrozenVAE, VAEIdentity
+from neuromf.autoencoder.components import Component, image_of
+from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.volume import VolumeError, volume_sha256
@@ -88,15 +89,15 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     with open_run(
         out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite
     ):
-        identity = VAEIdentity(vae.name, vae.sha256, vae.channels, vae.factor)
+        components = image_of(vae.space)
         for stale in (out / INDEX, out / STATS):
             stale.unlink(missing_ok=True)  # a store without an index is not finished
-        done, jobs = plan(out, volumes, identity, config)
+        done, jobs = plan(out, volumes, components, config)
         failed: list[tuple[Entry, str]] = []
         shape = stored_shape(out, done)
         with progress("scans") as bar:
             task = bar.add_task("encode", total=len(volumes), completed=len(done))
-            work = functools.partial(encode_shard, config=config, identity=identity, out=out)
+            work = functools.partial(encode_shard, config=config, components=components, out=out)
             for job, outcome in each(work, jobs, config.workers):
                 bar.advance(task, len(job.entries))
                 if isinstance(outcome, Exception):
@@ -114,7 +115,7 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
             raise VolumeError(
                 f"none of {len(failed)} volumes could be encoded; the first: {failed[0][1]}"
             )
-        write_index(out, identity, shape, done, config.sigma)
+        write_index(out, components, shape, done, config.sigma)
         finish(out, len(failed))
     return len(failed)
 
@@ -136,14 +137,14 @@ def finish(out: Path, failed: int) -> None:
 
 
 def plan(
-    out: Path, volumes: Sequence[Entry], vae: VAEIdentity, config: EncodeConfig
+    out: Path, volumes: Sequence[Entry], components: Sequence[Component], config: EncodeConfig
 ) -> tuple[list[LatentEntry], list[Job]]:
     """Return the latents that are there already and the shards still to make.
 
     A latent counts where its volume's SHA-256 and the VAE are the same; its split is the
     volume's, even if that changed.
     """
-    finished = finished_shards(out, vae)
+    finished = finished_shards(out, components)
     there = {e.name: e for entries in finished.values() for e in entries}
     done, left = [], []
     for volume in volumes:
@@ -160,11 +161,13 @@ def plan(
     return done, [Job(next(free), part, names[i % len(names)]) for i, part in enumerate(parts)]
 
 
-def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Path) -> Encoded:
+def encode_shard(
+    job: Job, config: EncodeConfig, components: Sequence[Component], out: Path
+) -> Encoded:
     """Encode the volumes of one shard and write it; volumes that fail
     are left out with the reason.
     """
-    vae = _vae(config.vae, job.device, config.precision, identity.sha256)
+    vae = _vae(config.vae, job.device, config.precision, components[0].vae.sha256)
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
     failed: list[tuple[Entry, str]] = []
     for volume in job.entries:
@@ -179,7 +182,8 @@ def encode_shard(job: Job, config: EncodeConfig, identity: VAEIdentity, out: Pat
     shape: tuple[int, ...] = ()
     for entry, mean, _ in latents:
         shape = one_shape(shape, tuple(mean.shape), entry.name)
-    return Encoded(write_shard(out, job.name, identity, latents) if latents else [], shape, failed)
+    entries = write_shard(out, job.name, components, latents) if latents else []
+    return Encoded(entries, shape, failed)
 
 
 def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
@@ -207,7 +211,8 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     """Return the index entry of a prepared volume."""
     record, place = volume.sidecar() | volume.record, volume.place()
     texts: dict[str, Any] = {
-        k: str(record.get(k) or "") for k in ("session", "dataset", "group", "age", "sex", "parent")
+        k: str(record.get(k) or "")
+        for k in ("session", "dataset", "group", "age", "sex", "contrast", "site", "parent")
     }
     return LatentEntry(
         volume.name,
@@ -267,7 +272,7 @@ def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
 def _vae(name: str, device: str, precision: Precision, sha256: str) -> FrozenVAE:
     """Return the VAE whose fingerprint the index will name."""
     vae = load_vae(name, device, precision)
-    if vae.sha256 != sha256:
+    if vae.space.sha256 != sha256:
         raise StoreError(
             f"vae={name} changed while encoding: is it still "
             "being trained? encode again with --resume"

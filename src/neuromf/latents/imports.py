@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import image_of
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.data.splits import SPLITS, Split, SplitConfig, split_subjects
 from neuromf.latents.encode import finish
 from neuromf.latents.shard import StoreError
@@ -89,7 +90,8 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             )
         files, shape = list(shapes), next(iter(shapes.values()))
         splits = split_subjects(strata, config.split, given)
-        vae = VAEIdentity(config.vae, config.vae_sha256, shape[0], config.factor)
+        vae = LatentSpace(config.vae, config.vae_sha256, shape[0], config.factor)
+        components = image_of(vae)
         entries = []
         for start in range(0, len(files), config.shard):
             name = f"shard-{start // config.shard:05d}"
@@ -99,8 +101,8 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
                 part.append(
                     (_entry(path, people[path], splits[people[path]], name, metadata), z, None)
                 )
-            entries += write_shard(out, name, vae, part)
-        write_index(out, vae, shape, entries, sigma=False)
+            entries += write_shard(out, name, components, part)
+        write_index(out, components, shape, entries, sigma=False)
         finish(out, len(rejected))
     return len(rejected)
 

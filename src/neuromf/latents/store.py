@@ -10,17 +10,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import IMAGE, Component, check_components
+from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.latents.shard import Shard, StoreError, pack, read_file
 from neuromf.runtime.checksums import tensor_crc32
 from neuromf.runtime.files import write_bytes, write_json
-from neuromf.runtime.records import RecordError, parse_record, read_record
+from neuromf.runtime.records import RecordError, as_record, parse_record, read_record
 
 INDEX = "index.json"
-FORMAT = 1
+FORMAT = 2
+EARLIER = 1  # one VAE for all channels, its decoder in the fingerprint
 SHARD_NAME = re.compile(r"[A-Za-z0-9][\w-]*")
 STORE_FILES = ("shard-*.safetensors", "shard-*.json", INDEX, "stats.json", "rejected.csv")
 
@@ -38,19 +41,19 @@ class LatentEntry:
     group: str = ""
     age: str = ""
     sex: str = ""
+    contrast: str = ""
+    site: str = ""
     parent: str = ""  # the person that a deformed copy is of
     volume_sha256: str = ""
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm
     source_affine: tuple[tuple[float, ...], ...] = ()  # of the scan before preparation
     source_shape: tuple[int, ...] = ()
-    crc32: tuple[
-        int, ...
-    ] = ()  # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
+    # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
+    crc32: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if not SHARD_NAME.fullmatch(
-            self.shard
-        ):  # it becomes a path: never one that leaves the store
+        # It becomes a path: never one that leaves the store.
+        if not SHARD_NAME.fullmatch(self.shard):
             raise ValueError(f"shard is {self.shard!r}: a name such as shard-00000")
         if any(
             len(a) not in (0, 4) or any(len(row) != 4 for row in a)
@@ -64,14 +67,15 @@ class Index:
     """What index.json holds."""
 
     format: int
-    vae: VAEIdentity
+    components: tuple[Component, ...]
     shape: tuple[int, ...]  # of a latent, (C, D, H, W)
     sigma: bool  # whether standard deviations are stored
     entries: tuple[LatentEntry, ...]
 
     def __post_init__(self) -> None:
-        if self.format == FORMAT and (len(self.shape) != 4 or min(self.shape) < 1):
+        if len(self.shape) != 4 or min(self.shape) < 1:
             raise ValueError(f"shape is {list(self.shape)}: (C, D, H, W)")
+        check_components(self.components, self.shape[0])
         names = [entry.name for entry in self.entries]
         if len(set(names)) < len(names):
             raise ValueError("two entries have one name")
@@ -81,8 +85,20 @@ class Index:
 class ShardList:
     """What the JSON beside a shard holds."""
 
-    vae: VAEIdentity
+    components: tuple[Component, ...]
     entries: tuple[LatentEntry, ...]
+
+
+def read_index(content: bytes, where: str) -> Index:
+    """Return what an index.json holds, of version 0.1 too. Raises RecordError or StoreError."""
+    advice = "encode again with --resume"
+    record = parse_record(content, dict[str, Any], where, advice)
+    found = record.get("format")
+    if found == EARLIER and isinstance(record.get("vae"), dict):
+        record |= {"format": FORMAT, "components": [{"name": IMAGE, "vae": record.pop("vae")}]}
+    elif isinstance(found, int) and found != FORMAT:
+        raise StoreError(f"{where}: store format {found}, {FORMAT} is read: encode again")
+    return as_record(record, Index, where, advice)
 
 
 class LatentStore:
@@ -95,23 +111,23 @@ class LatentStore:
         self.location = str(location).rstrip("/")
         where = f"{self.location}/{INDEX}"
         try:
-            content = read_file(where)
-            index = parse_record(content, Index, where, "encode again with --resume")
+            index = read_index(read_file(where), where)
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(f"{self.location}{_what_it_is(self.location)}") from None
         except RecordError as error:
             raise StoreError(str(error)) from None
-        if index.format != FORMAT:
-            raise StoreError(
-                f"{self.location}: store format {index.format}, {FORMAT} is read: encode again"
-            )
-        self.vae, self.shape, self.has_sigma = index.vae, index.shape, index.sigma
+        self.components, self.shape, self.has_sigma = index.components, index.shape, index.sigma
         self.entries = list(index.entries)
         self._shards: dict[str, Shard] = {}
         self._verified: set[str] = set()
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def vae(self) -> LatentSpace:
+        """The latent space of the first component, the image."""
+        return self.components[0].vae
 
     def __getitem__(self, index: int) -> Tensor:
         """Return a latent, the posterior's mean; the first time in this process its
@@ -191,7 +207,7 @@ def _what_it_is(location: str) -> str:
 def write_shard(
     folder: Path,
     name: str,
-    vae: VAEIdentity,
+    components: Sequence[Component],
     latents: Sequence[tuple[LatentEntry, Tensor, Tensor | None]],
 ) -> list[LatentEntry]:
     """Write latents (with their sigma, or None) as one shard, then its list, which marks it
@@ -208,14 +224,16 @@ def write_shard(
             replace(entry, crc32=tuple(tensor_crc32(values.float()) for values in own.values()))
         )
     write_bytes(folder / f"{name}.safetensors", pack(tensors))
-    write_json(
-        folder / f"{name}.json", {"vae": asdict(vae), "entries": [asdict(e) for e in entries]}
-    )
+    record = {
+        "components": [asdict(c) for c in components],
+        "entries": [asdict(e) for e in entries],
+    }
+    write_json(folder / f"{name}.json", record)
     return entries
 
 
-def finished_shards(folder: Path, vae: VAEIdentity) -> dict[str, list[LatentEntry]]:
-    """Return the entries of each shard that is whole and made by this VAE."""
+def finished_shards(folder: Path, components: Sequence[Component]) -> dict[str, list[LatentEntry]]:
+    """Return the entries of each shard that is whole and of these components."""
     found = {}
     for path in sorted(folder.glob("shard-*.json")):
         try:
@@ -223,14 +241,15 @@ def finished_shards(folder: Path, vae: VAEIdentity) -> dict[str, list[LatentEntr
             header = Shard(str(path.with_suffix(".safetensors"))).header()
         except (OSError, ValueError):
             continue  # half a shard: it is made again
-        if record.vae == vae and all(mean_key(e.name) in header for e in record.entries):
+        whole = all(mean_key(e.name) in header for e in record.entries)
+        if whole and record.components == tuple(components):
             found[path.stem] = list(record.entries)
     return found
 
 
 def write_index(
     folder: Path,
-    vae: VAEIdentity,
+    components: Sequence[Component],
     shape: Sequence[int],
     entries: Sequence[LatentEntry],
     sigma: bool,
@@ -239,7 +258,7 @@ def write_index(
     ordered = sorted(entries, key=lambda e: e.name)
     index = {
         "format": FORMAT,
-        "vae": asdict(vae),
+        "components": [asdict(c) for c in components],
         "shape": list(shape),
         "sigma": sigma,
         "entries": [asdict(e) for e in ordered],

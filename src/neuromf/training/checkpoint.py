@@ -4,11 +4,12 @@ another run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import IMAGE, Component
 from neuromf.latents.statistics import LatentStats
 from neuromf.pretrained.statedict import WeightsError, read_pickle
 from neuromf.runtime.config import load_record
@@ -21,7 +22,7 @@ HELD = {  # what every checkpoint holds, among others
     **dict.fromkeys(("network", "averages", "averaged", "optimiser", "state", "provenance"), dict),
     **{"config": str, "verb": str},
 }
-OF_TRAIN = {"vae": dict, "stats": dict, "spacing": tuple | list}
+OF_TRAIN = {"components": list, "stats": dict, "spacing": tuple | list}
 LAST, BEST = "last.ckpt", "best.ckpt"
 ROWS = {"nonfinite_rows": "nonfinite_samples", "latents_per_second": "samples_per_second"}
 
@@ -29,7 +30,7 @@ ROWS = {"nonfinite_rows": "nonfinite_samples", "latents_per_second": "samples_pe
 class Origin(NamedTuple):
     """What a run's latents are, which a model folder will need."""
 
-    vae: VAEIdentity
+    components: tuple[Component, ...]
     stats: LatentStats
     spacing: tuple[float, float, float]  # mm, of the volumes
     latents: str  # fingerprint of the store
@@ -37,7 +38,7 @@ class Origin(NamedTuple):
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of the latents."""
         return {
-            "vae": asdict(self.vae),
+            "components": [asdict(c) for c in self.components],
             "stats": asdict(self.stats),
             "spacing": self.spacing,
             "latents": self.latents,
@@ -89,8 +90,10 @@ def from_format_1(found: dict[str, Any], path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: a checkpoint of `neuromf train` holds more: {error}") from None
-    kept = {k: v for k, v in found.items() if k not in {"meter", "update", "skipped"}}
-    return kept | {"format": FORMAT, "verb": "train", "state": state}
+    gone = {"meter", "update", "skipped", "vae"}
+    components = [{"name": IMAGE, "vae": found.get("vae")}]
+    kept = {k: v for k, v in found.items() if k not in gone}
+    return kept | {"format": FORMAT, "verb": "train", "state": state, "components": components}
 
 
 def trained_config(checkpoint: dict[str, Any]) -> TrainConfig:
@@ -105,19 +108,17 @@ def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Orig
     other latents.
     """
     refuse_other_config(checkpoint["config"], config, "the checkpoint")
-    vae = origin.vae
     advice = "give the latents that the run began with, or choose another out=FOLDER"
-    if as_record(checkpoint["vae"], VAEIdentity, "the checkpoint") != vae:
-        before = checkpoint["vae"]
+    before = as_record(checkpoint["components"], tuple[Component, ...], "the checkpoint")
+    if before != origin.components:
         raise ValueError(
-            f"the checkpoint was trained on latents of {before['name']} "
-            f"({before['sha256'][:16]}), {config.latents} holds latents of {vae.name} "
-            f"({vae.sha256[:16]}): {advice}"
+            f"the checkpoint was trained on latents of {told(before)}, {config.latents} holds "
+            f"latents of {told(origin.components)}: {advice}"
         )
     if as_record(checkpoint["stats"], LatentStats, "the checkpoint") != origin.stats:
-        before = checkpoint["stats"]
+        earlier = checkpoint["stats"]
         raise ValueError(
-            f"the checkpoint was trained on {before['latents']} latents of {before['subjects']} "
+            f"the checkpoint was trained on {earlier['latents']} latents of {earlier['subjects']} "
             f"people, {config.latents} has other statistics now ({origin.stats.latents} latents "
             f"of {origin.stats.subjects} people): {advice}; start=MODEL begins another training "
             "with these weights"
@@ -127,3 +128,8 @@ def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Orig
         raise ValueError(
             f"{config.latents} holds other latents than the checkpoint was trained on: {advice}"
         )
+
+
+def told(components: Sequence[Component]) -> str:
+    """Return components in words, with the fingerprints of their VAEs."""
+    return ", ".join(f"{c.name}: {c.vae.name} ({c.vae.sha256[:16]})" for c in components)

@@ -11,7 +11,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
-from neuromf.autoencoder.frozen import FrozenVAE, same_vae
+from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.generation.model import MODEL_FILES
 from neuromf.latents.dataset import LatentDataset
@@ -77,7 +77,7 @@ class Data:
     def origin(self) -> Origin:
         """What a model folder, and a resumed run, have to know of the latents."""
         store = self.store
-        return Origin(store.vae, self.train.stats, spacing_of(store), store.sha256)
+        return Origin(store.components, self.train.stats, spacing_of(store), store.sha256)
 
 
 def check_size(where: str, shape: tuple[int, ...], network: UNetConfig) -> None:
@@ -105,7 +105,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     """
     data = Data.read(config)
     device = pick_device(config.device)
-    start_model(config, data.store.vae)  # refused before anything is made
+    start_model(config, data.store.components)  # refused before anything is made
     last = out / "checkpoints" / LAST
     with _opened(out, config, resume=resume, overwrite=overwrite):
         found = read_checkpoint(last) if resume and last.is_file() else None
@@ -133,7 +133,7 @@ def begin(config: TrainConfig, data: Data, found: dict[str, Any] | None, where: 
     """
     torch.manual_seed(config.seed)
     if found is None:
-        return loop_of(config, first_network(config, data.store.vae))
+        return loop_of(config, first_network(config, data.store.components))
     check_same_run(found, config, data.origin)
     loop = loop_of(config, DualTimeUNet(config.network))
     loop.resume(found, where, first=rank() == 0)
@@ -237,7 +237,7 @@ def preview_vae(config: TrainConfig, data: Data, device: torch.device) -> Frozen
     try:
         vae = load_vae(config.vae or data.store.vae.name, device, config.precision)
         wanted = "the latents were made with"
-        same_vae(vae, data.store.vae, wanted, "encode again, or name that VAE")
+        check_space(vae, data.store.vae, wanted, "encode again, or name that VAE")
     except (ValueError, OSError) as error:
         if config.vae:
             raise

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
@@ -86,7 +86,9 @@ def export(
         predict=config.objective.predict,
         solver=config.objective.solver,
         latent_scale=config.latent_scale,
-        vae=as_record(state["vae"], VAEIdentity, f"{checkpoint}: vae"),
+        components=as_record(
+            state["components"], tuple[Component, ...], f"{checkpoint}: components"
+        ),
         stats=as_record(state["stats"], LatentStats, f"{checkpoint}: stats"),
         spacing=state["spacing"],
         updates=state["state"]["update"],

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from neuromf.autoencoder.frozen import VAEIdentity
+from collections.abc import Sequence
+
+from neuromf.autoencoder.components import Component
 from neuromf.generation.model import Model, load_model
 from neuromf.nets import DualTimeUNet
 from neuromf.pretrained.statedict import load_strict
+from neuromf.training.checkpoint import told
 from neuromf.training.config import TrainConfig
 
 
-def first_network(config: TrainConfig, vae: VAEIdentity) -> DualTimeUNet:
+def first_network(config: TrainConfig, components: Sequence[Component]) -> DualTimeUNet:
     """Return a new network, or one with the weights of `start`. Raises WeightsError where
     they do not fit.
     """
     network = DualTimeUNet(config.network)
-    model = start_model(config, vae)
+    model = start_model(config, components)
     if model is not None:
         load_strict(network, model.network.state_dict(), f"start={config.start}")
     return network
 
 
-def start_model(config: TrainConfig, vae: VAEIdentity) -> Model | None:
+def start_model(config: TrainConfig, components: Sequence[Component]) -> Model | None:
     """Return the model that a training begins with, if any. Raises ValueError
     where it is of other latents.
     """
     if not config.start:
         return None
     model = load_model(config.start)
-    if model.config.vae.sha256 != vae.sha256:
+    if model.config.components != tuple(components):
         raise ValueError(
-            f"start={config.start} was trained on latents of {model.config.vae.name}, "
-            f"{config.latents} holds latents of {vae.name}: encode with the same VAE"
+            f"start={config.start} was trained on latents of {told(model.config.components)}, "
+            f"{config.latents} holds latents of {told(components)}: encode with the same VAE "
+            "(and version: up to 0.1 the fingerprint covered the decoder too)"
         )
     if model.config.predict != config.objective.predict:
         raise ValueError(

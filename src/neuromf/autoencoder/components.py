@@ -1,0 +1,61 @@
+"""Latents of several parts, an image and its mask for example, each with a VAE of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
+
+IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A part of a latent: as many channels as its VAE has, behind those of the parts before."""
+
+    name: str
+    vae: LatentSpace
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier():
+            raise ValueError(f"a component is called {self.name!r}: letters, digits and _ alone")
+
+
+def image_of(vae: LatentSpace) -> tuple[Component, ...]:
+    """Return the components of latents that hold an image alone."""
+    return (Component(IMAGE, vae),)
+
+
+def check_components(components: Sequence[Component], channels: int) -> None:
+    """Raise ValueError unless names differ, factors agree and the channels add up."""
+    names = [c.name for c in components]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"components are {', '.join(names) or 'none'}: one or more, each once")
+    if len({c.vae.factor for c in components}) > 1:
+        raise ValueError("components have VAEs of different factors: their latents do not align")
+    if sum(c.vae.channels for c in components) != channels:
+        parts = ", ".join(f"{c.name} {c.vae.channels}" for c in components)
+        raise ValueError(f"a latent of {channels} channels has the components {parts}")
+
+
+def split(latents: Tensor, components: Sequence[Component]) -> dict[str, Tensor]:
+    """Return the latents (B, C_i, D, H, W) of each component of latents (B, C, D, H, W)."""
+    check_components(components, latents.shape[1])
+    parts = latents.split([c.vae.channels for c in components], dim=1)
+    return {c.name: part for c, part in zip(components, parts, strict=True)}
+
+
+def decode(
+    latents: Tensor,
+    components: Sequence[Component],
+    vaes: Mapping[str, FrozenVAE],
+    max_memory_gb: float | None = None,
+) -> dict[str, Tensor]:
+    """Return the volumes (B, 1, D, H, W) of each component, by name, as its own VAE decodes
+    them.
+    """
+    parts = split(latents, components)
+    return {name: vaes[name].decode(part, max_memory_gb) for name, part in parts.items()}
