@@ -95,7 +95,7 @@ VERBS = {
         example="model=embedded n=8",
     ),
     "evaluate": Verb(
-        "Samples against held-out people: figures with bounds and "
+        "Samples against held-out people: metrics with references and "
         "intervals, copies, anatomy; a page to look at.",
         "neuromf.evaluation.command",
         "EvaluateConfig",
@@ -104,7 +104,7 @@ VERBS = {
     "compare": Verb(
         "Several sets of samples in one table: same people, features "
         "and numbers, significance of differences.",
-        "neuromf.evaluation.compare",
+        "neuromf.evaluation.command",
         "CompareConfig",
         example="sets=[samples1,samples5] reference=volumes",
     ),

@@ -1,17 +1,82 @@
-"""Sets of small volumes that are alike or not, and measured material."""
+"""Sets of small volumes that are alike or not, and what is measured of them."""
 
-from neuromf.evaluation.measured import Material
+import math
+from dataclasses import replace
+
+import torch
+
+from neuromf.evaluation.measured import MeasuredSet
+from neuromf.evaluation.points import Extractor, Points
+from neuromf.evaluation.results import (
+    ExtractorRecord,
+    ProtocolRecord,
+    ReferenceRecord,
+    RegionRecord,
+    Results,
+    SetRecord,
+)
 from neuromf.evaluation.sets import read_set
+from neuromf.evaluation.verdict import Verdict
 from neuromf.features.cache import Cache
-from neuromf.features.extract import Features, Job, measure_all
+from neuromf.features.extract import Features, Job, Measured, measure_all
+from neuromf.features.extractors import load_measure
 
 MEASURES = ("random-3d", "voxels", "spectrum")
 
 
-def material(folder, cache, measures=MEASURES):
-    """Measure a folder."""
+def measured(folder, cache, measures=MEASURES):
+    """Return a folder of volumes, measured."""
     volumes = read_set(str(folder))
     job = Job(tuple(measures), Cache(cache))
-    found, failed = measure_all(volumes.paths, job)
+    files, failed = measure_all(volumes.paths, job)
     assert not failed
-    return Material(volumes, Features(tuple(found), job))
+    return MeasuredSet(volumes, Features(tuple(files), job))
+
+
+def made_points(tmp_path, n, shift=0.0, seed=0, extractor="random-2.5d", slices=4, d=12):
+    """Features put into a cache, as if a network had made them."""
+    cache = Cache(tmp_path)
+    job = Job((extractor,), cache)
+    chance = torch.Generator().manual_seed(seed)
+    measure = load_measure(extractor)
+    files = []
+    for i in range(n):
+        sha = f"{seed:08d}{i:056d}"
+        middle = torch.randn(1, d, generator=chance)
+        rows = slices if measure.kind == "2.5d" else 1
+        values = {
+            k: shift + middle + 0.5 * torch.randn(rows, d, generator=chance) for k in measure.keys
+        }
+        cache.write(measure.sha256, sha, values)
+        files.append(Measured(tmp_path / f"{i}", sha))
+    return Points(Features(tuple(files), job), Extractor(extractor, measure))
+
+
+def as_points(measured_set, name="random-3d"):
+    """Return a measured set as an extractor sees it."""
+    return Points(measured_set.features, Extractor(name, load_measure(name)))
+
+
+def made_results(scores, extractor="net", **changes):
+    """Return results with the scores of each set, by its name."""
+    region = RegionRecord(600.0, 40.0, (560.0, math.nan, 640.0))
+    sets = {
+        name: SetRecord(12, tuple(found), (4.0, 2.0, 1.0), {"GM": region})
+        for name, found in scores.items()
+    }
+    found = Results(
+        title="made",
+        verdict={name: Verdict("fails", "fine", "unsure") for name in sets},
+        reference=ReferenceRecord("people", 9, (4.0, 3.0, 2.0), {"GM": region}),
+        extractors=(ExtractorRecord(extractor, extractor, "a network", "0" * 64, True),),
+        protocol=ProtocolRecord(0, 10, 20, 3, 0, ""),
+        vae=None,
+        regions_by="by hand",
+        sets=sets,
+        reconstruction=None,
+        differences=(),
+        copies={},
+        rejected=(),
+        notes=("a note",),
+    )
+    return replace(found, **changes)

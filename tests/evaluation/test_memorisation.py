@@ -4,24 +4,28 @@ import shutil
 
 import pytest
 
-from evaluation.support import material
+from evaluation.support import measured
 from features.support import write_set
-from neuromf.evaluation.memorisation import copy_scores, find_copies
+from neuromf.evaluation import registry
+from neuromf.evaluation.memorisation import compare_with_training
+from neuromf.evaluation.points import Extractor
+from neuromf.features.extractors import load_measure
 
 
 @pytest.mark.parametrize("space", ["voxels", "random-3d"])
 def test_copies_are_found(world, kept, tmp_path, space):
-    train = material(world / "others", kept)
-    held_out = material(world / "same", kept)
-    fresh = material(write_set(tmp_path / "fresh", range(300, 312)), kept)
+    train = measured(world / "others", kept)
+    held_out = measured(world / "same", kept)
+    fresh = measured(write_set(tmp_path / "fresh", range(300, 312)), kept)
     shutil.copytree(world / "others", tmp_path / "stolen")
-    stolen = material(tmp_path / "stolen", kept)
-    found = find_copies(stolen, held_out, train, space)
+    stolen = measured(tmp_path / "stolen", kept)
+    extractor = None if space == "voxels" else Extractor(space, load_measure(space))
+    found = compare_with_training(stolen, held_out, train, extractor)
     assert found.memorisation.flagged.all()
     assert found.memorisation.ratio < 1e-3
     assert all(a.name == b.name for a, b, _ in found.closest)
-    clean = find_copies(fresh, held_out, train, space)
-    scores = {s.key: s for s in copy_scores(clean, 200)}
+    clean = compare_with_training(fresh, held_out, train, extractor, 200)
+    scores = {s.key: s for s in registry.scores(clean)}
     flagged, nearer = scores[f"copies/{space}/flagged"], scores[f"copies/{space}/nearer"]
     assert flagged.value < 0.5
     assert 0.2 < nearer.value < 0.8
@@ -31,10 +35,10 @@ def test_copies_are_found(world, kept, tmp_path, space):
 
 def test_held_out_people_do_not_meet_themselves(world, kept):
     """A reference file that is in the training folder too is compared with the others."""
-    train = material(world / "others", kept)
-    found = find_copies(train, train.only([0, 1, 2, 3]), train, "voxels")
+    train = measured(world / "others", kept)
+    found = compare_with_training(train, train.only([0, 1, 2, 3]), train, None)
     assert (found.memorisation.samples == 0).all()
     assert (found.memorisation.held_out > 0).all()
     assert (
-        find_copies(train, train.only([0]), train.only([0]), "voxels") is None
+        compare_with_training(train, train.only([0]), train.only([0]), None) is None
     )  # nobody left to compare with

@@ -1,28 +1,53 @@
-"""Figures are drawn for what is there, and only for that."""
+"""Figures are drawn of results alone, for what is there, and only for that."""
 
 import numpy as np
 
-from evaluation.support import material
-from neuromf.evaluation import plots as figures
-from neuromf.evaluation.memorisation import find_copies
-from neuromf.evaluation.run import Judged
+from evaluation.support import made_results
+from neuromf.evaluation import plots
+from neuromf.evaluation.results import CopiesRecord, ReconstructionRecord
+from neuromf.evaluation.score import Score
+from neuromf.evaluation.slices import of_volume
+
+SLICES = {of_volume(name, 0): np.full((8, 24), 99, np.uint8) for name in ("real", "a", "b")}
 
 
-def test_distances_and_pairs(world, kept):
-    train, held_out = material(world / "others", kept), material(world / "same", kept)
-    copies = find_copies(held_out, train, train, "voxels")
-    image = figures.distances(copies)
-    assert image.mode == "RGB"
-    assert np.asarray(image).std() > 10  # not blank
-    assert len(copies.closest) == 6
+def scores(value):
+    return [Score(f"net/{key}", key, value, 12, 9) for key in ("fid", "kid", "mmd")]
 
 
-def test_power_is_the_mean_of_the_set(world, kept):
-    s = material(world / "same", kept)
-    expected = s.features.stacked("spectrum", "power").double().mean(0).numpy()
-    assert (figures.power(Judged(s, [])) == expected).all()
+def test_every_figure_is_drawn():
+    copies = CopiesRecord("voxels", 0.2, (), (0.1, 0.4, 0.5), (0.3, 0.2))
+    results = made_results(
+        {"a": scores(1.0), "b": scores(2.0)},
+        copies={"a": (copies,)},
+        reconstruction=ReconstructionRecord(3, (4.0, 2.0, 0.5)),
+    )
+    found = plots.figures(results, SLICES)
+    assert list(found) == ["volumes", "spectra", "regions", "merits-net", "copies-a-voxels"]
+    for image in found.values():
+        assert image.mode in {"RGB", "L"}
+        assert np.asarray(image).std() > 1  # not blank
+
+
+def test_what_is_not_there_is_not_drawn():
+    results = made_results({"a": [Score("net/mmd", "MMD", 1.0, 12, 9)]})
+    bare = results.sets["a"]
+    assert "merits-net" not in plots.figures(results, SLICES)
+    assert plots.plotted(results, "net") == []
+    assert plots.regions_shown(results) == ["GM"]
+    results.sets["a"].region_ml.clear()
+    assert plots.regions_shown(results) == []
+    assert bare.score("net/fid") is None
+
+
+def test_plotted_metrics_are_those_of_the_table():
+    assert plots.plotted(made_results({"a": scores(1.0)}), "net") == ["net/fid", "net/kid"]
+
+
+def test_names_of_files():
+    assert plots.safe("a b/c:d") == "a_b_c_d"
 
 
 def test_colours_repeat_after_eight():
-    assert len(set(figures.colours(8))) == 8
-    assert figures.colours(9)[8] == figures.colours(1)[0]
+    assert len(set(plots.colours(8))) == 8
+    assert plots.colours(9)[8] == plots.colours(1)[0]

@@ -1,9 +1,20 @@
-from neuromf.evaluation.report import safe, sentence, small
+"""Files of an evaluation: what they say, and that they can be drawn again without volumes."""
+
+import shutil
+
+import pytest
+
+from evaluation.support import made_results
+from features.support import write_set
+from neuromf.evaluation.command import CompareConfig, run
+from neuromf.evaluation.report import redraw, rows, sentence, small
 from neuromf.evaluation.score import Beside, Score
 from neuromf.metrics.intervals import Interval
+from neuromf.runtime.records import RecordError
+from support import tiny_cohort
 
 
-def test_a_line_says_value_interval_and_bounds():
+def test_a_line_says_value_interval_and_references():
     score = Score("e/kid", "KID", 0.5, 10, 12, interval=Interval(0.4, 0.6))
     assert sentence("a", score).split() == ["a", "KID", "0.5", "[0.4,", "0.6]"]
     line = sentence("a", score.with_beside(real=Beside(0.1, 0.0, 5, 6)))
@@ -14,5 +25,53 @@ def test_small_p():
     assert [small(p) for p in (0.0, 9e-4, 0.0123, 1.0)] == ["< 0.001", "< 0.001", "0.012", "1.000"]
 
 
-def test_names_of_files():
-    assert safe("a b/c:d") == "a_b_c_d"
+def test_a_row_has_every_column():
+    score = Score("e/kid", "KID", 0.5, 10, 12).with_beside(real=Beside(0.1, 0.0, 5, 6))
+    (row,) = rows(made_results({"a": [score]}))
+    assert (row["set"], row["metric"], row["reference"]) == ("a", "e/kid", 12)
+    assert (row["equal_n.real"], row["equal_n.samples"]) == (0.1, "")
+    assert row["equal_n.real.reference"] == 6
+
+
+@pytest.fixture
+def folder(tmp_path, kept):
+    """A comparison with all figures; its volumes are deleted."""
+    volumes = tmp_path / "volumes"
+    people = tiny_cohort(volumes / "real", n=10, shape=(32, 36, 32), val=0.25, test=0.5)
+    sets = [write_set(volumes / name, range(i, i + 5)) for i, name in ((100, "<b>a"), (200, "b"))]
+    config = CompareConfig(
+        sets=[str(s) for s in sets],
+        reference=str(people),
+        train=f"{people}:train",
+        extractors=("random-3d",),
+        vae="none",
+        bootstrap=5,
+        draws=2,
+        pairs=3,
+        cache=str(kept),
+        workers=1,
+        device="cpu",
+    )
+    run(config, tmp_path / "out")
+    shutil.rmtree(volumes)
+    return tmp_path / "out"
+
+
+def test_figures_and_page_are_drawn_again_without_volumes(folder):
+    before = {p.name: p.read_bytes() for p in (folder / "figures").iterdir()}
+    text = (folder / "index.html").read_bytes()
+    assert {"volumes.png", "spectra.png", "merits-random-3d.png"} <= set(before)
+    assert sum(name.startswith("copies-") for name in before) == 4
+    shutil.rmtree(folder / "figures")
+    (folder / "index.html").unlink()
+    redraw(folder)
+    assert {p.name: p.read_bytes() for p in (folder / "figures").iterdir()} == before
+    assert (folder / "index.html").read_bytes() == text
+    assert b"<b>a" not in text  # names are escaped
+    assert b"&lt;b&gt;a" in text
+
+
+def test_an_earlier_folder_is_refused_in_words(tmp_path):
+    (tmp_path / "scores.json").write_text('{"sets": {}}')
+    with pytest.raises(RecordError, match="run `neuromf evaluate`"):
+        redraw(tmp_path)

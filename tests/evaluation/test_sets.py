@@ -63,7 +63,7 @@ def test_generated_volumes_are_nobodys(tmp_path):
     assert vae_named_by(found) == ("small-vae", "ab")
 
 
-def test_names_are_told_apart_and_people_counted_once(tmp_path):
+def test_names_are_unique_and_people_counted_once(tmp_path):
     folder = write_set(tmp_path / "set", range(3))
     for number, name in enumerate(("sub-01_run-1_T1w", "sub-01_run-2_T1w", "sub-02_T1w")):
         (folder / f"v{number:03d}_T1w.nii.gz").rename(folder / f"{name}.nii.gz")
@@ -124,3 +124,8 @@ def test_pipes_are_not_opened(tmp_path):
         frame_of(only)
     os.mkfifo(tmp_path / "a_T1w.json")
     assert vae_named_by(VolumeSet("set", (Item(tmp_path / "a_T1w.nii.gz", "a"),))) == ("", "")
+
+
+def test_a_set_may_be_called_real(world):
+    found = read_sets({"real": str(world / "same"), "b": str(world / "bright")})
+    assert [s.name for s in found] == ["real (samples)", "b"]

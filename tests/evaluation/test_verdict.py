@@ -1,25 +1,26 @@
 """Three sentences on constructed scores: what fails first, what is as in real people, what cannot be told."""
 
-from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.score import Beside, Score, enough
 from neuromf.evaluation.verdict import verdict
 from neuromf.metrics.intervals import Interval
 
 
-def score(key, value, real, rebuilt=None, *, std=0.05, n=100, m=40, reach=0.05, expected=None):
-    """A figure at equal numbers as `value`, of real people as `real`, of reconstructions as `rebuilt`."""
+def score(
+    key, value, real, reconstruction=None, *, std=0.05, n=100, m=40, reach=0.05, expected=None
+):
+    """A value at equal numbers as `value`, of real people as `real`, of reconstructions as `reconstruction`."""
     beside = {
         "samples": Beside(value, std * abs(value), 20, 20),
         "real": Beside(real, std * abs(real), 20, 20),
     }
     beside |= (
-        {"reconstruction": Beside(rebuilt, std * abs(rebuilt), 20, 20)}
-        if rebuilt is not None
+        {"reconstruction": Beside(reconstruction, std * abs(reconstruction), 20, 20)}
+        if reconstruction is not None
         else {}
     )
     beside = beside if expected is None else {"real": Beside(expected, 0.0, n, m)}
-    return Score(
-        key, key, value, n, m, interval=Interval(value - reach, value + reach), beside=beside
-    ).supported()
+    interval = Interval(value - reach, value + reach) if enough(n, m) else None
+    return Score(key, key, value, n, m, interval=interval, beside=beside)
 
 
 def scores(detail=1.0, recall=0.95, fid=1.0, alike=0.74, flagged=0.05, ml=10.0, **sizes):
@@ -83,9 +84,9 @@ def test_too_few_volumes_are_named():
     found = verdict(alone, 16, 3)
     assert (
         found.fails
-        == "Nothing is shown to fail, but too little could be judged to call the samples real."
+        == "Nothing is shown to fail, but too little could be evaluated to call the samples real."
     )
-    assert "too few volumes for a bound" in found.unsure
+    assert "too few volumes for a real-vs-real reference" in found.unsure
     assert found.fine == "Nothing that was measured is shown to be as in real people."
 
 

@@ -21,6 +21,7 @@ from neuromf.features.extract import (
     measure_file,
     measure_sets,
 )
+from neuromf.features.plain import SPECTRUM, VOXELS
 from support import save_nifti
 
 
@@ -55,10 +56,8 @@ def test_processes_give_the_same_in_the_same_order(tmp_path, volumes):
     together, _ = measure_all(paths_of(volumes), other, workers=2)
     assert together == alone
     a, b = Features(tuple(alone), job(tmp_path)), Features(tuple(together), other)
-    assert torch.equal(a.stacked("voxels", "voxels"), b.stacked("voxels", "voxels"))
-    assert torch.equal(
-        a.only([3]).stacked("spectrum", "power")[0], a.stacked("spectrum", "power")[3]
-    )
+    assert torch.equal(a.stacked(VOXELS, "voxels"), b.stacked(VOXELS, "voxels"))
+    assert torch.equal(a.only([3]).stacked(SPECTRUM, "power")[0], a.stacked(SPECTRUM, "power")[3])
 
 
 def test_several_sets_are_measured_together(tmp_path, volumes):
@@ -70,7 +69,7 @@ def test_several_sets_are_measured_together(tmp_path, volumes):
     assert [m.path for m in first[0]] == paths
     assert [m.path for m in second[0]] == paths[:2]
     assert (first[1], [p.name for p, _ in second[1]]) == ([], ["bad_T1w.nii.gz"])
-    assert Features(tuple(second[0]), other).stacked("spectrum", "high").shape == (2, 1)
+    assert Features(tuple(second[0]), other).stacked(SPECTRUM, "high").shape == (2, 1)
 
 
 def test_bad_files_are_listed_and_left_out(tmp_path):
@@ -101,8 +100,8 @@ def test_unlike_sizes_are_refused_and_resampled_if_asked(tmp_path):
     (found,), _ = measure_all(paths_of(folder), job(tmp_path, frame=frame, resample=True))
     (plain,), _ = measure_all(paths_of(folder), job(tmp_path))
     assert found == plain  # the file's own hash, but its measurements are kept apart
-    a = Features((found,), job(tmp_path, frame=frame, resample=True)).stacked("voxels", "voxels")
-    b = Features((plain,), job(tmp_path)).stacked("voxels", "voxels")
+    a = Features((found,), job(tmp_path, frame=frame, resample=True)).stacked(VOXELS, "voxels")
+    b = Features((plain,), job(tmp_path)).stacked(VOXELS, "voxels")
     assert a.shape != b.shape
 
 
@@ -123,7 +122,7 @@ def test_orientation_does_not_matter(tmp_path):
     save_nifti(tmp_path / "a_T1w.nii.gz", volume)
     save_nifti(tmp_path / "b_T1w.nii.gz", Volume(flipped.voxels, affine))
     found, _ = measure_all([tmp_path / "a_T1w.nii.gz", tmp_path / "b_T1w.nii.gz"], job(tmp_path))
-    values = Features(tuple(found), job(tmp_path)).stacked("voxels", "voxels")
+    values = Features(tuple(found), job(tmp_path)).stacked(VOXELS, "voxels")
     torch.testing.assert_close(values[0], values[1])
 
 

@@ -4,18 +4,22 @@ and in an extractor's features.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from neuromf.evaluation.feature_metrics import Points
-from neuromf.evaluation.measured import Material
-from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.measured import MeasuredSet
+from neuromf.evaluation.metric import Bootstrap, Estimate, Metric, from_zero
+from neuromf.evaluation.neighbours import one_person
+from neuromf.evaluation.points import Extractor, Points
+from neuromf.evaluation.score import Beside, References
 from neuromf.evaluation.sets import Item
-from neuromf.evaluation.volume_metrics import one_person
-from neuromf.metrics.intervals import Interval, around, of_share
+from neuromf.features.plain import VOXELS
+from neuromf.metrics.intervals import Interval, of_share
 from neuromf.metrics.memorisation import QUANTILE, Memorisation
 from neuromf.metrics.precision_recall import nearest
 from neuromf.runtime.randomness import Purpose, generator
@@ -35,86 +39,151 @@ class Closest(NamedTuple):
     distance: float
 
 
-@dataclass(frozen=True)
-class Copies:
+@dataclass(eq=False)
+class TrainingComparison:
     """Samples, and held-out people, against training volumes, in one space."""
 
     space: str
     memorisation: Memorisation
     closest: list[Closest]  # the samples nearest to a training volume
+    draws: int = 0  # of the bootstrap
+
+    @property
+    def prefix(self) -> str:
+        """Of its keys."""
+        return f"copies/{self.space}"
+
+    @property
+    def n(self) -> int:
+        """Samples."""
+        return len(self.memorisation.samples)
+
+    @property
+    def reference(self) -> int:
+        """Held-out people."""
+        return len(self.memorisation.held_out)
+
+    @property
+    def words(self) -> Mapping[str, str]:
+        """The space."""
+        return {"space": "coarse voxels" if self.space == "voxels" else self.space}
+
+    @property
+    def references(self) -> Mapping[str, References]:
+        """What samples that copy nothing would have."""
+        expected = {"flagged": self.memorisation.expected, "nearer": 0.5, "ratio": 1.0}
+        return {
+            f"{self.prefix}/{name}": {"real": Beside(value, 0.0, self.n, self.reference)}
+            for name, value in expected.items()
+        }
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """Bootstrap samples of samples and of held-out people."""
+        chance = generator(Purpose.BOOTSTRAP, 0, 0)
+        counts = torch.zeros(self.draws, self.n), torch.zeros(self.draws, self.reference)
+        for draw in range(self.draws):
+            for rows in counts:
+                drawn = torch.randint(rows.shape[1], (rows.shape[1],), generator=chance)
+                rows[draw] = drawn.bincount(minlength=rows.shape[1])
+        return Bootstrap(*counts)
 
 
-def find_copies(a: Material, r: Material, train: Material, space: str) -> Copies | None:
-    """Return distances to the nearest training volume in `voxels` or in the features
-    of an extractor.
+def compare_with_training(
+    a: MeasuredSet, r: MeasuredSet, train: MeasuredSet, extractor: Extractor | None, draws: int = 0
+) -> TrainingComparison | None:
+    """Return distances to the nearest training volume in the features of an extractor, in coarse
+    voxels for None.
 
     None where no held-out person is left to compare with: each is in the training set itself.
     """
-    mine, held_out, taught = (embedded(s, space) for s in (a, r, train))
-    distance, index = nearest(mine, taught)
-    real, _ = nearest(held_out, taught, one_person(r, train))
+    samples, held_out, training = (embedded(s, extractor) for s in (a, r, train))
+    distance, index = nearest(samples, training)
+    real, _ = nearest(held_out, training, one_person(r, train))
     real = real[torch.isfinite(real)]
     if not len(real):
         return None
-    scale = mine.shape[1] ** 0.5
+
+    scale = samples.shape[1] ** 0.5
     order = distance.argsort()[:SHOWN].tolist()
-    drawn, taught_by = a.volumes.items, train.volumes.items
-    closest = [
-        Closest(drawn[i], taught_by[int(index[i])], float(distance[i]) / scale) for i in order
-    ]
-    return Copies(space, Memorisation(distance / scale, real / scale), closest)
+    mine, theirs = a.volumes.items, train.volumes.items
+    closest = [Closest(mine[i], theirs[int(index[i])], float(distance[i]) / scale) for i in order]
+    space = extractor.name if extractor else "voxels"
+    return TrainingComparison(space, Memorisation(distance / scale, real / scale), closest, draws)
 
 
-def embedded(s: Material, space: str) -> Tensor:
+def embedded(s: MeasuredSet, extractor: Extractor | None) -> Tensor:
     """Return one point a volume."""
-    return (
-        s.features.stacked("voxels", "voxels")
-        if space == "voxels"
-        else Points(s.features, space).embedding
-    )
+    if extractor is None:
+        return s.features.stacked(VOXELS, "voxels")
+    return Points(s.features, extractor).embedding
 
 
-def copy_scores(copies: Copies, draws: int) -> list[Score]:
-    """Return the flagged share, the probability of being nearer than a held-out
-    person, and the ratio of medians.
+def of_distances(
+    statistic: Callable[[Memorisation], float],
+) -> Estimate[TrainingComparison]:
+    """Return the estimate of a statistic of both sets of distances."""
 
-    Beside each is what samples that copy nothing would have.
+    def estimate(c: TrainingComparison, bootstrap: Bootstrap | None) -> Tensor | float:
+        found = c.memorisation
+        if bootstrap is None:
+            return statistic(found)
+
+        drawn = zip(bootstrap.a.long(), bootstrap.r.long(), strict=True)
+        repeated = [
+            statistic(
+                Memorisation(
+                    found.samples.repeat_interleave(x), found.held_out.repeat_interleave(y)
+                )
+            )
+            for x, y in drawn
+        ]
+        return torch.tensor(repeated, dtype=torch.float64)
+
+    return estimate
+
+
+def with_wilson(c: TrainingComparison, value: float, replicates: Tensor) -> Interval:
+    """Return the bootstrap's interval of a share, as wide as Wilson's at least: none of a few
+    volumes is not never.
     """
-    found, space = copies.memorisation, copies.space
-    n, m = len(found.samples), len(found.held_out)
-    where = "coarse voxels" if space == "voxels" else space
-    near = f"share nearer to a training volume than {100 * (1 - QUANTILE):.0f} % of held-out people"
-    figures = (
-        ("flagged", near, float(found.flagged.double().mean()), found.expected),
-        ("nearer", "probability of lying nearer than a held-out person", found.nearer, 0.5),
-        ("ratio", "median distance over that of held-out people", found.ratio, 1.0),
-    )
-    replicates = resampled(found, draws)
-    out = []
-    for name, label, value, expected in figures:
-        interval = around(value, replicates[name], lowest=0.0)
-        if name == "flagged":  # none of a few volumes is not never
-            wilson = of_share(round(value * n), n)
-            interval = Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))
-        note = f"real: what no copying gives, {m} people being held out. {SMOOTH}"
-        score = Score(
-            f"copies/{space}/{name}", f"{where}: {label}", value, n, m, "real", interval, note=note
-        )
-        out.append(score.with_beside(real=Beside(expected, 0.0, n, m)))
-    return out
+    interval, wilson = from_zero(c, value, replicates), of_share(round(value * c.n), c.n)
+    return Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))
 
 
-def resampled(found: Memorisation, draws: int) -> dict[str, Tensor]:
-    """Return (draws,) replicates of the three figures: samples and held-out people are drawn."""
-    rows: dict[str, list[float]] = {"flagged": [], "nearer": [], "ratio": []}
-    chance = generator(Purpose.BOOTSTRAP, 0, 0)
-    for _ in range(draws):
-        one, other = (
-            v[torch.randint(len(v), (len(v),), generator=chance)]
-            for v in (found.samples, found.held_out)
-        )
-        drawn = Memorisation(one, other)
-        values = (float(drawn.flagged.double().mean()), drawn.nearer, drawn.ratio)
-        for row, value in zip(rows.values(), values, strict=True):
-            row.append(value)
-    return {name: torch.tensor(row, dtype=torch.float64) for name, row in rows.items()}
+def without_copying(c: TrainingComparison) -> str:
+    """Return what the reference is."""
+    return f"real: what no copying gives, {c.reference} people being held out. {SMOOTH}"
+
+
+TRAINING_METRICS: tuple[Metric[TrainingComparison], ...] = (
+    Metric(
+        TrainingComparison,
+        "flagged",
+        "{space}: share nearer to a training volume than "
+        f"{100 * (1 - QUANTILE):.0f} % of held-out people",
+        "real",
+        of_distances(lambda found: float(found.flagged.double().mean())),
+        interval=with_wilson,
+        note=without_copying,
+        printed=True,
+    ),
+    Metric(
+        TrainingComparison,
+        "nearer",
+        "{space}: probability of lying nearer than a held-out person",
+        "real",
+        of_distances(lambda found: found.nearer),
+        interval=from_zero,
+        note=without_copying,
+    ),
+    Metric(
+        TrainingComparison,
+        "ratio",
+        "{space}: median distance over that of held-out people",
+        "real",
+        of_distances(lambda found: found.ratio),
+        interval=from_zero,
+        note=without_copying,
+    ),
+)

@@ -100,7 +100,7 @@ def compare_pair(job: Job, pair: Pair, shelf: Shelf) -> dict[str, float]:
 
 
 def compare_some(job: Job, pairs: Sequence[Pair]) -> list[dict[str, float]]:
-    """Return the figures of some pairs, preparing each volume once; empty for a
+    """Return the values of some pairs, preparing each volume once; empty for a
     pair that cannot be compared.
     """
     shelf, rows = Shelf(), []
@@ -116,7 +116,7 @@ def compare_some(job: Job, pairs: Sequence[Pair]) -> list[dict[str, float]]:
 
 
 def compare_pairs(pairs: Sequence[Pair], job: Job, workers: int) -> Rows:
-    """Return the figures of each pair. Raises what is no pair's fault: too little
+    """Return the values of each pair. Raises what is no pair's fault: too little
     memory, a process that died.
     """
     chosen = sorted(dict.fromkeys(pairs), key=lambda pair: (pair.kind, str(pair.a), str(pair.b)))

@@ -1,34 +1,23 @@
-"""Figures at equal numbers of volumes: samples, reconstructions and real volumes
+"""Metrics at equal numbers of volumes: samples, reconstructions and real volumes
 against the same real volumes.
 
-A Fréchet distance falls as sets grow, and neighbours come nearer, so a bound says something only
-at the same number of volumes. Either a second real set stands beside the samples, against the whole
-reference; or halves of the reference do, against the other half, over several draws.
+A Fréchet distance falls as sets grow, and neighbours come nearer, so a reference says something
+only at the same number of volumes. Either a second real set stands beside the samples, against
+the whole reference; or halves of the reference do, against the other half, over several draws.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
 import torch
 
-from neuromf.evaluation.score import Beside
+from neuromf.evaluation.score import Beside, References
 from neuromf.runtime.randomness import Purpose, generator
 
 SMALLEST = 4  # volumes of a reference that can be halved
-
-
-@dataclass
-class Figures:
-    """Metric -> figure at equal numbers: of each set, of real volumes, of reconstructions;
-    empty where none is.
-    """
-
-    sets: dict[str, dict[str, Beside]] = field(default_factory=dict)
-    real: dict[str, Beside] = field(default_factory=dict)
-    reconstruction: dict[str, Beside] = field(default_factory=dict)
 
 
 class Divisible(Protocol):
@@ -45,56 +34,71 @@ T = TypeVar("T", bound=Divisible)
 
 
 @dataclass(frozen=True)
-class Rebuilt(Generic[T]):
+class Reconstructions(Generic[T]):
     """Reconstructions, and of which volumes of the real pool they are, by number."""
 
     volumes: T
     of: Sequence[int]
 
 
+Values = list[dict[str, float]]  # of each draw: metric -> value
+
+
 def at_equal_numbers(
     sets: Mapping[str, T],
     reference: T,
     real: T | None,
-    reconstruction: Rebuilt[T] | None,
-    figures: Callable[[T, T], dict[str, float]],
+    reconstruction: Reconstructions[T] | None,
+    estimates: Callable[[T, T], dict[str, float]],
     draws: int,
     seed: int,
-) -> Figures:
-    """Return every figure over `draws` draws of n volumes of each set, of the pool, of
-    reconstructions of the same.
+) -> dict[str, dict[str, References]]:
+    """Return set -> metric -> what stands beside it: the metric over `draws` draws of n volumes of
+    the set, of reconstructions, of the pool of real volumes, all against the same other real ones.
 
     The pool of real volumes is `real`, against the whole reference; or the reference, against a
-    half of it that shares nobody with the n. Empty where the reference is too small.
+    half of it that shares nobody with the n. Reconstructions are of the very volumes that are
+    drawn. Empty where the reference is too small.
     """
     pool = real if real is not None else reference
     known = list(range(len(pool))) if reconstruction is None else list(reconstruction.of)
-    n = min(
-        [len(known), len(pool) if real is not None else len(pool) // 2, *map(len, sets.values())]
-    )
+    largest = len(pool) if real is not None else len(pool) // 2
+    n = min([len(known), largest, *map(len, sets.values())])
     if n < 1 or (real is None and len(reference) < SMALLEST):
-        return Figures()
-    values: dict[str, list[dict[str, float]]] = {name: [] for name in sets}
-    values_real: list[dict[str, float]] = []
-    values_rebuilt: list[dict[str, float]] = []
+        return {}
+
+    samples: dict[str, Values] = {name: [] for name in sets}
+    of_real: Values = []
+    of_reconstructions: Values = []
     chance = generator(Purpose.SUBSETS, seed, 1, 0, 0)
     for draw in range(draws):
         ours = sorted(known[i] for i in torch.randperm(len(known), generator=chance)[:n].tolist())
         others = reference if real is not None else opposite(reference, ours, chance)
         for number, (name, one) in enumerate(sets.items()):
-            values[name].append(figures(subset(one, n, seed, draw, number), others))
-        values_real.append(figures(pool.only(ours), others))
+            samples[name].append(estimates(subset(one, n, seed, draw, number), others))
+        of_real.append(estimates(pool.only(ours), others))
         if reconstruction is not None:
             at = {of: number for number, of in enumerate(reconstruction.of)}
-            values_rebuilt.append(
-                figures(reconstruction.volumes.only([at[i] for i in ours]), others)
-            )
+            drawn = reconstruction.volumes.only([at[i] for i in ours])
+            of_reconstructions.append(estimates(drawn, others))
+
     m = len(others)
-    return Figures(
-        {name: summary(rows, n, m) for name, rows in values.items()},
-        summary(values_real, n, m),
-        summary(values_rebuilt, n, m),
-    )
+    shared = {
+        "reconstruction": summary(of_reconstructions, n, m),
+        "real": summary(of_real, n, m),
+    }
+    return {
+        name: by_metric({"samples": summary(values, n, m)} | shared)
+        for name, values in samples.items()
+    }
+
+
+def by_metric(kinds: Mapping[str, dict[str, Beside]]) -> dict[str, References]:
+    """Return metric -> kind -> value, of kind -> metric -> value."""
+    keys = dict.fromkeys(key for found in kinds.values() for key in found)
+    return {
+        key: {kind: found[key] for kind, found in kinds.items() if key in found} for key in keys
+    }
 
 
 def opposite(reference: T, ours: Sequence[int], chance: torch.Generator) -> T:
@@ -112,13 +116,12 @@ def subset(one: T, n: int, seed: int, draw: int, number: int) -> T:
     return one.only(torch.randperm(len(one), generator=chance)[:n].sort().values.tolist())
 
 
-def summary(rows: list[dict[str, float]], n: int, m: int) -> dict[str, Beside]:
+def summary(draws: Values, n: int, m: int) -> dict[str, Beside]:
     """Return mean and standard deviation over draws of each metric that every draw has."""
-    names = [name for name in (rows[0] if rows else {}) if all(name in row for row in rows)]
+    names = [name for name in (draws[0] if draws else {}) if all(name in draw for draw in draws)]
     out = {}
     for name in names:
-        numbers = torch.tensor([row[name] for row in rows], dtype=torch.float64)
-        out[name] = Beside(
-            float(numbers.mean()), float(numbers.std()) if len(rows) > 1 else 0.0, n, m
-        )
+        numbers = torch.tensor([draw[name] for draw in draws], dtype=torch.float64)
+        std = float(numbers.std()) if len(draws) > 1 else 0.0
+        out[name] = Beside(float(numbers.mean()), std, n, m)
     return out

@@ -1,346 +1,180 @@
-"""Every figure of several sets, with the same reference, features,
-numbers and resampled volumes.
+"""Every metric of several sets, with the same reference, features, numbers and resampled
+volumes.
 """
 
 from __future__ import annotations
 
-import itertools
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import NamedTuple
 
 import torch
-from safetensors.torch import load, save
-from torch import Tensor
 
-from neuromf.evaluation import volume_metrics as anatomy
-from neuromf.evaluation.feature_metrics import Points, Setup, plain, scores
-from neuromf.evaluation.measured import Bench, Material
-from neuromf.evaluation.memorisation import Copies, copy_scores, find_copies
-from neuromf.evaluation.pairs import compare_pairs
-from neuromf.evaluation.resampling import Figures, Rebuilt, at_equal_numbers
+from neuromf.evaluation.comparisons import all_comparisons
+from neuromf.evaluation.measured import MeasuredSet, MeasuredSets, equal_files
+from neuromf.evaluation.measurer import Measurer
+from neuromf.evaluation.memorisation import TrainingComparison
+from neuromf.evaluation.notes import on_sampling, on_sets
+from neuromf.evaluation.regions import METHODS, region_sizes
+from neuromf.evaluation.registry import scores
+from neuromf.evaluation.results import (
+    ClosePair,
+    CopiesRecord,
+    ExtractorRecord,
+    ProtocolRecord,
+    ReconstructionRecord,
+    ReferenceRecord,
+    RegionRecord,
+    Results,
+    SetRecord,
+    differences,
+)
 from neuromf.evaluation.score import Score
-from neuromf.evaluation.sets import VolumeSet, frame_of
-from neuromf.features.extractors import load_measure
-from neuromf.features.measure import fingerprint
-from neuromf.metrics.intervals import counts
-from neuromf.runtime.files import write_bytes, write_json
-from neuromf.runtime.randomness import Purpose, generator
-from neuromf.segmentation.synthseg import synthseg
-from neuromf.segmentation.tissue import METHOD, REGIONS
-
-log = logging.getLogger("neuromf")
+from neuromf.evaluation.sets import VolumeSet
+from neuromf.evaluation.slices import Slices, take_slices
+from neuromf.evaluation.verdict import Verdict, verdict
+from neuromf.features.measure import Measure
+from neuromf.features.plain import SPECTRUM
 
 
-@dataclass
-class Judged:
-    """A set with its figures."""
+class Evaluated(NamedTuple):
+    """What was found, and the slices that a page shows."""
 
-    material: Material
-    scores: list[Score]
-    copies: list[Copies] = field(default_factory=list)
-    likeness: dict[str, Tensor] = field(default_factory=dict)
-    # likeness to the real volumes of the same names
-    partners: dict[str, Tensor] = field(default_factory=dict)
-
-    @property
-    def name(self) -> str:
-        """The name of the set."""
-        return self.material.name
-
-    def score(self, key: str) -> Score | None:
-        """Return a score by its key."""
-        return next((s for s in self.scores if s.key == key), None)
+    results: Results
+    slices: Slices
 
 
-@dataclass
-class Results:
-    """All that was found."""
-
-    sets: list[Judged]
-    reference: Judged  # its own likeness and sizes
-    reconstruction: Material | None
-    rebuilt: dict[str, Tensor]  # its likeness
-    bench: Bench
-    vae: str
-    method: str  # of region sizes
-
-    @property
-    def notes(self) -> list[str]:
-        """What the reader has to know."""
-        return self.bench.notes
-
-    @property
-    def extractors(self) -> list[Any]:
-        """The measures that are extractors."""
-        return [load_measure(name, str(self.bench.device)) for name in self.bench.config.extractors]
-
-
-def judge(sets: Sequence[VolumeSet], bench: Bench) -> Results | None:
-    """Return every figure of the sets, None where only a part of the features was asked for."""
-    config, vae = bench.config, bench.vae
-    tell_of_sets(bench, sets)
-    measures = [*config.extractors, "voxels", "spectrum"]
-    measures += ["tissue"] if config.morphology == "tissue" else []
-    measures += [f"latents:{vae}"] if vae else []
-    people = [bench.reference, *([real_set(bench)] if config.real else [])]
-    taught = [(bench.train, (config.extractors[0], "voxels"))] if bench.train is not None else []
-    found = bench.measure_together(
-        [
-            *((s.drawn(config.n, config.seed), measures) for s in sets),
-            *((s, measures) for s in people),
-            *taught,
-        ]
-    )
-    if config.part:
+def evaluate(sets: Sequence[VolumeSet], measurer: Measurer) -> Evaluated | None:
+    """Return every metric of the sets, None where only a part of the features was asked for."""
+    measured = measure(sets, measurer)
+    if measured is None:
         return None
-    measured = same_number(found[: len(sets)], bench)
-    reference, *others = found[len(sets) :]
-    train = others.pop() if taught else None
-    real = others.pop() if others else None
-    remark(bench, measured, reference, real, train, vae)
-    reconstruction = (
-        bench.reconstruct(real or reference, vae, measures)
-        if vae and config.reconstructions
-        else None
-    )
-    of = numbers_of(reconstruction, real or reference)
-    for material in [*measured, reference, real, reconstruction]:
-        if material is not None:
-            material.sizes = region_sizes(material, bench)
-    results = Results(
-        [Judged(m, []) for m in measured],
-        Judged(reference, []),
-        reconstruction,
-        {},
-        bench,
-        vae,
-        method_of(bench),
-    )
-    lay_beside(results)
-    for name in config.extractors:
-        judge_features(results, real, of, name)
-    beside = at_equal_numbers(
-        {j.name: j.material for j in results.sets},
-        reference,
-        real,
-        Rebuilt(reconstruction, of) if reconstruction is not None else None,
-        lambda a, r: anatomy.plain(a, r, vae),
-        config.draws,
-        config.seed,
-    )
-    if not beside.real:
-        bench.notes.append(
-            f"{len(reference)} held-out people are too few for "
-            "bounds at equal numbers: 4 or more, or real="
-        )
-    for number, judged in enumerate(results.sets, start=1):
-        judge_volumes(judged, results, train, beside, number)
-    return results
+
+    found: dict[str, list[Score]] = {s.name: [] for s in measured.sets}
+    copies: dict[str, list[CopiesRecord]] = {}
+    for name, comparison in all_comparisons(measured, measurer):
+        found[name] += scores(comparison)
+        if isinstance(comparison, TrainingComparison):
+            copies.setdefault(name, []).append(copies_record(comparison))
+
+    results = record(measured, measurer, found, copies)
+    shown = [("real", measured.reference), *((s.name, s) for s in measured.sets)]
+    if measured.reconstruction is not None:
+        shown.insert(1, ("reconstruction", measured.reconstruction))
+    slices = take_slices({name: s.volumes.paths for name, s in shown}, results.copies)
+    return Evaluated(results, slices)
 
 
-def tell_of_sets(bench: Bench, sets: Sequence[VolumeSet]) -> None:
-    """Note which sets are drawn from, and which are brought to another grid."""
-    n = bench.config.n
-    drawn = [f"{n} of {len(s)} of {s.name}" for s in sets if 0 < n < len(s)]
-    if drawn:
-        bench.notes.append(f"drawn at random: {', '.join(drawn)}")
-    turned = [s.name for s in sets if bench.config.resample and not bench.frame.fits(frame_of(s))]
-    if turned:
-        bench.notes.append(
-            f"resampled to {bench.frame}, which changes their detail: {', '.join(turned)}"
-        )
+def measure(sets: Sequence[VolumeSet], measurer: Measurer) -> MeasuredSets | None:
+    """Return all sets measured, samples cut to equal numbers, real volumes reconstructed; None
+    where only a part of the features was asked for.
+    """
+    measurer.notes += on_sampling(sets, measurer)
+    measured = measurer.measure_sets(sets)
+    if measurer.config.part:
+        return None
+
+    measured.sets = same_number(measured.sets, measurer)
+    measurer.notes += on_sets(measured, measurer)
+    if measurer.vae and measurer.config.reconstructions:
+        measured.reconstruction = measurer.reconstruct(measured.people)
+    for one in (*measured.sets, measured.reference, measured.real, measured.reconstruction):
+        if one is not None:
+            one.sizes = region_sizes(one, measurer)
+    return measured
 
 
-def same_number(sets: list[Material], bench: Bench) -> list[Material]:
+def same_number(sets: list[MeasuredSet], measurer: Measurer) -> list[MeasuredSet]:
     """Return the sets cut to the smallest: files that could not be
     read may have made them unlike.
     """
     smallest = min(map(len, sets))
-    if bench.config.part or all(len(material) == smallest for material in sets):
+    if all(len(one) == smallest for one in sets):
         return sets
-    bench.notes.append(f"all sets are cut to {smallest} volumes, after what could not be read")
-    return [material.only(range(smallest)) for material in sets]
+    measurer.notes.append(f"all sets are cut to {smallest} volumes, after what could not be read")
+    return [one.only(range(smallest)) for one in sets]
 
 
-def numbers_of(reconstruction: Material | None, pool: Material) -> list[int]:
-    """Return of which volume of the pool each reconstruction is."""
-    numbers = {item.name: number for number, item in enumerate(pool.volumes.items)}
-    return (
-        [numbers[item.name] for item in reconstruction.volumes.items]
-        if reconstruction is not None
-        else []
+def record(
+    measured: MeasuredSets,
+    measurer: Measurer,
+    found: dict[str, list[Score]],
+    copies: dict[str, list[CopiesRecord]],
+) -> Results:
+    """Return scores and measurements as scores.json holds them."""
+    config, reference = measurer.config, measured.reference
+    sets = {
+        s.name: SetRecord(len(s), tuple(found[s.name]), power(s), regions(s)) for s in measured.sets
+    }
+    ceiling = measured.reconstruction
+    return Results(
+        title=title_of(measured.sets),
+        verdict={s.name: verdict_on(s, found[s.name], measured, measurer) for s in measured.sets},
+        reference=ReferenceRecord(
+            reference.name, len(reference), power(reference), regions(reference)
+        ),
+        extractors=tuple(extractor_record(*e) for e in measurer.extractors),
+        protocol=ProtocolRecord(
+            config.n, config.pairs, config.bootstrap, config.draws, config.seed, config.real
+        ),
+        vae=measurer.vae or None,
+        regions_by=METHODS[config.morphology] or None,
+        sets=sets,
+        reconstruction=ReconstructionRecord(len(ceiling), power(ceiling))
+        if ceiling is not None
+        else None,
+        differences=tuple(differences(sets)),
+        copies={name: tuple(records) for name, records in copies.items()},
+        rejected=tuple(measurer.rejected),
+        notes=tuple(measurer.notes),
     )
 
 
-def real_set(bench: Bench) -> VolumeSet:
-    """Return the second real set, under that name."""
-    found = bench.people(bench.config.real, "real")
-    people = {item.person for item in bench.reference.items if item.person}
-    shared = [item for item in found.items if item.person in people]
-    if shared:
-        raise ValueError(
-            f"real={bench.config.real} holds {len(shared)} volumes of people of the reference "
-            f"({shared[0].name} first): a bound needs other people"
-        )
+def title_of(sets: Sequence[MeasuredSet]) -> str:
+    """Return what was evaluated, for the head of the page."""
+    n = len(sets[0])
+    return f"{sets[0].name}: {n} volumes" if len(sets) == 1 else f"{len(sets)} sets of {n} volumes"
+
+
+def verdict_on(
+    samples: MeasuredSet, found: list[Score], measured: MeasuredSets, measurer: Measurer
+) -> Verdict:
+    """Return the three sentences on one set."""
+    untrained = [e.name for e in measurer.extractors if not e.measure.trained]
+    identical = equal_files(samples, measured.reference)
+    return verdict(found, len(samples), len(measured.reference), untrained, identical)
+
+
+def extractor_record(name: str, measure: Measure) -> ExtractorRecord:
+    """Return what a reader has to know of a feature network."""
+    return ExtractorRecord(name, measure.name, measure.label, measure.sha256, measure.trained)
+
+
+def power(s: MeasuredSet) -> tuple[float, ...]:
+    """Return the mean power spectrum of a set."""
+    return tuple(s.features.stacked(SPECTRUM, "power").double().mean(0).tolist())
+
+
+def regions(s: MeasuredSet) -> dict[str, RegionRecord]:
+    """Return the sizes of each region, ml."""
+    found = {}
+    for name, each in s.sizes.items():
+        there = each[torch.isfinite(each)]
+        std = float(there.std()) if len(there) > 1 else torch.nan
+        found[name] = RegionRecord(float(there.mean()), std, tuple(each.tolist()))
     return found
 
 
-def lay_beside(results: Results) -> None:
-    """Compare volumes with volumes: in each set, with the nearest real ones,
-    with those of the same name.
-
-    All pairs go through the same processes. The reference is set 0, the reconstructions come
-    after the samples.
-    """
-    bench, reference = results.bench, results.reference.material
-    config = bench.config
-    sets = [reference, *(j.material for j in results.sets)]
-    sets += [results.reconstruction] if results.reconstruction is not None else []
-    chosen = [anatomy.choose_pairs(m, reference, config, number) for number, m in enumerate(sets)]
-    named = [anatomy.partners_of(j.material, reference, config) for j in results.sets]
-    pairs = [pair for c in chosen for pair in c.pairs] + [pair for part in named for pair in part]
-    rows = compare_pairs(pairs, reference.features.job, bench.processes)
-    lost = sum(not row for row in rows.values())
-    if lost:
-        bench.notes.append(f"{lost} pairs of volumes could not be compared: see run.log")
-    found = [anatomy.likeness(m, reference, c, rows) for m, c in zip(sets, chosen, strict=True)]
-    for judged, likeness, part in zip(
-        [results.reference, *results.sets], found, [[], *named], strict=False
-    ):
-        judged.likeness = likeness
-        judged.partners = anatomy.by_metric([rows[pair] for pair in part])
-    results.rebuilt = found[-1] if results.reconstruction is not None else {}
-
-
-def judge_features(results: Results, real: Material | None, of: list[int], name: str) -> None:
-    """Add the figures of one extractor to every set."""
-    config, rebuilt = results.bench.config, results.reconstruction
-    points = {j.name: Points(j.material.features, name) for j in results.sets}
-    reference = Points(results.reference.material.features, name)
-    setup = Setup(reference, config.bootstrap, config.seed, tuple(points.values()))
-    beside = at_equal_numbers(
-        points,
-        setup.reference,
-        Points(real.features, name) if real else None,
-        Rebuilt(Points(rebuilt.features, name), of) if rebuilt is not None else None,
-        lambda a, r: {f"{name}/{metric}": value for metric, value in plain(a, r, setup).items()},
-        config.draws,
-        config.seed,
+def copies_record(found: TrainingComparison) -> CopiesRecord:
+    """Return the distances to training volumes, and the nearest pairs."""
+    distances = found.memorisation
+    closest = tuple(
+        ClosePair(str(a.path), str(b.path), (a.name, b.name), distance)
+        for a, b, distance in found.closest
     )
-    for number, judged in enumerate(results.sets, start=1):
-        found, missing = scores(points[judged.name], setup.reference, setup, number)
-        results.notes.extend(line for line in missing if line not in results.notes)
-        judged.scores += [with_bounds(score, beside, judged.name) for score in found]
-
-
-def with_bounds(score: Score, beside: Figures, name: str) -> Score:
-    """Return a score with the same figure at equal numbers: of the samples, of
-    reconstructions, of real volumes.
-    """
-    return score.with_beside(
-        samples=beside.sets.get(name, {}).get(score.key),
-        reconstruction=beside.reconstruction.get(score.key),
-        real=beside.real.get(score.key),
+    return CopiesRecord(
+        found.space,
+        distances.threshold,
+        closest,
+        tuple(distances.samples.tolist()),
+        tuple(distances.held_out.tolist()),
     )
-
-
-def judge_volumes(
-    judged: Judged, results: Results, train: Material | None, beside: Figures, number: int
-) -> None:
-    """Add the figures of the volumes themselves to a set."""
-    reference, config = results.reference.material, results.bench.config
-    a, rebuilt = judged.material, results.reconstruction
-    sizes = (len(a), len(reference), len(rebuilt) if rebuilt is not None else 0)
-    weights = (
-        counts(len(a), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, number)),
-        counts(len(reference), config.bootstrap, generator(Purpose.BOOTSTRAP, config.seed, 0)),
-    )
-    judged.scores += anatomy.likeness_scores(
-        judged.likeness, results.reference.likeness, results.rebuilt, sizes, config.bootstrap
-    )
-    judged.scores += anatomy.partner_scores(judged.partners, len(a), len(reference))
-    judged.scores += anatomy.partner_distances(a, reference, config.extractors)
-    found = anatomy.plain_scores(a, reference, results.vae, weights, results.method)
-    judged.scores += anatomy.segmented_score(a, reference, results.method)
-    judged.scores += [with_bounds(score, beside, judged.name) for score in found]
-    if train is not None:
-        spaces = ("voxels", config.extractors[0])
-        judged.copies = [
-            c for space in spaces if (c := find_copies(a, reference, train, space)) is not None
-        ]
-        judged.scores += [
-            score for copies in judged.copies for score in copy_scores(copies, config.bootstrap)
-        ]
-    judged.scores = [score.supported() for score in judged.scores]
-
-
-def region_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
-    """Return the size of each region in ml, of every volume (N,)."""
-    if bench.config.morphology == "tissue":
-        ml = material.features.stacked("tissue", "ml")
-        return {name: ml[:, i] for i, name in enumerate(REGIONS)}
-    if bench.config.morphology == "none":
-        return {}
-    return synthseg_sizes(material, bench)
-
-
-def synthseg_sizes(material: Material, bench: Bench) -> dict[str, Tensor]:
-    """Return what SynthSeg measures; it runs once over a set, and its answer
-    is kept in the run's folder.
-    """
-    folder = bench.out / "synthseg" / fingerprint(*(f.sha256 for f in material.features.files))[:16]
-    kept = folder / "ml.safetensors"
-    if not kept.is_file():
-        found = synthseg(material.volumes.paths, folder, bench.config.synthseg)
-        write_json(folder / "quality.json", [p.quality for p in found])
-        passed = sum(p.passed for p in found)
-        bench.notes.append(
-            f"{material.name}: SynthSeg's own quality check passes {passed} of {len(found)}"
-        )
-        names = [name for name in found[0].ml if all(name in p.ml for p in found)]
-        table = {
-            name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names
-        }
-        write_bytes(kept, save(table))
-    return dict(sorted(load(kept.read_bytes()).items()))
-
-
-def method_of(bench: Bench) -> str:
-    """Return by what the regions were measured."""
-    return {"tissue": METHOD, "synthseg": "SynthSeg", "none": ""}[bench.config.morphology]
-
-
-def remark(
-    bench: Bench,
-    sets: list[Material],
-    reference: Material,
-    real: Material | None,
-    train: Material | None,
-    vae: str,
-) -> None:
-    """Note what a reader has to know of the sets. Raises ValueError for a bound
-    of the reference's own files.
-    """
-    for material in sets:
-        bench.warn_of_equals(material, reference)
-        if train is not None and bench.equal_files(material, train):
-            bench.notes.append(
-                f"{bench.equal_files(material, train)} files of {material.name} are training files"
-            )
-    for one, other in itertools.combinations(sets, 2):
-        if bench.equal_files(one, other):
-            bench.notes.append(
-                f"{bench.equal_files(one, other)} files are in both {one.name} and {other.name}"
-            )
-    if real is not None and bench.equal_files(real, reference):
-        raise ValueError(
-            f"real={bench.config.real} holds files of the reference: a bound needs other people"
-        )
-    if train is None:
-        bench.notes.append(
-            "train= names no training data: whether samples copy it was not looked at"
-        )
-    if not vae:
-        bench.notes.append("no VAE is named (vae=): no reconstruction ceiling, no latents")

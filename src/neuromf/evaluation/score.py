@@ -1,12 +1,9 @@
-"""One figure of merit, with all that it has to stand beside."""
+"""The value of a metric for one set, and the references that stand beside it."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
-
-from torch import Tensor
+from typing import Literal
 
 from neuromf.metrics.intervals import Interval
 
@@ -19,74 +16,45 @@ Better = Literal["lower", "higher", "real", "none"]
 
 @dataclass(frozen=True)
 class Beside:
-    """The same figure of another set, or of fewer volumes: mean and standard deviation over
-    draws of n against m.
+    """The same metric of a reference, or of fewer volumes: mean and standard deviation over
+    draws of n volumes against `reference` others.
     """
 
     mean: float
     std: float
     n: int
-    m: int
+    reference: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values; NaN and Inf as null."""
-        return {
-            "mean": finite(self.mean),
-            "std": finite(self.std),
-            "n": self.n,
-            "reference": self.m,
-        }
+
+# kind of reference -> its value: `samples`, the set itself at equal numbers; `real`, the
+# real-vs-real reference; `reconstruction`, the reconstruction ceiling
+References = dict[str, Beside]
 
 
 @dataclass(frozen=True)
 class Score:
-    """A figure of n volumes against m of the reference; beside it those of samples,
-    reconstruction, real at equal n.
-    """
+    """A metric of n volumes against those of the reference."""
 
     key: str  # extractor/metric
     label: str
     value: float
     n: int
-    m: int
+    reference: int
     better: Better = "lower"
     interval: Interval | None = None
-    beside: dict[str, Beside] = field(default_factory=dict)
+    beside: References = field(default_factory=dict)
     note: str = ""
-    replicates: Tensor | None = None  # (B,) of the bootstrap
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what scores.json holds."""
-        interval = (
-            [finite(self.interval.low), finite(self.interval.high)] if self.interval else None
-        )
-        return {
-            "key": self.key,
-            "label": self.label,
-            "value": finite(self.value),
-            "interval": interval,
-            "n": self.n,
-            "reference": self.m,
-            "better": self.better,
-            "beside": {name: value.to_json() for name, value in self.beside.items()},
-            "note": self.note,
-        }
-
-    def supported(self) -> Score:
-        """Return the score without interval and replicates where fewer than
-        FEWEST volumes are in either set.
-        """
-        return (
-            self if min(self.n, self.m) >= FEWEST else replace(self, interval=None, replicates=None)
-        )
+    unit: str = ""
+    replicates: tuple[float, ...] = ()  # of the bootstrap, in order; empty where there is none
+    compared: bool = False  # replicates of two sets are paired, so that differences have a p
 
     def with_beside(self, **others: Beside | None) -> Score:
-        """Return the score with more figures beside it."""
+        """Return the score with more references beside it."""
         return replace(
             self, beside=self.beside | {k: v for k, v in others.items() if v is not None}
         )
 
 
-def finite(value: float) -> float | None:
-    """Return a number that JSON knows, None for NaN and Inf."""
-    return float(value) if math.isfinite(value) else None
+def enough(*numbers: int) -> bool:
+    """Return True if sets of so many volumes support intervals and p values."""
+    return min(numbers) >= FEWEST

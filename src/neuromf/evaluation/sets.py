@@ -22,7 +22,7 @@ from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.records import read_json_object
 
 log = logging.getLogger("neuromf")
-TAKEN = ("real", "reconstruction", "training")  # names of what stands beside samples
+TAKEN = ("real", "reconstruction", "training")  # names of the references
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,14 @@ def read_set(
             "or `phantom` wrote, so it has no splits"
         )
     inner = path / "reconstructions"
-    rebuilt = (path / "scores.json").is_file() and inner.is_dir()
-    scans = find_scans([str(inner if rebuilt else path)], contrast)
-    known = people or rebuilt
-    return VolumeSet(
-        label,
-        told_apart([Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]),
-    )
+    is_reconstructed = (path / "scores.json").is_file() and inner.is_dir()
+    scans = find_scans([str(inner if is_reconstructed else path)], contrast)
+    known = people or is_reconstructed
+    items = [Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]
+    return VolumeSet(label, with_unique_names(items))
 
 
-def told_apart(items: Sequence[Item]) -> tuple[Item, ...]:
+def with_unique_names(items: Sequence[Item]) -> tuple[Item, ...]:
     """Return items of which no two have one name: further ones are named after their
     files, or numbered.
     """
@@ -162,7 +160,7 @@ def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
 
 
 def named(volumes: VolumeSet) -> VolumeSet:
-    """Return a set of samples under a name that none of the bounds has."""
+    """Return a set of samples under a name that no reference has."""
     return replace(volumes, name=f"{volumes.name} (samples)") if volumes.name in TAKEN else volumes
 
 

@@ -1,4 +1,4 @@
-"""The tables of a page: detail first, likeness last, a row a figure, columns that hold
+"""The tables of a page: detail first, likeness last, a row a metric, columns that hold
 nothing left out.
 """
 
@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from neuromf.evaluation.run import Results
+from neuromf.evaluation.results import Results
 from neuromf.evaluation.score import Beside, Score
 
 DETAIL = {"spectrum": "Detail"}  # before the features
@@ -23,7 +23,7 @@ RANKS = {"lower": "lower", "higher": "higher", "real": "nearer to real", "none":
 
 
 class Cell(NamedTuple):
-    """What a table shows of one figure: a number, and in small print its interval,
+    """What a table shows of one metric: a number, and in small print its interval,
     or how many volumes it is of.
     """
 
@@ -36,60 +36,73 @@ class Column(NamedTuple):
 
     heading: Cell
     cells: list[Cell]
-    bound: bool = False  # at equal numbers
+    equal_n: bool = False  # at equal numbers
 
 
-def grouped(results: Results) -> list[dict[str, Any]]:
+class Row(NamedTuple):
+    """The head of a row."""
+
+    label: str
+    note: str
+    better: str
+
+
+class Table(NamedTuple):
+    """The metrics whose keys begin with a prefix."""
+
+    prefix: str
+    label: str
+    rows: list[Row]
+    columns: list[Column]
+
+
+def tables(results: Results) -> list[Table]:
     """Return the scores by group: detail first, similarity last; columns that hold nothing
     are left out.
     """
-    features = {
-        m: e.label for m, e in zip(results.bench.config.extractors, results.extractors, strict=True)
-    }
-    out = []
-    for prefix, label in (DETAIL | features | GROUPS).items():
-        keys = list(
-            dict.fromkeys(
-                s.key for j in results.sets for s in j.scores if s.key.startswith(f"{prefix}/")
-            )
-        )
-        if not keys:
-            continue
-        first = [next(s for j in results.sets if (s := j.score(key)) is not None) for key in keys]
-        rows = [{"label": s.label, "note": s.note, "better": RANKS[s.better]} for s in first]
-        kept = [c for c in columns(results, keys, first) if any(cell.text for cell in c.cells)]
-        out.append({"prefix": prefix, "label": label, "rows": rows, "columns": kept})
-    return out
+    features = {e.key: e.label for e in results.extractors}
+    found = (table(results, *group) for group in (DETAIL | features | GROUPS).items())
+    return [one for one in found if one.rows]
 
 
-def columns(results: Results, keys: Sequence[str], first: Sequence[Score]) -> list[Column]:
+def table(results: Results, prefix: str, label: str) -> Table:
+    """Return the table of the metrics whose keys begin with a prefix."""
+    first: dict[str, Score] = {}  # the labels are those of the first set that has the metric
+    for evaluated in results.sets.values():
+        for score in evaluated.scores:
+            if score.key.startswith(f"{prefix}/"):
+                first.setdefault(score.key, score)
+
+    rows = [Row(s.label, s.note, RANKS[s.better]) for s in first.values()]
+    found = columns(results, list(first.values()))
+    return Table(prefix, label, rows, [c for c in found if any(cell.text for cell in c.cells)])
+
+
+def columns(results: Results, first: Sequence[Score]) -> list[Column]:
     """Return the columns of a table: each set; then at equal numbers each set,
     reconstructions and real volumes.
     """
-    scores = [[judged.score(key) for key in keys] for judged in results.sets]
-    names = [judged.name for judged in results.sets]
-    sizes = [f"n = {len(judged.material)}" for judged in results.sets]
-    out = [
-        Column(Cell(n, s), [value(c) for c in cells])
-        for n, s, cells in zip(names, sizes, scores, strict=True)
-    ]
-    several = len(names) > 1
-    for name, cells in zip(names, scores, strict=True):
+    several = len(results.sets) > 1
+    of_all, of_equal = [], []
+    for name, evaluated in results.sets.items():
+        scores = [evaluated.score(s.key) for s in first]
+        of_all.append(Column(Cell(name, f"n = {evaluated.n}"), [value(s) for s in scores]))
+        cells = [level(s.beside.get("samples") if s else None) for s in scores]
         heading = Cell(name if several else "samples", "equal n")
-        out.append(
-            Column(
-                heading, [level(c.beside.get("samples") if c else None) for c in cells], bound=True
-            )
-        )
-    for kind in ("reconstruction", "real"):
-        out.append(Column(Cell(kind), [level(s.beside.get(kind)) for s in first], bound=True))
-    return out
+        of_equal.append(Column(heading, cells, equal_n=True))
+
+    references = [
+        Column(Cell(kind), [level(s.beside.get(kind)) for s in first], equal_n=True)
+        for kind in ("reconstruction", "real")
+    ]
+    return of_all + of_equal + references
 
 
 def value(score: Score | None) -> Cell:
-    """Return the cell of a figure with its interval."""
+    """Return the cell of a value with its interval."""
     if score is None:
         return Cell()
+
     interval = (
         f"[{number(score.interval.low)}, {number(score.interval.high)}]" if score.interval else ""
     )
@@ -97,16 +110,17 @@ def value(score: Score | None) -> Cell:
 
 
 def level(beside: Beside | None) -> Cell:
-    """Return the cell of a figure at equal numbers."""
+    """Return the cell of a value at equal numbers."""
     if beside is None:
         return Cell()
+
     spread = f"± {number(beside.std)}, " if beside.std else ""
-    return Cell(number(beside.mean), f"{spread}n = {beside.n} / {beside.m}")
+    return Cell(number(beside.mean), f"{spread}n = {beside.n} / {beside.reference}")
 
 
-def number(value: float | None) -> str:
+def number(value: float) -> str:
     """Return a number as a reader wants it: three or four digits."""
-    if value is None or not math.isfinite(value):
+    if not math.isfinite(value):
         return "–"
     if value and abs(value) < 1e-3:
         return f"{value:.2e}"

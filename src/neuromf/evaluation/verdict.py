@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from neuromf.evaluation.score import FEWEST, TRUSTED, Beside, Score
 
 DETAIL = (0.8, 1.25)  # share of the real fine detail within which nobody sees a difference
-PLAIN_DETAIL = (0.5, 2.0)  # the same where too few volumes give no interval: people differ by less
+WIDE_DETAIL = (0.5, 2.0)  # the same where too few volumes give no interval: people differ by less
 RECALL = 0.5  # of the recall that real people reach, below which a set leaves people out
 GOOD_RECALL = 0.8  # of that of real people: as good
-SPREADS = 2.0  # standard deviations over draws by which a figure has to be off its bound
+SPREADS = 2.0  # standard deviations over draws by which a value has to be off the real one
 SIZES = ("brain", "GM", "WM", "ventricles", "hippocampus")  # regions that are looked at
 
 State = Literal["fails", "fine", "open"]
@@ -27,7 +28,8 @@ class Finding(NamedTuple):
     text: str
 
 
-class Verdict(NamedTuple):
+@dataclass(frozen=True)
+class Verdict:
     """Three sentences."""
 
     fails: str  # what tells the set from real people, the most visible first
@@ -66,7 +68,7 @@ def failure(failing: Sequence[str], fine: Sequence[str], identical: int) -> str:
     if not any(text.startswith("FID") for text in fine):
         return (
             "Nothing is shown to fail, but too little could be "
-            f"judged to call the samples real{copies}."
+            f"evaluated to call the samples real{copies}."
         )
     return (
         "Nothing fails: by what was measured here, the samples "
@@ -91,7 +93,7 @@ def limits(found: dict[str, Score], n: int, people: int, untrained: Sequence[str
     )
     if min(n, people) < FEWEST:
         yield (
-            f"how sure any figure is ({volumes}: below {FEWEST} of either there are no intervals "
+            f"how sure any value is ({volumes}: below {FEWEST} of either there are no intervals "
             "and no p values)"
         )
     elif min(n, people) < TRUSTED:
@@ -112,9 +114,9 @@ def detail(found: dict[str, Score]) -> Iterator[Finding]:
     score = found.get("spectrum/high")
     if score is None:
         return
-    real, ours = bound(score)
+    real, ours = beside_real(score)
     share = ours / real
-    low, high = DETAIL if score.interval else PLAIN_DETAIL
+    low, high = DETAIL if score.interval else WIDE_DETAIL
     ceiling = score.beside.get("reconstruction")
     beside = f" (the VAE's own reconstructions keep {ceiling.mean / real:.0%})" if ceiling else ""
     text = f"{share:.0%} of the fine detail of real volumes{beside}"
@@ -126,10 +128,7 @@ def detail(found: dict[str, Score]) -> Iterator[Finding]:
         not low <= share <= high
         or score.interval is None
         or not (
-            PLAIN_DETAIL[0] * real
-            < score.interval.low
-            < score.interval.high
-            < PLAIN_DETAIL[1] * real
+            WIDE_DETAIL[0] * real < score.interval.low < score.interval.high < WIDE_DETAIL[1] * real
         )
     ):
         yield Finding("open", f"whether detail is right ({text})")
@@ -151,7 +150,7 @@ def recall(found: dict[str, Score]) -> Iterator[Finding]:
         else:
             state: State = "fails" if ours.mean < RECALL * real.mean else "fine"
             texts[state].append(f"{ours.mean:.2f} in {name}, real people {real.mean:.2f}")
-    yield from told(
+    yield from findings_of(
         texts, "most people are unlike any sample (recall {})", "recall ({})", "recall in {}"
     )
 
@@ -162,16 +161,16 @@ def distance(found: dict[str, Score]) -> Iterator[Finding]:
     """
     texts: dict[State, list[str]] = {"fails": [], "fine": [], "open": []}
     for name, score in each(found, "fid"):
-        ours, real, rebuilt = (
+        ours, real, reconstruction = (
             score.beside.get(kind) for kind in ("samples", "real", "reconstruction")
         )
         if ours is None or real is None or real.n < FEWEST:
             texts["open"].append(name)
             continue
-        ceiling = f", the VAE's ceiling {rebuilt.mean:.3g}" if rebuilt else ""
+        ceiling = f", the VAE's ceiling {reconstruction.mean:.3g}" if reconstruction else ""
         state: State = "fails" if beyond(ours, real) else "fine"
         texts[state].append(f"{ours.mean:.3g} in {name}, real people {real.mean:.3g}{ceiling}")
-    yield from told(
+    yield from findings_of(
         texts, "features lie far from those of real people (FID {})", "FID ({})", "FID in {}"
     )
 
@@ -254,19 +253,20 @@ LOOKS: tuple[Callable[[dict[str, Score]], Iterator[Finding]], ...] = (
 )
 
 
-def told(texts: dict[State, list[str]], fails: str, fine: str, unsure: str) -> Iterator[Finding]:
+def findings_of(
+    texts: dict[State, list[str]], fails: str, fine: str, unsure: str
+) -> Iterator[Finding]:
     """Yield one finding a state that some extractor is in; each form has a place for the list."""
     if texts["fails"]:
         yield Finding("fails", fails.format("; ".join(texts["fails"])))
     if texts["fine"]:
         yield Finding("fine", fine.format("; ".join(texts["fine"])))
     if texts["open"]:
-        yield Finding(
-            "open", f"{unsure.format(listed(texts['open']))}: too few volumes for a bound"
-        )
+        few = "too few volumes for a real-vs-real reference"
+        yield Finding("open", f"{unsure.format(listed(texts['open']))}: {few}")
 
 
-def bound(score: Score) -> tuple[float, float]:
+def beside_real(score: Score) -> tuple[float, float]:
     """Return a ratio to real volumes, of real volumes and of the set, at equal
     numbers where those are known.
     """
@@ -275,7 +275,9 @@ def bound(score: Score) -> tuple[float, float]:
 
 
 def beyond(ours: Beside, real: Beside) -> bool:
-    """Say whether a distance is larger than its bound by more than draws of volumes explain."""
+    """Return True if a distance is larger than the real-vs-real reference by more than draws
+    of volumes explain.
+    """
     return ours.mean > real.mean + SPREADS * math.hypot(ours.std, real.std)
 
 

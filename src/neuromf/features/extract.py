@@ -227,18 +227,16 @@ class Features:
         """Return the features of some of the files."""
         return Features(tuple(self.files[i] for i in indices), self.job)
 
-    def each(self, measure: str, key: str) -> Iterator[Tensor]:
+    def each(self, measure: Measure, key: str) -> Iterator[Tensor]:
         """Yield one file's tensor after another."""
-        found = load_measure(measure, self.job.device)
+        kept = key_of(measure, self.job)
         for file in self.files:
-            yield self.job.cache.read(key_of(found, self.job), file.sha256, key)
+            yield self.job.cache.read(kept, file.sha256, key)
 
-    def shape(self, index: int) -> tuple[int, int, int]:
+    def shape(self, measure: Measure, index: int) -> tuple[int, int, int]:
         """Return the shape (D, H, W) in which a file was measured."""
-        return kept_frame(
-            load_measure(self.job.measures[0], self.job.device), self.job, self.files[index].sha256
-        ).shape
+        return kept_frame(measure, self.job, self.files[index].sha256).shape
 
-    def stacked(self, measure: str, key: str) -> Tensor:
+    def stacked(self, measure: Measure, key: str) -> Tensor:
         """Return the tensors of all files, stacked: (N, ...)."""
         return torch.stack(list(self.each(measure, key)))

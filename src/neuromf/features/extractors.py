@@ -15,7 +15,7 @@ from neuromf.data.volume import Volume, volume_sha256
 from neuromf.features.backbones import load_backbone
 from neuromf.features.measure import Measure, fingerprint
 from neuromf.features.networks import CENTRAL, random_network, slice_features, volume_features
-from neuromf.features.plain import coarse, spectrum, tissue
+from neuromf.features.plain import SPECTRUM, TISSUE, VOXELS
 from neuromf.features.posterior import posterior
 from neuromf.pretrained.download import cached_weights
 from neuromf.pretrained.statedict import WeightsError, read_state
@@ -54,9 +54,9 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
         return _own(kind, local_path(rest), device)
     if kind == "latents" and rest:
         return posterior(rest, device)
-    plain = {"voxels": coarse, "spectrum": spectrum, "tissue": tissue}
-    if name in plain:
-        return plain[name]()
+    for measure in (VOXELS, SPECTRUM, TISSUE):
+        if name == measure.name:
+            return measure
     raise ValueError(
         f"unknown extractor {name!r}: {', '.join([*FETCHED, *RANDOM])}, or 2.5d:FILE and 3d:FILE "
         "for a TorchScript or .pt2 file of your own"

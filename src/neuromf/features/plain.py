@@ -49,7 +49,7 @@ def spectrum() -> Measure:
 
 
 def tissue() -> Measure:
-    """Return the measure of tissues: `ml` (5,), in the order of `morphology.tissue.REGIONS`,
+    """Return the measure of tissues: `ml` (5,), in the order of `segmentation.tissue.REGIONS`,
     and `labels`, packed.
 
     Where there is no brain to be found, which is a finding about the volume, ml
@@ -70,6 +70,9 @@ def tissue() -> Measure:
     return Measure(
         "tissue", fingerprint("tissue", VERSION, "labels"), METHOD, compute, kind="sizes"
     )
+
+
+VOXELS, SPECTRUM, TISSUE = coarse(), spectrum(), tissue()
 
 
 def packed(labels: Labels) -> Tensor:

@@ -35,12 +35,13 @@ def parse_record(content: bytes, kind: type[T], where: str, advice: str = "") ->
         raise _refused(where, error, advice) from None
 
 
-def as_record(value: Any, kind: type[T], where: str, advice: str = "") -> T:
-    """Return plain values (dictionaries, lists, numbers), of a
-    checkpoint for example, as `kind`.
+def as_record(value: Any, kind: type[T], where: str, advice: str = "", *, strict: bool = True) -> T:
+    """Return plain values (dictionaries, lists, numbers), of a checkpoint for example, as `kind`.
+
+    Without `strict`, the texts nan, inf and -inf are taken as numbers where `kind` has one.
     """
     try:
-        return msgspec.convert(value, type=kind)
+        return msgspec.convert(value, type=kind, strict=strict)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _refused(where, error, advice) from None
 

@@ -1,0 +1,57 @@
+"""All comparisons of a run: in order, with their references."""
+
+import pytest
+
+from evaluation.support import measured
+from neuromf.evaluation.comparisons import all_comparisons
+from neuromf.evaluation.config import EvaluationConfig
+from neuromf.evaluation.feature_comparison import FeatureComparison
+from neuromf.evaluation.measured import MeasuredSets
+from neuromf.evaluation.measurer import Measurer
+
+
+@pytest.fixture
+def measurer(world, kept, tmp_path):
+    config = EvaluationConfig(
+        reference=str(world / "real"),
+        extractors=("random-3d",),
+        morphology="none",
+        vae="none",
+        bootstrap=5,
+        draws=2,
+        pairs=3,
+        cache=str(kept),
+        workers=1,
+    )
+    return Measurer(config, tmp_path)
+
+
+def test_every_set_is_compared_in_every_space(world, kept, measurer):
+    same, bright, others, real = (
+        measured(world / name, kept) for name in ("same", "bright", "others", "real")
+    )
+    ceiling = others.only([2, 0, 1])
+    sets = MeasuredSets([same, bright], others, train=real, reconstruction=ceiling)
+    found = list(all_comparisons(sets, measurer))
+    prefixes = {name: [c.prefix for n, c in found if n == name] for name in ("same", "bright")}
+    assert prefixes["same"] == prefixes["bright"]
+    assert prefixes["same"] == [
+        *("random-3d", "voxels", "partner", "spectrum", "copies/voxels", "copies/random-3d")
+    ]
+
+
+def test_references_are_at_equal_numbers(world, kept, measurer):
+    same, others = (measured(world / name, kept) for name in ("same", "others"))
+    sets = MeasuredSets([same], others, reconstruction=others.only([2, 0, 1]))
+    found = next(c for _, c in all_comparisons(sets, measurer) if type(c) is FeatureComparison)
+    beside = found.references["random-3d/kid"]
+    assert {kind: (b.n, b.reference) for kind, b in beside.items()} == dict.fromkeys(
+        ("samples", "reconstruction", "real"), (3, 7)
+    )
+    assert found.bootstrap.a.shape == (5, 12)
+
+
+def test_too_few_people_are_noted(world, kept, measurer):
+    same, others = (measured(world / name, kept) for name in ("same", "others"))
+    list(all_comparisons(MeasuredSets([same], others.only([0, 1, 2])), measurer))
+    assert "3 held-out people are too few for references at equal numbers" in measurer.notes[-1]

@@ -1,0 +1,28 @@
+"""The nearest volume of another person."""
+
+import torch
+
+from evaluation.support import measured
+from neuromf.evaluation.measured import MeasuredSet
+from neuromf.evaluation.neighbours import equal, neighbours
+from neuromf.evaluation.sets import Item, VolumeSet
+
+
+def test_the_nearest_is_of_another_person(world, kept):
+    a = measured(world / "others", kept)
+    found = neighbours(a, a)
+    assert (found.index != torch.arange(len(a))).all()
+    assert (found.distance > 0).all()
+    twins = VolumeSet(
+        "t", tuple(Item(i.path, i.name, str(n // 2)) for n, i in enumerate(a.volumes.items))
+    )
+    other = neighbours(MeasuredSet(twins, a.features), MeasuredSet(twins, a.features))
+    assert all(int(j) // 2 != n // 2 for n, j in enumerate(other.index))
+
+
+def test_equal_texts_but_not_empty_ones():
+    assert equal(["a", "", "b"], ["b", "a", ""]).tolist() == [
+        [False, True, False],
+        [False, False, False],
+        [True, False, False],
+    ]
