@@ -15,11 +15,13 @@ from neuromf.evaluation.results import (
     Results,
     SetRecord,
 )
+from neuromf.evaluation.score import Beside, Score, enough
 from neuromf.evaluation.sets import read_set
 from neuromf.evaluation.verdict import Verdict
 from neuromf.features.cache import Cache
 from neuromf.features.extract import Features, Job, Measured, measure_all
 from neuromf.features.extractors import load_measure
+from neuromf.metrics.intervals import Interval
 
 MEASURES = ("random-3d", "voxels", "spectrum")
 
@@ -80,3 +82,33 @@ def made_results(scores, extractor="net", **changes):
         notes=("a note",),
     )
     return replace(found, **changes)
+
+
+def made_score(
+    key, value, real, reconstruction=None, *, std=0.05, n=100, m=40, reach=0.05, expected=None
+):
+    """A value at equal numbers as `value`, of real people as `real`, of reconstructions as `reconstruction`."""
+    beside = {
+        "samples": Beside(value, std * abs(value), 20, 20),
+        "real": Beside(real, std * abs(real), 20, 20),
+    }
+    beside |= (
+        {"reconstruction": Beside(reconstruction, std * abs(reconstruction), 20, 20)}
+        if reconstruction is not None
+        else {}
+    )
+    beside = beside if expected is None else {"real": Beside(expected, 0.0, n, m)}
+    interval = Interval(value - reach, value + reach) if enough(n, m) else None
+    return Score(key, key, value, n, m, interval=interval, beside=beside)
+
+
+def scores_of(detail=1.0, recall=0.95, fid=1.0, alike=0.74, flagged=0.05, ml=10.0, **sizes):
+    """The scores of a set; those of real people if nothing is said."""
+    return [
+        made_score("net/fid", fid, 1.0, 1.4, **sizes),
+        made_score("net/recall", recall, 0.95, 0.9, **sizes),
+        made_score("voxels/ms_ssim", alike, 0.74, 0.75, **({"reach": 0.005} | sizes)),
+        made_score("spectrum/high", detail, 1.0, 0.45, **sizes),
+        made_score("regions/brain/wasserstein", ml, 10.0, 11.0, **sizes),
+        made_score("copies/voxels/flagged", flagged, 0.0, expected=0.06, **sizes),
+    ]

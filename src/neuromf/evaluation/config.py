@@ -48,6 +48,7 @@ class EvaluationConfig:
         strange = [s for s in self.splits if s not in SPLITS]
         if strange:
             raise ValueError(f"splits are {self.splits}: some of {', '.join(SPLITS)}")
+
         if (
             self.bootstrap < 2
             or self.draws < 1
@@ -59,22 +60,27 @@ class EvaluationConfig:
                 f"bootstrap {self.bootstrap}, draws {self.draws}, pairs {self.pairs}, n "
                 f"{self.n}, reconstructions {self.reconstructions}: 2 or more, 1, 1, 0 and 0"
             )
+
         if max(self.bootstrap, self.draws, self.pairs) > MOST:
             raise ValueError(
                 f"bootstrap {self.bootstrap}, draws "
                 f"{self.draws}, pairs {self.pairs}: {MOST} at most"
             )
+
         if self.seed < 0 or self.workers < 0:
             raise ValueError(f"seed is {self.seed}, workers {self.workers}: 0 or more")
+
         if self.decode_memory_gb is not None and not 0 < self.decode_memory_gb < math.inf:
             raise ValueError(
                 f"decode_memory_gb is {self.decode_memory_gb}: "
                 "above 0, or null for decoding at once"
             )
+
         if not self.extractors:
             raise ValueError(
                 "extractors is empty: auto, radimagenet, medicalnet50, random-2.5d, random-3d"
             )
+
         self.share()
 
     def inputs(self) -> list[object]:

@@ -168,6 +168,7 @@ def likeness_references(
             for kind, found, numbers in kinds
             if name in found and name != ENDS
         }
+
     return beside
 
 

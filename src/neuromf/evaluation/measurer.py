@@ -52,11 +52,14 @@ class Measurer:
             raise ValueError(
                 "reference= names no folder: held-out people, as `neuromf prepare` wrote them"
             )
+
         config = replace(config, extractors=choose_extractors(config.extractors))
         for name in config.extractors:
             check_extractor(name)
+
         if config.morphology == "synthseg":
             config.synthseg.found()
+
         self.config, self.out = config, out
         self.device = pick_device(config.device)
         self.processes = config.workers or os.cpu_count() or 1
@@ -65,6 +68,7 @@ class Measurer:
         self.cache = Cache(local_path(config.cache) if config.cache else default_cache())
         self.cache.check()
         self._tell_untrained()
+
         self.reference = self.people(config.reference, "", config.splits)
         self.train = self._training_set()
         self.notes += refuse_training(self.reference, self.train, config.force)
@@ -132,9 +136,11 @@ class Measurer:
         """
         if self.config.vae == "none":
             return ""
+
         if self.config.vae:
             load_vae(self.config.vae)  # refused before hours of work
             return self.config.vae
+
         named = {found for found in map(vae_named_by, sets) if found[0]}
         if len(named) > 1:
             self.notes.append(
@@ -142,6 +148,7 @@ class Measurer:
                 f"({', '.join(sorted(n for n, _ in named))}): vae= names one"
             )
             return ""
+
         for name, sha256 in sorted(named):
             try:
                 if not sha256 or load_vae(name).sha256 == sha256:
@@ -151,6 +158,7 @@ class Measurer:
             self.notes.append(
                 f"the VAE that the samples name, {name}, is not at hand: vae=FOLDER gives it"
             )
+
         return ""
 
     def job(self, measures: Sequence[str]) -> Job:
@@ -191,11 +199,13 @@ class Measurer:
                 f"rejected.csv (the first: {failed[0][1]})"
             )
             write_table(self.out / "rejected.csv", self.rejected)
+
         if not found and len(volumes):
             raise VolumeError(
                 f"none of the {len(volumes)} files of {volumes.name} "
                 f"can be used; the first: {failed[0][1]}"
             )
+
         there = {m.path for m in found}
         kept = VolumeSet(volumes.name, tuple(i for i in volumes.items if i.path in there))
         return MeasuredSet(kept, Features(tuple(found), job))
@@ -254,4 +264,5 @@ class Measurer:
                 write_volume(path, Volume(voxels, volume.affine))
                 items.append(Item(path, item.name, item.person))
                 bar.advance(task)
+
         return self.measure(VolumeSet("reconstruction", tuple(items)), self.measures)

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from neuromf.evaluation.feature_comparison import NEIGHBOURS, FeatureComparison
+from neuromf.evaluation.findings import listed
 from neuromf.evaluation.measured import MeasuredSet, MeasuredSets, equal_files
 from neuromf.evaluation.measurer import Measurer
 from neuromf.evaluation.registry import metrics_of
 from neuromf.evaluation.score import FEWEST, TRUSTED
 from neuromf.evaluation.sets import VolumeSet, frame_of
-from neuromf.evaluation.verdict import listed
 
 log = logging.getLogger("neuromf")
 

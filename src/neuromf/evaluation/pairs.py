@@ -130,6 +130,7 @@ def compare_pairs(pairs: Sequence[Pair], job: Job, workers: int) -> Rows:
             if isinstance(outcome, Exception):
                 raise outcome
             rows |= zip(part, outcome, strict=True)
+
     return rows
 
 

@@ -82,6 +82,7 @@ def row(name: str, score: Score) -> dict[str, Any]:
             f"equal_n.{kind}.n": beside.n if beside else "",
             f"equal_n.{kind}.reference": beside.reference if beside else "",
         }
+
     return cells | {"note": score.note}
 
 
@@ -89,6 +90,7 @@ def page(results: Results, slices: Slices, drawn: dict[str, Image.Image]) -> str
     """Return the HTML page."""
     source = (resources.files("neuromf") / "evaluation" / "page.html").read_text(encoding="utf-8")
     tested = {metric.key for metric in registry.METRICS if metric.tested}
+
     return jinja2.Template(source, autoescape=True).render(
         results=results,
         tables=tables(results),
@@ -118,6 +120,7 @@ def nearest_training(
             shown.append(
                 {"name": name, "space": record.space, "histogram": histogram, "pairs": pairs}
             )
+
     return shown
 
 

@@ -8,7 +8,7 @@ the whole reference; or halves of the reference do, against the other half, over
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -40,6 +40,11 @@ class Reconstructions(Generic[T]):
     volumes: T
     of: Sequence[int]
 
+    def of_people(self, numbers: Sequence[int]) -> T:
+        """Return the reconstructions of some volumes of the pool."""
+        at = {of: number for number, of in enumerate(self.of)}
+        return self.volumes.only([at[number] for number in numbers])
+
 
 Values = list[dict[str, float]]  # of each draw: metric -> value
 
@@ -70,19 +75,15 @@ def at_equal_numbers(
     samples: dict[str, Values] = {name: [] for name in sets}
     of_real: Values = []
     of_reconstructions: Values = []
-    chance = generator(Purpose.SUBSETS, seed, 1, 0, 0)
-    for draw in range(draws):
-        ours = sorted(known[i] for i in torch.randperm(len(known), generator=chance)[:n].tolist())
-        others = reference if real is not None else opposite(reference, ours, chance)
+    m = 0
+    for draw, (ours, others) in enumerate(drawn_people(reference, real, known, n, draws, seed)):
+        m = len(others)
         for number, (name, one) in enumerate(sets.items()):
             samples[name].append(estimates(subset(one, n, seed, draw, number), others))
         of_real.append(estimates(pool.only(ours), others))
         if reconstruction is not None:
-            at = {of: number for number, of in enumerate(reconstruction.of)}
-            drawn = reconstruction.volumes.only([at[i] for i in ours])
-            of_reconstructions.append(estimates(drawn, others))
+            of_reconstructions.append(estimates(reconstruction.of_people(ours), others))
 
-    m = len(others)
     shared = {
         "reconstruction": summary(of_reconstructions, n, m),
         "real": summary(of_real, n, m),
@@ -91,6 +92,18 @@ def at_equal_numbers(
         name: by_metric({"samples": summary(values, n, m)} | shared)
         for name, values in samples.items()
     }
+
+
+def drawn_people(
+    reference: T, real: T | None, known: Sequence[int], n: int, draws: int, seed: int
+) -> Iterator[tuple[list[int], T]]:
+    """Yield, for each draw, n of the known volumes of the real pool, and the real volumes that
+    everything is compared with.
+    """
+    chance = generator(Purpose.SUBSETS, seed, 1, 0, 0)
+    for _ in range(draws):
+        ours = sorted(known[i] for i in torch.randperm(len(known), generator=chance)[:n].tolist())
+        yield ours, reference if real is not None else opposite(reference, ours, chance)
 
 
 def by_metric(kinds: Mapping[str, dict[str, Beside]]) -> dict[str, References]:

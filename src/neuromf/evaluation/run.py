@@ -106,6 +106,7 @@ def record(
         s.name: SetRecord(len(s), tuple(found[s.name]), power(s), regions(s)) for s in measured.sets
     }
     ceiling = measured.reconstruction
+
     return Results(
         title=title_of(measured.sets),
         verdict={s.name: verdict_on(s, found[s.name], measured, measurer) for s in measured.sets},
@@ -171,6 +172,7 @@ def copies_record(found: TrainingComparison) -> CopiesRecord:
         ClosePair(str(a.path), str(b.path), (a.name, b.name), distance)
         for a, b, distance in found.closest
     )
+
     return CopiesRecord(
         found.space,
         distances.threshold,

@@ -93,11 +93,13 @@ def read_set(
         return VolumeSet(
             label, tuple(Item(e.path, e.name, person(e.person), e.split) for e in entries)
         )
+
     if where != folder:
         raise ValueError(
             f"{folder}: {where} is no folder that `neuromf prepare` "
             "or `phantom` wrote, so it has no splits"
         )
+
     inner = path / "reconstructions"
     is_reconstructed = (path / "scores.json").is_file() and inner.is_dir()
     scans = find_scans([str(inner if is_reconstructed else path)], contrast)
@@ -121,6 +123,7 @@ def with_unique_names(items: Sequence[Item]) -> tuple[Item, ...]:
         name = next(n for n in names if n not in taken)
         taken.add(name)
         out.append(replace(item, name=name))
+
     return tuple(out)
 
 
@@ -150,9 +153,11 @@ def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
     paths = [str(f) for f in listed if f]
     if not paths:
         raise ValueError("sets= is empty: give folders of volumes, sets=[samples1,samples5]")
+
     names = list(mapping) if mapping is not None else shortest_names(paths)
     if len(set(names)) < len(names):
         raise ValueError(f"sets={listed}: a folder is named twice")
+
     return [
         named(read_set(path, str(n), contrast=contrast))
         for n, path in zip(names, paths, strict=True)
@@ -203,12 +208,14 @@ def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) 
     found = own or shared
     if not found:
         return []
+
     text = (
         f"{len(found)} of {len(reference)} volumes of the reference are training data "
         f"({found[0].name} first): a model that copies them would look perfect"
     )
     if not force:
         raise ValueError(f"{text}; take held-out people (splits=[test]), or force=true")
+
     return [f"{text}. It was forced"]
 
 

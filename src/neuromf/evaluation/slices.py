@@ -36,6 +36,7 @@ def take_slices(
             sample, training = of_pair(name, record.space, i)
             pairs[sample] = picture(Path(pair.sample))
             pairs[training] = picture(Path(pair.training))
+
     return first | pairs
 
 
