@@ -63,7 +63,7 @@ def test_a_metric_that_is_added_is_everywhere(world, kept, tmp_path, monkeypatch
     assert found[0]["label"] == "toy distance, mm"
     page = (tmp_path / "out" / "index.html").read_text()
     assert page.count("toy distance, mm") == 1
-    assert page.count("<td>random-3d/toy</td>") == 1
+    assert page.count('<th scope="row">random-3d/toy</th>') == 1
     assert capsys.readouterr().out.count("toy distance, mm") == 2
 
 

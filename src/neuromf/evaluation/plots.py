@@ -4,29 +4,29 @@ distances to training data, metrics by set.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from neuromf.evaluation import registry
 from neuromf.evaluation.results import CopiesRecord, Results
 from neuromf.evaluation.slices import SHOWN, Slices, of_volume
+from neuromf.reporting.plots import BLUE, REFERENCE, SMALL, VERMILION, colours, subplots
 from neuromf.reporting.slices import Picture, sheet
 
-# Okabe and Ito's
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
-REAL = "#000000"
 REGIONS = ("CSF", "GM", "WM", "brain", "ventricles", "hippocampus")  # shown, where they are known
 MOST = 6  # regions of others, if none of these is
 
 
-def figures(results: Results, slices: Slices) -> dict[str, Image.Image]:
+def figures(results: Results, slices: Slices) -> dict[str, Figure | Image.Image]:
     """Return every figure by name."""
-    found = {"volumes": contact(results, slices), "spectra": spectra(results)}
+    found: dict[str, Figure | Image.Image] = {
+        "volumes": contact(results, slices),
+        "spectra": spectra(results),
+    }
     if names := regions_shown(results):
         found["regions"] = regions(results, names)
     if len(results.sets) > 1:
@@ -49,25 +49,26 @@ def safe(name: str) -> str:
     return "".join(c if c.isalnum() or c in "-." else "_" for c in name)
 
 
-def spectra(results: Results) -> Image.Image:
+def spectra(results: Results) -> Figure:
     """Return the mean radial power of each set over that of real volumes."""
-    figure, (absolute, relative) = plt.subplots(1, 2, figsize=(9.5, 3.3), dpi=110)
     real = np.array(results.reference.power)
     at = (np.arange(len(real)) + 0.5) / len(real)
-    absolute.plot(at, real, color=REAL, label="real")
-    relative.axhline(1, color=REAL, lw=1)
-
     lines = [(name, np.array(s.power), "-") for name, s in results.sets.items()]
     if results.reconstruction is not None:
         lines.append(("reconstruction", np.array(results.reconstruction.power), "--"))
-    for (name, values, style), colour in zip(lines, colours(len(lines)), strict=True):
-        absolute.plot(at, values, style, color=colour, label=name)
-        relative.plot(at, values / real, style, color=colour)
 
-    absolute.set(xlabel="spatial frequency, of Nyquist", ylabel="power", yscale="log")
-    relative.set(xlabel="spatial frequency, of Nyquist", ylabel="power over real", ylim=(0, None))
-    absolute.legend(frameon=False, fontsize=7)
-    return drawn(figure)
+    with subplots(1, 2, size=(8.5, 3.2)) as (figure, (absolute, relative)):
+        absolute.plot(at, real, color=REFERENCE, label="real")
+        relative.axhline(1, color=REFERENCE, lw=1)
+        for (name, values, style), colour in zip(lines, colours(len(lines)), strict=True):
+            absolute.plot(at, values, style, color=colour, label=name)
+            relative.plot(at, values / real, style, color=colour)
+
+        frequency = "spatial frequency, of Nyquist"
+        absolute.set(xlabel=frequency, ylabel="power", yscale="log")
+        relative.set(xlabel=frequency, ylabel="power over real", ylim=(0, None))
+        absolute.legend()
+    return figure
 
 
 def regions_shown(results: Results) -> list[str]:
@@ -77,44 +78,45 @@ def regions_shown(results: Results) -> list[str]:
     return [name for name in REGIONS if name in names] or names[:MOST]
 
 
-def regions(results: Results, names: Sequence[str]) -> Image.Image:
+def regions(results: Results, names: Sequence[str]) -> Figure:
     """Return the sizes of regions in each set as boxes."""
-    found = results.sets.values()
-    sets = [results.reference.region_ml, *(s.region_ml for s in found)]
-    size = (2.1 * len(names) + 0.4 * len(sets), 3.2)
-    figure, axes = plt.subplots(1, len(names), figsize=size, dpi=110, squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
-        sizes = [np.array(one[name].each) for one in sets]
-        boxes = axis.boxplot(
-            [values[np.isfinite(values)] for values in sizes],
-            widths=0.6,
-            patch_artist=True,
-            showfliers=False,
-        )
-        for box, colour in zip(boxes["boxes"], [REAL, *colours(len(results.sets))], strict=True):
-            box.set(facecolor=colour, alpha=0.5)
+    sets = [results.reference.region_ml, *(s.region_ml for s in results.sets.values())]
+    labels = ["real", *results.sets]
+    size = (1.7 * len(names) + 0.3 * len(sets), 3.2)
+    with subplots(1, len(names), size=size, squeeze=False) as (figure, axes):
+        for axis, name in zip(axes[0], names, strict=True):
+            sizes = [np.array(one[name].each) for one in sets]
+            known = [values[np.isfinite(values)] for values in sizes]
+            boxes = axis.boxplot(
+                known,
+                widths=0.6,
+                patch_artist=True,
+                showfliers=False,
+                medianprops={"color": REFERENCE},
+            )
+            shades = [REFERENCE, *colours(len(results.sets))]
+            for box, colour in zip(boxes["boxes"], shades, strict=True):
+                box.set(facecolor=colour, alpha=0.5)
 
-        axis.set_title(f"{name}, ml", fontsize=9)
-        labels = ["real", *results.sets]
-        axis.set_xticks(range(1, len(sets) + 1), labels, rotation=60, ha="right", fontsize=7)
-    return drawn(figure)
+            axis.set_title(f"{name}, ml")
+            axis.set_xticks(range(1, len(sets) + 1), labels, rotation=60, ha="right")
+    return figure
 
 
-def distances(copies: CopiesRecord) -> Image.Image:
+def distances(copies: CopiesRecord) -> Figure:
     """Return histograms of the distance to the nearest training volume, of
     samples and of held-out people.
     """
-    figure, axis = plt.subplots(figsize=(4.8, 2.6), dpi=110)
     samples, held_out = np.array(copies.samples), np.array(copies.held_out)
     edges = np.histogram_bin_edges(np.concatenate([samples, held_out]), 24).tolist()
-    axis.hist(samples, edges, density=True, color=COLOURS[0], alpha=0.6, label="samples")
     people = "held-out people"
-    axis.hist(held_out, edges, density=True, histtype="step", color=REAL, label=people)
-
-    axis.axvline(copies.threshold, color=COLOURS[1], lw=1, ls="--")
-    axis.set(xlabel=f"distance to the nearest training volume ({copies.space})", yticks=[])
-    axis.legend(frameon=False, fontsize=8)
-    return drawn(figure)
+    with subplots(size=(4.8, 2.6)) as (figure, axis):
+        axis.hist(samples, edges, density=True, color=BLUE, alpha=0.6, label="samples")
+        axis.hist(held_out, edges, density=True, histtype="step", color=REFERENCE, label=people)
+        axis.axvline(copies.threshold, color=VERMILION, lw=1, ls="--")
+        axis.set(xlabel=f"distance to the nearest training volume ({copies.space})", yticks=[])
+        axis.legend()
+    return figure
 
 
 def plotted(results: Results, extractor: str) -> list[str]:
@@ -123,18 +125,18 @@ def plotted(results: Results, extractor: str) -> list[str]:
     return [key for key in keys if any(s.score(key) for s in results.sets.values())]
 
 
-def metrics_by_set(results: Results, keys: Sequence[str]) -> Image.Image:
+def metrics_by_set(results: Results, keys: Sequence[str]) -> Figure:
     """Return one panel a metric: each set with its interval; at equal
     numbers the real-vs-real reference and the reconstruction ceiling.
     """
-    size = (3.1 * len(keys), 0.9 + 0.34 * (len(results.sets) + 2))
-    figure, axes = plt.subplots(1, len(keys), figsize=size, dpi=110, squeeze=False)
     names = list(results.sets)
-    for axis, key in zip(axes[0], keys, strict=True):
-        panel(axis, results, key)
-        axis.set_yticks(range(len(names)), names if axis is axes[0][0] else [], fontsize=8)
-        axis.invert_yaxis()
-    return drawn(figure)
+    size = (2.8 * len(keys), 0.9 + 0.34 * (len(names) + 2))
+    with subplots(1, len(keys), size=size, squeeze=False) as (figure, axes):
+        for axis, key in zip(axes[0], keys, strict=True):
+            panel(axis, results, key)
+            axis.set_yticks(range(len(names)), names if axis is axes[0][0] else [])
+            axis.set_ylim(len(names) - 0.5, -0.5)  # the first set on top
+    return figure
 
 
 def panel(axis: Any, results: Results, key: str) -> None:
@@ -152,8 +154,8 @@ def panel(axis: Any, results: Results, key: str) -> None:
     first = scores[0]
     for name, style in (("real", "-"), ("reconstruction", "--")):
         if first is not None and name in first.beside:
-            axis.axvline(first.beside[name].mean, color=REAL, lw=1, ls=style)
-    axis.set_title(f"{key.partition('/')[0]}: {first.label if first else key}", fontsize=8)
+            axis.axvline(first.beside[name].mean, color=REFERENCE, lw=1, ls=style)
+    axis.set_title(f"{key.partition('/')[0]}: {first.label if first else key}", fontsize=SMALL)
 
 
 def contact(results: Results, slices: Slices) -> Image.Image:
@@ -171,17 +173,3 @@ def contact(results: Results, slices: Slices) -> Image.Image:
         pictures += found + blank
         labels += [name] * len(found) + [""] * len(blank)
     return sheet(pictures, labels, columns=SHOWN)
-
-
-def colours(n: int) -> list[str]:
-    """Return n colours, told apart by colour-blind eyes as long as there are no more than eight."""
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
-
-
-def drawn(figure: Any) -> Image.Image:
-    """Return a figure as an image."""
-    figure.tight_layout()
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    plt.close(figure)
-    return Image.open(buffer).convert("RGB")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from PIL import Image
+from matplotlib.figure import Figure
 
 from neuromf.evaluation import registry
 from neuromf.evaluation.plots import copies_name, figures
@@ -17,7 +15,9 @@ from neuromf.evaluation.run import Evaluated
 from neuromf.evaluation.score import Score
 from neuromf.evaluation.slices import Slices, of_pair, read_slices, write_slices
 from neuromf.evaluation.tables import number, tables
-from neuromf.reporting.slices import data_uri, save
+from neuromf.reporting import plots
+from neuromf.reporting.page import render
+from neuromf.reporting.slices import save
 from neuromf.runtime.files import write_text
 from neuromf.runtime.tables import write_table
 
@@ -48,11 +48,16 @@ def redraw(folder: Path) -> None:
 
 def draw(results: Results, slices: Slices, out: Path) -> None:
     """Write figures and index.html."""
-    drawn = figures(results, slices)
     (out / "figures").mkdir(exist_ok=True)
-    for name, image in drawn.items():
-        save(out / "figures" / f"{name}.png", image)
-    write_text(out / "index.html", page(results, slices, drawn))
+    drawn = {}
+    for name, figure in figures(results, slices).items():
+        drawn[name] = out / "figures" / f"{name}.png"
+        if isinstance(figure, Figure):
+            plots.save(drawn[name], figure)
+        else:
+            save(drawn[name], figure)
+
+    write_text(out / "index.html", page(results, slices, drawn, out))
 
 
 def rows(results: Results) -> list[dict[str, Any]]:
@@ -86,15 +91,17 @@ def row(name: str, score: Score) -> dict[str, Any]:
     return cells | {"note": score.note}
 
 
-def page(results: Results, slices: Slices, drawn: dict[str, Image.Image]) -> str:
-    """Return the HTML page."""
-    source = (resources.files("neuromf") / "evaluation" / "page.html").read_text(encoding="utf-8")
+def page(results: Results, slices: Slices, drawn: dict[str, Path], out: Path) -> str:
+    """Return the HTML page of the run in `out`, with figures that were drawn."""
     tested = {metric.key for metric in registry.METRICS if metric.tested}
-
-    return jinja2.Template(source, autoescape=True).render(
+    return render(
+        "neuromf.evaluation",
+        "page.html",
+        title=results.title,
+        run=out,
         results=results,
         tables=tables(results),
-        drawn={name: data_uri(image) for name, image in drawn.items()},
+        drawn=drawn,
         copies=nearest_training(results, slices, drawn),
         several=len(results.sets) > 1,
         number=number,
@@ -104,7 +111,7 @@ def page(results: Results, slices: Slices, drawn: dict[str, Image.Image]) -> str
 
 
 def nearest_training(
-    results: Results, slices: Slices, drawn: dict[str, Image.Image]
+    results: Results, slices: Slices, drawn: dict[str, Path]
 ) -> list[dict[str, Any]]:
     """Return, for the page, histograms and nearest pairs: in every space of a single set, in the
     first space of several.
@@ -114,13 +121,13 @@ def nearest_training(
         for record in records[: 1 if len(results.sets) > 1 else None]:
             pairs = []
             for i, pair in enumerate(record.closest):
-                images = [data_uri(slices[key]) for key in of_pair(name, record.space, i)]
+                images = [slices[key] for key in of_pair(name, record.space, i)]
                 pairs.append((*zip(pair.names, images, strict=True), number(pair.distance)))
-            histogram = data_uri(drawn[copies_name(name, record)])
+
+            histogram = drawn[copies_name(name, record)]
             shown.append(
                 {"name": name, "space": record.space, "histogram": histogram, "pairs": pairs}
             )
-
     return shown
 
 
