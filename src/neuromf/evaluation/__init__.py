@@ -1,1 +1,1 @@
-"""Sample sets against held-out people: figures with their bounds, intervals and pictures."""
+"""Sample sets against held-out people: metrics with their references and intervals, figures, a page."""

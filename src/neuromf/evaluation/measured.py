@@ -49,7 +49,7 @@ class MeasuredSets:
     @property
     def people(self) -> MeasuredSet:
         """Whose volumes stand beside samples, and are reconstructed."""
-        return self.real or self.reference
+        return self.real if self.real is not None else self.reference
 
     @property
     def reconstructed(self) -> list[int]:
