@@ -5,7 +5,7 @@ from dataclasses import is_dataclass
 
 import pytest
 
-from neuromf.cli import schema_of
+from neuromf.invoke import schema_of
 from neuromf.verbs import VERBS
 
 

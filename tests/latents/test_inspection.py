@@ -3,7 +3,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from neuromf.cli import VERBS, run_verb
+from neuromf.cli import VERBS
+from neuromf.invoke import run_verb
 from neuromf.latents import StoreError
 from neuromf.latents.inspection import OUTPUT, InspectConfig, run
 from neuromf.latents.statistics import LatentStats

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 
 from neuromf.flow.jvp import exact_jvp
-from neuromf.nets import BRAIN, SMALL, DualTimeUNet, UNetConfig
+from neuromf.nets import BRAIN, SMALL, DualTimeUNet
 from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
 from support import TINY, relative, tiny_unet
 
@@ -164,15 +164,3 @@ def test_wrong_times_and_dtypes_are_named():
         net(z, torch.ones(1), torch.zeros(2))
     with pytest.raises(TypeError, match="z has dtype torch.int64"):
         net(z.long(), torch.ones(2), torch.zeros(2))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [({"conditioning": "t"}, "conditioning is 't'"), ({"channels": (32, 64)}, "one a level"),
-     ({"channels": (64, 128, 256, 500)}, "multiple of norm_groups"), ({"attention_head_channels": (0, 0, 48, 32)}, "head_channels is 48"),
-     ({"attention": (False,) * 4, "attention_head_channels": (0, 0, 0, 0)}, "middle block always attends"),
-     ({"norm_groups": 0}, "norm_groups is 0"), ({"lowest_frequency": 0}, "0 < lowest"), ({"res_blocks": 0}, "res_blocks")],
-)  # fmt: skip
-def test_bad_sizes_are_named(options, message):
-    with pytest.raises(ValueError, match=message):
-        UNetConfig(**options)

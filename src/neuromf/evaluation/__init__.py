@@ -1,1 +1,1 @@
-"""Sample sets against held-out people: metrics with their references and intervals, figures, a page."""
+"""Sample sets against held-out people: metrics, their references and intervals, figures."""

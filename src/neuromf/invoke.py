@@ -1,0 +1,121 @@
+"""A verb with the words of its command line: resolved, then run here or as a job."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from neuromf.verbs import Verb
+
+PLACE = ("launch=", "slurm.")  # words that say where a command runs
+
+
+def run_verb(
+    name: str,
+    verb: Verb,
+    words: list[str],
+    *,
+    dry_run: bool = False,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Resolve the configuration of a verb and call its function; with `dry_run`
+    print the configuration instead.
+    """
+    from neuromf.runtime import config as settings
+    from neuromf.runtime.folders import local_path
+
+    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    where = [word for word in words if word.startswith(PLACE)]
+    words = [word for word in words if not word.startswith(("out=", *PLACE))]
+    if resume and overwrite:
+        raise settings.ConfigError("--resume and --overwrite exclude each other")
+    if outs and not outs[-1]:
+        raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
+    out = local_path(outs[-1]) if outs else Path("runs") / name
+
+    config = _resolved(name, verb, words, out if resume else None)
+    if verb.beside and not outs:
+        out = beside(getattr(config, verb.beside), out)
+    if dry_run:
+        typer.echo(settings.to_yaml(config), nl=False)
+    elif where:
+        _launch(name, verb, config, out, where, resume=resume, overwrite=overwrite)
+    else:
+        _run(verb, config, out, resume=resume, overwrite=overwrite)
+
+
+def _resolved(name: str, verb: Verb, words: list[str], resumed: Path | None) -> Any:
+    """Return the configuration that words name; without any, that of the folder to resume."""
+    from neuromf.runtime import config as settings
+
+    schema = schema_of(verb)
+    if not words and resumed is not None and (resumed / "config.yaml").is_file():
+        path = resumed / "config.yaml"
+        return settings.load_record(schema, path.read_text(encoding="utf-8"), str(path))
+    if verb.operand:
+        words = [
+            f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w
+            for w in words
+        ]
+    if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
+        words = [f"preset={verb.preset}", *words]
+    return settings.load(schema, words, name)
+
+
+def _launch(
+    name: str,
+    verb: Verb,
+    config: Any,
+    out: Path,
+    words: list[str],
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Show or submit the command as a job; with launch=here run it."""
+    from neuromf.runtime import cluster
+    from neuromf.runtime.config import load
+
+    where = load(cluster.Launch, words, name)
+    if where.launch == "here":
+        _run(verb, config, out, resume=resume, overwrite=overwrite)
+        return
+    job = cluster.Job(name, verb.module, config, out)
+    typer.echo(cluster.launch(job, where, overwrite=overwrite))
+
+
+def _run(verb: Verb, config: Any, out: Path, *, resume: bool, overwrite: bool) -> None:
+    from neuromf.runtime.run import Stopped
+
+    module = importlib.import_module(verb.module)
+    try:
+        result = module.run(config, out, resume=resume, overwrite=overwrite)
+    except KeyboardInterrupt:
+        typer.echo(f"neuromf: stopped; --resume continues in {out}", err=True)
+        raise typer.Exit(130) from None
+    except Stopped as reason:
+        typer.echo(f"neuromf: {reason} in {out}", err=True)
+        return
+    if isinstance(result, int) and result > 0:  # so many items failed, the rest is done
+        raise typer.Exit(1)
+
+
+def schema_of(verb: Verb) -> Any:
+    """Return the class of a verb's configuration."""
+    module, name = verb.schema
+    return getattr(importlib.import_module(module), name)
+
+
+def beside(folder: str, otherwise: Path) -> Path:
+    """Return FOLDER-inspection beside a folder; `otherwise` for a URL,
+    or where no folder is given.
+    """
+    path = Path(folder)
+    if not folder or "://" in folder:
+        return otherwise
+    name = path.name if path.name not in ("", "..") else path.resolve().name
+    return (path if path.name else path.resolve()).with_name(f"{name}-inspection")
