@@ -1,1 +1,1 @@
-"""Sample sets against held-out people: metrics, their references and intervals, figures."""
+"""Sample sets against held-out people: metrics, their intervals and references, a page."""

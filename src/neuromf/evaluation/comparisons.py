@@ -52,7 +52,7 @@ def of_features(measured: MeasuredSets, measurer: Measurer, extractor: Extractor
     references = at_equal_numbers(
         sets,
         reference,
-        Points(measured.real.features, extractor) if measured.real else None,
+        Points(measured.real.features, extractor) if measured.real is not None else None,
         Reconstructions(Points(ceiling.features, extractor), measured.reconstructed)
         if ceiling is not None
         else None,
