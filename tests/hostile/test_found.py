@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_of_a_vae_is_refused(world, neuromf, at):
     )
     words = (*words, "network.quarter=8", "network.full=4", "network.decoder_blocks=[1,1]")
     assert neuromf("train-vae", *words)[0] == 0
-    path = world / "out" / "checkpoint.pt"
+    path = world / "out" / "checkpoints" / "last.ckpt"
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)

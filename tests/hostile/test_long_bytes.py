@@ -27,12 +27,13 @@ from neuromf.generation.model import load_model
 from neuromf.latents.encode import check_grids, latent_entry
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, finished_shards
-from neuromf.runtime.config import ConfigError
+from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.folders import Output, foreign_files
 from neuromf.runtime.run import open_run
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.export import export
-from neuromf.training.vae import Training, TrainVAEConfig
+from neuromf.training.vae import new_loop
+from neuromf.training.vae_config import TrainVAEConfig
 from support import egg, placed, save_nifti
 
 pytestmark = [pytest.mark.hostile, pytest.mark.timeout(3600)]
@@ -374,20 +375,27 @@ def test_edited_checkpoints(original, world, tmp_path):
 def test_checkpoints_of_a_vae(tmp_path, reach):
     from support import TINY_VAE
 
-    path = tmp_path / "checkpoint.pt"
+    path = tmp_path / "last.ckpt"
     config = TrainVAEConfig(network=TINY_VAE)
-    Training(config, torch.device("cpu")).save(path, 3)
+    loop = new_loop(config)
+    (optimiser,), _ = loop.configure_optimizers()
+    loop.optimizers = lambda **_: optimiser
+    loop.state.update = 3
+    about = {"format": 2, "verb": "train-vae", "config": to_yaml(config), "provenance": {}}
+    torch.save(loop.checkpoint() | about, path)
     content = path.read_bytes()
     before = torch.load(path, weights_only=True)
 
     @attack(DAMAGE)
     def check(changes):
         path.write_bytes(damaged(content, changes, reach))
-        training = Training(config, torch.device("cpu"))
-        found = outcome(lambda: training.load(path), str(path))
-        assert found is REFUSED or (
-            found == 3 and same_tensors(training.network.state_dict(), before["network"])
+        again = new_loop(config)
+        found = outcome(
+            lambda: again.resume(read_checkpoint(path, "train-vae"), str(path)), str(path)
         )
+        same = again.state.update == 3
+        same = same and same_tensors(again.network.state_dict(), before["network"])
+        assert found is REFUSED or same
 
     check()
 

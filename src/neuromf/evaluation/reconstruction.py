@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.splits import SPLITS
@@ -98,11 +98,9 @@ def run(
     device = pick_device(config.device)
     vae = load_vae(config.vae, device, config.precision)
     store = LatentStore(config.latents) if config.latents else None
-    if store is not None and store.vae.sha256 not in {"", vae.sha256}:
-        raise ValueError(
-            f"latents={config.latents} were made by {store.vae.name} ({store.vae.sha256[:12]}), "
-            f"not by {vae.name} ({vae.sha256[:12]})"
-        )
+    if store is not None:
+        made = f"latents={config.latents} were made by"
+        check_space(vae, store.vae, made, "give that VAE, or encode again")
     inputs = [config.volumes, config.vae, config.latents]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         (out / "reconstructions").mkdir(exist_ok=True)
