@@ -28,6 +28,7 @@ from neuromf.training import command
 from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch, Batches, loader
 from neuromf.training.config import TrainConfig
+from neuromf.training.data import Data
 from neuromf.training.diagnostics import DiagnosticsCallback
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
@@ -138,7 +139,7 @@ class Clock(pl.Callback):
 
 def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
     torch.manual_seed(0)
-    data = command.Data.read(config)
+    data = Data.read(config)
     network = DualTimeUNet(config.network)
     task = (Joint if joint else MeanFlowTask)(network, config.objective)
     loop = Loop(task, config.optimiser, config.updates, config.ema, config.precision)
@@ -152,7 +153,7 @@ def diagnostics_seconds(config: TrainConfig) -> float:
     """Return the median seconds that diagnostics cost once, gradients and weights noted before
     them included.
     """
-    data = command.Data.read(config)
+    data = Data.read(config)
     loop = command.loop_of(config, DualTimeUNet(config.network))
     batch = Batches(data.train, replace(config, batch=config.diagnostics.batch)).batch(0, 0)
     spent = []

@@ -6,19 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from neuromf.training.distributed import SameWeights, rank
-
-
-def test_rank(monkeypatch):
-    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"):
-        monkeypatch.delenv(name, raising=False)
-    assert rank() == 0
-    monkeypatch.setenv("NODE_RANK", "1")
-    assert rank() == 1
-    monkeypatch.setenv("LOCAL_RANK", "0")
-    assert rank() == 1
-    monkeypatch.setenv("RANK", "0")
-    assert rank() == 0
+from neuromf.training.distributed import SameWeights
 
 
 @pytest.mark.parametrize("other", [0.0, 1.0])

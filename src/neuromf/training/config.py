@@ -198,6 +198,6 @@ class TrainConfig:
             times = replace(times, max_interval=self.max_interval.at(progress))
         return times
 
-    def equal_fraction_row(self, update: int) -> dict[str, float]:
+    def log_row(self, update: int) -> dict[str, float]:
         """Return what the log shows of the times of an update, counted from 0."""
         return {"equal_fraction": self.times_at(update).equal_fraction}

@@ -5,6 +5,7 @@ and how far the weights move.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from neuromf.runtime.device import autocast
 from neuromf.runtime.files import write_json
 from neuromf.runtime.tables import write_table
 from neuromf.training.bar import Bar
-from neuromf.training.batches import Batch
+from neuromf.training.batches import Batch, Batches
 from neuromf.training.callback import PeriodicCallback
 from neuromf.training.config import TrainConfig
 from neuromf.training.log import Log
 from neuromf.training.loop import Loop
 from neuromf.training.state import Row
+from neuromf.training.watched import Watched
 
 
 class DiagnosticsCallback(PeriodicCallback):
@@ -38,6 +40,18 @@ class DiagnosticsCallback(PeriodicCallback):
         self.objective, self.precision = config.objective, config.precision
         self.weights: dict[str, Tensor] = {}  # before the update that is looked at
         self.gradients: Row = {}
+
+    @classmethod
+    def of(cls, run: Watched) -> list[DiagnosticsCallback]:
+        """Return the diagnostics of a run, on a batch that never changes; none if never asked
+        for.
+        """
+        config = run.config
+        if not config.diagnostics.every:
+            return []
+        one = replace(config, batch=config.diagnostics.batch, accumulate=1)
+        fixed = Batches(run.data.train, replace(one, equal_fraction=None, max_interval=None))
+        return [cls(run.log, run.bar, run.out, config, fixed.batch(0, 0))]
 
     def on_after_backward(self, trainer: pl.Trainer, loop: Loop) -> None:
         """Note weights and gradients before the update that is looked at; of its several backward

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import os
+import logging
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
 from neuromf.training.loop import Loop
+from neuromf.training.watched import Watched
 
-
-def rank() -> int:
-    """Return the number of this process among those that train together, before they are
-    connected.
-    """
-    slurm = SLURMEnvironment.detect()
-    names = ("RANK", "SLURM_PROCID") if slurm else ("RANK", "LOCAL_RANK", "NODE_RANK")
-    found = [int(os.environ[name]) for name in names if name in os.environ]
-    return found[0] if "RANK" in os.environ else max(found, default=0)
+log = logging.getLogger("neuromf")
 
 
 class SameWeights(pl.Callback):
     """Raises RuntimeError after the first update of a start where the processes hold different
     weights: gradients were not shared, or the start was not the same.
     """
+
+    @classmethod
+    def of(cls, run: Watched) -> list[SameWeights]:
+        """Return the check."""
+        return [cls()]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, loop: Loop, outputs: Any, batches: Any, number: int

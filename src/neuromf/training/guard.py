@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 from neuromf.training.config import Guard
 from neuromf.training.loop import Loop
 from neuromf.training.state import Row
+from neuromf.training.watched import Watched
 
 log = logging.getLogger("neuromf")
 MOST_LEFT_OUT = 0.2  # share of samples of a row of the log
@@ -25,6 +26,11 @@ class DivergenceGuard(pl.Callback):
 
     def __init__(self, guard: Guard) -> None:
         self.guard = guard
+
+    @classmethod
+    def of(cls, run: Watched) -> list[DivergenceGuard]:
+        """Return the guard of a run."""
+        return [cls(run.config.guard)]
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, loop: Loop, outputs: Any, batches: Any, number: int

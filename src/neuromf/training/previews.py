@@ -26,6 +26,7 @@ from neuromf.training.config import TrainConfig
 from neuromf.training.log import Log
 from neuromf.training.loop import Loop
 from neuromf.training.state import Row
+from neuromf.training.watched import Watched
 
 log = logging.getLogger("neuromf")
 PICTURE_GB = 4.0  # memory that decoding for a picture may take
@@ -49,6 +50,12 @@ class Previews(PeriodicCallback):
         # Without a period there are previews at the end alone.
         super().__init__(log, bar, config.samples.every or config.updates, config.updates)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae
+
+    @classmethod
+    def of(cls, run: Watched) -> list[Previews]:
+        """Return the previews of a run."""
+        stats = run.data.train.stats
+        return [cls(run.log, run.bar, run.out, run.config, stats, run.vae)]
 
     def observe(self, loop: Loop) -> None:
         """Write update-N.safetensors (normalised latents, calls_K), update-N.png and

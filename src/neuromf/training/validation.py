@@ -27,8 +27,10 @@ from neuromf.training.decoded_fid import DecodedFid
 from neuromf.training.log import Log
 from neuromf.training.loop import Loop
 from neuromf.training.previews import Sampler, fixed_noise
+from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
 from neuromf.training.state import Row
+from neuromf.training.watched import Watched
 
 MOST = 256  # held-out latents looked at
 SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
@@ -58,6 +60,28 @@ class Validation(PeriodicCallback):
         self.real = torch.stack(real)
         self.noise = fixed_noise(self.real.shape[1:], config.evaluation.n, config.seed)
         self.fid = DecodedFid(out, config, held_out.stats, vae, self.real) if vae else None
+
+    @classmethod
+    def of(cls, run: Watched) -> list[Validation]:
+        """Return the validation of a run; none if never asked for, or without held-out latents.
+        Raises ValueError where samples are to be decoded and the VAE is not at hand.
+        """
+        config, held_out = run.config, run.data.held_out
+        if not config.evaluation.every:
+            return []
+        if held_out is None:
+            note(
+                f"{config.latents} holds no latent in the split 'val': nothing is evaluated in "
+                "training"
+            )
+            return []
+        decodes = config.evaluation.fid_every > 0
+        if decodes and run.vae is None and rank() == 0:
+            raise ValueError(
+                "evaluation.fid_every needs the VAE of the latents, to decode them: set vae="
+            )
+        vae = run.vae if decodes else None
+        return [cls(run.log, run.bar, run.out, config, held_out, run.saver, run.epoch, vae)]
 
     def due(self, update: int) -> bool:
         """Return True every so often, at the end, and after the first epoch, for a baseline."""

@@ -1,0 +1,58 @@
+"""The latents that a training reads, checked against its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from neuromf.latents.dataset import LatentDataset
+from neuromf.latents.shard import StoreError
+from neuromf.latents.store import LatentStore
+from neuromf.nets import UNetConfig
+from neuromf.training.checkpoint import Origin
+from neuromf.training.config import TrainConfig
+from neuromf.training.export import spacing_of
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained on."""
+
+    store: LatentStore
+    train: LatentDataset
+    held_out: LatentDataset | None  # where the split has one
+
+    @classmethod
+    def read(cls, config: TrainConfig) -> Data:
+        """Open a latent store. Raises StoreError where it does not fit the network, or holds no
+        training latent.
+        """
+        if not config.latents:
+            raise StoreError("latents= names no folder: give one that `neuromf encode` wrote")
+        store = LatentStore(config.latents)
+        check_size(config.latents, store.shape, config.network)
+        train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
+        held_out = LatentDataset(store, "val", train.stats) if store.split("val") else None
+        return cls(store, train, held_out)
+
+    @property
+    def origin(self) -> Origin:
+        """What a model folder, and a resumed run, have to know of the latents."""
+        store = self.store
+        return Origin(store.components, self.train.stats, spacing_of(store), store.sha256)
+
+
+def check_size(where: str, shape: tuple[int, ...], network: UNetConfig) -> None:
+    """Raise StoreError where latents (C, D, H, W) do not fit a network."""
+    channels, *sizes = shape
+    if channels != network.latent_channels:
+        raise StoreError(
+            f"{where} holds latents of {channels} channels, the network takes "
+            f"{network.latent_channels}: set network.latent_channels={channels}"
+        )
+    if any(n % network.divisor for n in sizes):
+        raise StoreError(
+            f"{where} holds latents of size {tuple(sizes)}, a network of "
+            f"{len(network.channels)} levels takes multiples of {network.divisor}: use fewer "
+            "levels (network.channels, attention, attention_head_channels), or prepare volumes of "
+            "another shape"
+        )

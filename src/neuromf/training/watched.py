@@ -1,0 +1,57 @@
+"""What the observers of a run are made of."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from neuromf.autoencoder.frozen import FrozenVAE, check_space
+from neuromf.autoencoder.load import load_vae
+from neuromf.training.bar import Bar
+from neuromf.training.config import TrainConfig
+from neuromf.training.data import Data
+from neuromf.training.log import Log
+from neuromf.training.ranks import note, rank
+from neuromf.training.saver import Saver
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A run as its observers know it. Each makes its callbacks of it, none where it has nothing
+    to do.
+    """
+
+    config: TrainConfig
+    data: Data
+    out: Path
+    log: Log
+    bar: Bar
+    saver: Saver
+    device: torch.device
+
+    @functools.cached_property
+    def vae(self) -> FrozenVAE | None:
+        """The VAE that samples are decoded with, in the first process, None where it is not at
+        hand: its absence stops no training. Raises ValueError where it was named and does not fit.
+        """
+        if rank() != 0:
+            return None
+        config, wanted = self.config, self.data.store.vae
+        try:
+            vae = load_vae(config.vae or wanted.name, self.device, config.precision)
+            check_space(vae, wanted, "the latents were made with", "encode again, or name that VAE")
+        except (ValueError, OSError) as error:
+            if config.vae:
+                raise
+            note(f"pictures show latents, not brains: {error}")
+            return None
+        return vae
+
+    @property
+    def epoch(self) -> int:
+        """Updates in which every latent is seen once."""
+        c = self.config
+        return -(-len(self.data.train) // (c.batch * c.accumulate * c.devices * c.nodes))
