@@ -7,7 +7,17 @@ import torch
 
 from neuromf.autoencoder.components import image_of
 from neuromf.latents.store import LatentEntry, write_index, write_shard
-from support import LATENT_SHAPE, STORE_VAE, Gaussian, known_latents, tiny_cohort, tiny_vae
+from neuromf.phantoms import draw
+from support import (
+    LATENT_SHAPE,
+    STORE_VAE,
+    Gaussian,
+    coarse_mask,
+    coarse_template,
+    known_latents,
+    tiny_cohort,
+    tiny_vae,
+)
 
 torch.set_num_threads(1)  # tests run side by side
 
@@ -30,6 +40,15 @@ def cohort(tmp_path_factory) -> Path:
 def vae_folder(tmp_path_factory) -> Path:
     """An untrained small VAE."""
     return tiny_vae(tmp_path_factory.mktemp("vae") / "vae")
+
+
+@pytest.fixture
+def coarse_mni152(monkeypatch) -> None:
+    """Phantoms drawn in this process are of the average at 4 mm: to smooth the one of 1 mm is most
+    of their cost.
+    """
+    monkeypatch.setattr(draw, "mni152", coarse_template)
+    monkeypatch.setattr(draw, "mni152_mask", coarse_mask)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """What several test files share: small networks that do not return zeros, and fields whose mathematics is known."""
 
+import functools
 import itertools
 import os
 from dataclasses import replace
@@ -17,6 +18,7 @@ from neuromf.autoencoder.small import SmallVAE, SmallVAEConfig, save_small
 from neuromf.data.cohort import finish_cohort, save_entry
 from neuromf.data.scan import Scan
 from neuromf.data.splits import SplitConfig
+from neuromf.data.template import mni152, mni152_mask
 from neuromf.data.volume import Volume
 from neuromf.flow.path import per_sample
 from neuromf.nets import DualTimeUNet, UNetConfig
@@ -206,6 +208,20 @@ def head(noise=0.0):
     return Volume(
         voxels + noise * np.abs(rng.standard_normal(voxels.shape)).astype(np.float32), brain.affine
     )
+
+
+@functools.cache
+def coarse_template(what="t1") -> Volume:
+    """The MNI152 average, or the map of a tissue, at 4 mm."""
+    fine = mni152(what)
+    smooth = ndimage.gaussian_filter(fine.voxels, 4 / 2.355)
+    return Volume(np.ascontiguousarray(smooth[::4, ::4, ::4]), fine.affine @ np.diag([4, 4, 4, 1]))
+
+
+@functools.cache
+def coarse_mask() -> np.ndarray:
+    """Its brain."""
+    return np.ascontiguousarray(mni152_mask()[::4, ::4, ::4])
 
 
 def save_nifti(path: Path, volume: Volume, dtype=np.float32) -> Path:

@@ -1,5 +1,6 @@
 """The demo in small: every step, and the page that tells of it."""
 
+import functools
 import io
 import shlex
 import shutil
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from neuromf import demo
 from neuromf.demo import DemoConfig, loss_curve, mean_seconds, run, training_config
+from neuromf.phantoms.config import PhantomConfig
 from neuromf.reporting.plots import DPI, png
 from neuromf.runtime import config as settings
 from neuromf.verbs import VERBS
@@ -20,7 +23,9 @@ QUICK = {
 }  # fmt: skip
 
 
-def test_the_whole_chain(tmp_path, capsys):
+def test_the_whole_chain(tmp_path, capsys, monkeypatch, coarse_mni152):
+    coarse = functools.partial(PhantomConfig, spacing=4.0, shape=(40, 48, 40), workers=1)
+    monkeypatch.setattr(demo, "PhantomConfig", coarse)
     config = DemoConfig(brains=1, phantoms=20, updates=3, batch=2, samples=2, training=QUICK)
     page = run(config, tmp_path / "demo")
     alts = [i["alt"] for i in check_page(page.read_text(), "demo").all("img")]
