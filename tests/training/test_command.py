@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 import os
 import random
 import signal
@@ -13,14 +14,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from neuromf import cli
 from neuromf.flow import MeanFlow, Ramp, jvp
 from neuromf.generation.model import load_model
 from neuromf.latents.dataset import LatentAugmentation
+from neuromf.runtime import config as settings
 from neuromf.runtime.run import Stopped
 from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
 from neuromf.training.checkpoint import read_checkpoint
-from neuromf.training.config import Evaluation
+from neuromf.training.config import Evaluation, TrainConfig
 from training.support import latent_store, tiny_config
 
 
@@ -69,7 +72,7 @@ class StopAfter(fit.Saver):
 @pytest.mark.parametrize("loaders", [0, 1])
 def test_resume_is_exact(tmp_path, store, monkeypatch, loaders):
     """Stopped in the middle of what log.csv takes the mean of, and between looks."""
-    config = tiny_config(store, updates=9, accumulate=2, num_workers=loaders, log_every=4)
+    config = tiny_config(store, updates=7, accumulate=2, num_workers=loaders, log_every=4)
     config = replace(config, evaluation=Evaluation(every=3, n=4, projections=8))
     config = replace(
         config,
@@ -88,37 +91,42 @@ def test_resume_is_exact(tmp_path, store, monkeypatch, loaders):
     same_state(tmp_path / "parts", tmp_path / "whole")
 
 
-COMMAND = [
-    *(
-        sys.executable,
-        "-m",
-        "neuromf.cli",
-        "train",
-        "device=cpu",
-        "precision=float32",
-        "objective.jvp=two-stream",
-    ),
-    *(
-        "network.channels=[16,32]",
-        "network.attention=[false,true]",
-        "network.attention_head_channels=[0,16]",
-        "ema=[0.9]",
-    ),
-    *(
-        "network.res_blocks=1",
-        "network.norm_groups=4",
-        "batch=2",
-        "log_every=1",
-        "samples.n=1",
-        "samples.nfe=[1]",
-    ),
+SETTINGS = [
+    *("device=cpu", "precision=float32", "objective.jvp=two-stream"),
+    *("network.channels=[16,32]", "network.attention=[false,true]"),
+    *("network.attention_head_channels=[0,16]", "network.res_blocks=1", "network.norm_groups=4"),
+    *("ema=[0.9]", "batch=2", "log_every=1", "samples.n=1", "samples.nfe=[1]"),
     *("diagnostics.every=0", "evaluation.every=0", "checkpoints.every=5"),
 ]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
 def command(store, out, *words):
-    return [*COMMAND, f"latents={store}", f"out={out}", *words]
+    return ["train", *SETTINGS, f"latents={store}", f"out={out}", *words]
+
+
+def neuromf(words, said):
+    """The command line in a process group of its own, which says what it says into a file."""
+    os.setsid()
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream.fileno())
+    torch.set_num_threads(1)
+    sys.argv = ["neuromf", *words]
+    cli.main()
+
+
+@pytest.fixture(scope="module")
+def forks():
+    """New processes that have imported everything already: a server imports once and forks."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["neuromf.training.command", "monai.networks.blocks"])
+    return context
+
+
+def start(forks, words, said):
+    process = forks.Process(target=neuromf, args=(words, str(said)))
+    process.start()
+    return process
 
 
 def wait_for(condition, seconds=120):
@@ -137,49 +145,40 @@ def logged(out):
     ("number", "code"),
     [(signal.SIGTERM, 0), (signal.SIGUSR1, 0), (signal.SIGUSR2, 0), (signal.SIGINT, 130)],
 )
-def test_a_signal_saves(tmp_path, store, number, code):
+def test_a_signal_saves(tmp_path, store, forks, number, code):
     """Sent to every process of the run, as clusters and terminals do, loaders included."""
-    out = tmp_path / "run"
-    words = command(store, out, "updates=100000", "num_workers=1")
-    process = subprocess.Popen(
-        words, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    out, said = tmp_path / "run", tmp_path / "said"
+    process = start(forks, command(store, out, "updates=100000", "num_workers=1"), said)
     wait_for(lambda: logged(out) >= 3)
     os.killpg(process.pid, number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == code, said
-    assert "--resume" in said
+    process.join(60)
+    assert process.exitcode == code, said.read_text()
+    assert "--resume" in said.read_text()
     state = read_checkpoint(out / "checkpoints" / "last.ckpt")
     assert state["state"]["update"] == len(state["state"]["rows"]) >= 3
     assert '"state": "interrupted"' in (out / "run.json").read_text()
 
 
-def test_kill_at_any_moment_and_go_on(tmp_path, store):
-    """kill -9, three times: the run still ends as one that was never killed."""
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    subprocess.run(
-        command(store, whole, "updates=40"), env=ENVIRONMENT, check=True, capture_output=True
-    )
+def test_kill_at_any_moment_and_go_on(tmp_path, store, forks):
+    """kill -9, twice: the run still ends as one that was never killed."""
+    whole, parts, said = tmp_path / "whole", tmp_path / "parts", tmp_path / "said"
+    words = [command(store, out, "updates=20") for out in (whole, parts)]
+    once = start(forks, words[0], said)
+    once.join(120)
+    assert once.exitcode == 0, said.read_text()
     chance = random.Random(0)
-    for _ in range(3):
+    for _ in range(2):
         before = logged(parts)
-        process = subprocess.Popen(
-            command(store, parts, "updates=40", "--resume"),
-            env=ENVIRONMENT,
-            stderr=subprocess.DEVNULL,
-        )
-        wait_for(lambda: logged(parts) != before or process.poll() is not None)
+        process = start(forks, [*words[1], "--resume"], said)
+        wait_for(lambda: logged(parts) != before or not process.is_alive())
         time.sleep(chance.uniform(0, 0.4))
         process.kill()
-        process.wait()
+        process.join()
         last = parts / "checkpoints" / "last.ckpt"
         assert not last.is_file() or read_checkpoint(last)["state"]["update"] % 5 == 0
-    subprocess.run(
-        command(store, parts, "updates=40", "--resume"),
-        env=ENVIRONMENT,
-        check=True,
-        capture_output=True,
-    )
+    again = start(forks, [*words[1], "--resume"], said)
+    again.join(120)
+    assert again.exitcode == 0, said.read_text()
     assert losses(parts) == losses(whole)
     same_state(parts, whole)
 
@@ -187,14 +186,10 @@ def test_kill_at_any_moment_and_go_on(tmp_path, store):
 def test_two_processes_train_as_one_that_accumulates(tmp_path, store):
     """DDP on the CPU: the same global batch, the same weights but for the order of sums."""
     one, two = tmp_path / "one", tmp_path / "two"
+    alone = ["preset=small2mm", *SETTINGS, f"latents={store}", "updates=4", "accumulate=2"]
+    fit.run(settings.load(TrainConfig, alone, "train"), one)
     subprocess.run(
-        command(store, one, "updates=6", "accumulate=2"),
-        env=ENVIRONMENT,
-        check=True,
-        capture_output=True,
-    )
-    subprocess.run(
-        command(store, two, "updates=6", "devices=2"),
+        [sys.executable, "-m", "neuromf.cli", *command(store, two, "updates=4", "devices=2")],
         env=ENVIRONMENT,
         check=True,
         capture_output=True,
