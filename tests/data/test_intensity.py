@@ -60,9 +60,9 @@ def test_tissues_get_one_brightness_whatever_the_scanner():
         {"white": 80.0, "grey": 40.0, "fluid": 10.0, "noise": 2.0},
     ]
     found = {}
-    for intensity in ("percentile", "white-matter", "grey-white"):
-        for look in looks:
-            source = brain(**look)
+    for look in looks:
+        source = brain(**look)
+        for intensity in ("percentile", "white-matter", "grey-white"):
             prepared, record = preprocess(source, replace(STEPS, intensity=intensity))
             assert record["intensity"]["scaled_to"] == intensity
             assert 0 < record["intensity"]["median"] < 1

@@ -137,7 +137,7 @@ def test_no_brain_is_refused():
 
 
 def test_n4_takes_a_bias_field_out():
-    source = egg(placed(spacing=(3.0, 3.0, 3.0)))
+    source = egg(placed(spacing=(5.0, 5.0, 5.0)))
     brain = source.voxels > 300
     flat = Volume(np.where(brain, np.float32(500), np.float32(0)), source.affine)
     slope = np.linspace(0.6, 1.4, flat.voxels.shape[1], dtype=np.float32)[None, :, None]

@@ -82,7 +82,7 @@ def test_without_a_cluster_it_says_what_to_do(tmp_path, store):
 
 
 def test_a_job_whose_time_is_over_saves_and_then_lets_submitit_queue_it_again(tmp_path, store):
-    config, last = tiny_config(store, updates=60), tmp_path / "run" / "checkpoints" / "last.ckpt"
+    config, last = tiny_config(store, updates=20), tmp_path / "run" / "checkpoints" / "last.ckpt"
     job = job_of(config, tmp_path / "run")
     saved = []
     before = signal.signal(
@@ -97,9 +97,9 @@ def test_a_job_whose_time_is_over_saves_and_then_lets_submitit_queue_it_again(tm
         warned.join()
         signal.signal(signal.SIGUSR2, before)
     assert saved == [True]
-    assert 0 < read_checkpoint(last)["state"]["update"] < 60
+    assert 0 < read_checkpoint(last)["state"]["update"] < 20
     job()
-    assert [r["update"] for r in read_checkpoint(last)["state"]["rows"]] == list(range(1, 61))
+    assert [r["update"] for r in read_checkpoint(last)["state"]["rows"]] == list(range(1, 21))
 
 
 def warn_when_training(log):
