@@ -24,8 +24,8 @@ x, noise, t, r = batch(4, 3)
             "x has dtype torch.bfloat16: the objective needs float32.*autocast",
         ),
         ({"x": x[0], "noise": x[0]}, ValueError, r"x has shape \(3,\)"),
-        ({"x": x[:0], "noise": x[:0]}, ValueError, "at least one row"),
-        ({"t": t[:2]}, ValueError, r"t has shape \(2,\): one time a row is needed, \(4,\)"),
+        ({"x": x[:0], "noise": x[:0]}, ValueError, "at least one sample"),
+        ({"t": t[:2]}, ValueError, r"t has shape \(2,\): one time per sample is needed, \(4,\)"),
         ({"r": r.unsqueeze(1)}, ValueError, r"r has shape \(4, 1\)"),
         ({"t": torch.ones(4, dtype=torch.int64)}, TypeError, "t has dtype torch.int64"),
         ({"t": 0.5 * r}, ValueError, "r > t in row"),
@@ -33,7 +33,7 @@ x, noise, t, r = batch(4, 3)
         ({"r": r - 0.5}, ValueError, r"times span"),
         ({"t": t * float("nan")}, ValueError, "without NaN"),
         ({"t": 0 * t, "r": 0 * r}, ValueError, "t holds a 0"),
-        ({"x": x * float("nan")}, ValueError, "all 4 rows hold NaN or Inf"),
+        ({"x": x * float("nan")}, ValueError, "all 4 samples hold NaN or Inf"),
     ],
 )
 def test_wrong_input_is_named(changes, error, message):

@@ -160,7 +160,7 @@ def test_wrong_shapes_are_named(shape, error, message):
 
 def test_wrong_times_and_dtypes_are_named():
     net, z = tiny_unet(torch.float32), torch.zeros(2, 4, 4, 4, 4)
-    with pytest.raises(ValueError, match="one time a row"):
+    with pytest.raises(ValueError, match="one time per sample"):
         net(z, torch.ones(1), torch.zeros(2))
     with pytest.raises(TypeError, match="z has dtype torch.int64"):
         net(z.long(), torch.ones(2), torch.zeros(2))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 SHARED = 12  # latent voxels that neighbouring tiles share, at most half a tile
-SMALLEST = 16  # latent voxels a side of a tile
+SMALLEST = 16  # latent voxels per side of a tile
 # Weight of the voxels at a tile's border, where the network sees zeros beyond: they count at the
 # volume's own border alone.
 FAINT = 1e-10

@@ -288,7 +288,7 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
 
 
 def picture(path: Path) -> Picture:
-    """Return three slices of a volume for a contact sheet, at most 128 voxels a side;
+    """Return three slices of a volume for a contact sheet, at most 128 voxels per side;
     grey where it cannot be read.
     """
     try:

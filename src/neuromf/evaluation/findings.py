@@ -132,7 +132,7 @@ def copying(found: dict[str, Score]) -> Iterator[Finding]:
         space = key.split("/")[1]
         text = (
             f"{score.value:.0%} lie near training volumes in "
-            f"{space}, {expected.mean:.0%} would by chance"
+            f"{space}, {expected.mean:.0%} would at random"
         )
         if score.interval.low <= expected.mean:
             yield Finding("fine", f"no sign of copies in {space} ({text})")
@@ -203,8 +203,8 @@ def beside_real(score: Score) -> tuple[float, float]:
 
 
 def beyond(ours: Beside, real: Beside) -> bool:
-    """Return True if a distance is larger than the real-vs-real reference by more than draws
-    of volumes explain.
+    """Return True if a distance is larger than the real-vs-real reference by more
+    than draws of volumes explain.
     """
     return ours.mean > real.mean + SPREADS * math.hypot(ours.std, real.std)
 

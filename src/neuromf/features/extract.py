@@ -43,7 +43,7 @@ class Frame:
         return cls((d, h, w), volume.spacing)
 
     def fits(self, other: Frame) -> bool:
-        """Say whether two frames are the same."""
+        """Return True if two frames are the same."""
         return self.shape == other.shape and np.allclose(self.spacing, other.spacing, atol=SAME_MM)
 
     def __str__(self) -> str:

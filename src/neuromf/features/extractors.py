@@ -80,7 +80,7 @@ def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_here(name: str) -> bool:
-    """Say whether weights were fetched."""
+    """Return True if weights were fetched."""
     try:
         return cached_weights(name).is_file()
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from neuromf.features.measure import Measure, fingerprint
 from neuromf.metrics.spectrum import CUTOFF, high_frequency_energy, radial_power
 from neuromf.segmentation.tissue import METHOD, REGIONS, VERSION, Labels, segment
 
-COARSEST = 24  # voxels a side, at most
+COARSEST = 24  # voxels per side, at most
 BINS = 32  # shells of the power spectrum
 
 

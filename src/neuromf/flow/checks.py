@@ -32,7 +32,7 @@ def check_latents(name: str, value: Tensor, *, half_allowed: bool = True) -> Non
     if value.ndim < 2 or 0 in value.shape:
         raise ValueError(
             f"{name} has shape {tuple(value.shape)}: (B, C, "
-            "*spatial) with at least one row is needed"
+            "*spatial) with at least one sample is needed"
         )
 
 
@@ -66,7 +66,7 @@ def check_times(t: Tensor, r: Tensor, rows: int, *, zero_allowed: bool) -> None:
         check_floating(name, value)
         if value.shape != (rows,):
             raise ValueError(
-                f"{name} has shape {tuple(value.shape)}: one time a row is needed, ({rows},)"
+                f"{name} has shape {tuple(value.shape)}: one time per sample is needed, ({rows},)"
             )
     ok = torch.stack(
         [(r >= 0).all(), (t <= 1).all(), (r <= t).all(), (t > 0).all()]

@@ -50,7 +50,7 @@ class Terms(NamedTuple):
 
 class Loss(NamedTuple):
     """What is minimised, and what it is made of. All but `total` are detached; a mean over
-    no rows is NaN.
+    no sample is NaN.
 
     Rows left out because of their data or their derivative leave no trace in the gradient. A row
     that overflows inside the network does (0 times infinity): skip the optimiser step where the
@@ -82,7 +82,7 @@ class MeanFlow:
     # how du/dt is computed; see flow.jvp
     jvp: Literal["exact", "two-stream", "finite", "none"] = "exact"
     p: float = 2.0  # exponent of the error
-    channel_p: tuple[float, ...] | None = None  # one exponent a channel, in place of p
+    channel_p: tuple[float, ...] | None = None  # one exponent per channel, in place of p
     channel_weights: tuple[float, ...] | None = None  # λ_c; None is all 1
     # adaptive weight 1 / (sg(L) + weight_eps)^weight_power; 0 switches it off
     weight_power: float = 1.0
@@ -196,10 +196,10 @@ class MeanFlow:
         )  # fmt: skip
 
     def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
-        """Return the loss: Σ_c λ_c mean|V_c - v_c|^p_c a row (mean over voxels),
-        adaptively weighted, mean over rows.
+        """Return the loss: Σ_c λ_c mean|V_c - v_c|^p_c per sample (mean over voxels),
+        adaptively weighted, mean over samples.
 
-        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Rows that are not finite
+        `mask` (B or 1, C or 1, *spatial), >= 0, weighs the voxels. Samples that are not finite
         get weight 0 and are counted.
         """
         error = terms.compound - terms.target

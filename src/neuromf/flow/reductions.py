@@ -9,16 +9,16 @@ from neuromf.flow.path import per_sample
 
 
 def without_nonfinite(x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return x and noise with non-finite rows set to 0 (a NaN would reach every
-    gradient), and finite rows (B,).
+    """Return x and noise with non-finite samples set to 0 (a NaN would reach every
+    gradient), and finite samples (B,).
     """
     finite = (torch.isfinite(x) & torch.isfinite(noise)).flatten(1).all(1)
     if finite.all():
         return x, noise, finite
     if not finite.any():
         raise ValueError(
-            f"x or noise: all {len(x)} rows hold NaN or Inf; check the "
-            "latents (at least one finite row is needed)"
+            f"x or noise: all {len(x)} samples hold NaN or Inf; check the "
+            "latents (at least one finite sample is needed)"
         )
     keep = per_sample(finite, like=x)
     return torch.where(keep, x, 0.0), torch.where(keep, noise, 0.0), finite
@@ -34,7 +34,7 @@ def per_channel(
     if values is not None and len(values) != channels:
         raise ValueError(
             f"{name} has {len(values)} values but the data have "
-            f"{channels} channels: give one a channel"
+            f"{channels} channels: give one per channel"
         )
     return like.new_tensor(values if values is not None else [default] * channels)
 
@@ -56,14 +56,14 @@ def spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
     area = mask.flatten(2).sum(2)
     if not ((area > 0).all() and (mask >= 0).all()):
         raise ValueError(
-            "mask holds negative numbers or is 0 throughout a row: "
+            "mask holds negative numbers or is 0 throughout a sample: "
             "weights of voxels, 0 or more, are needed"
         )
     return (values * mask).flatten(2).sum(2) / area
 
 
 def batch_mean(rows: Tensor, keep: Tensor, empty: float = 0.0) -> Tensor:
-    """Return the mean of the kept rows; over none it is `empty`, still attached to the graph."""
+    """Return the mean of the kept samples; over none it is `empty`, still attached to the graph."""
     count = keep.sum()
     mean = torch.where(keep, rows, 0.0).sum() / count.clamp(min=1)
     return mean if empty == 0.0 else torch.where(count > 0, mean, empty)

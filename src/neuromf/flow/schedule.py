@@ -1,4 +1,4 @@
-"""A number that changes over a run: the share of r = t rows, the longest interval."""
+"""A number that changes over a run: the share of samples with r = t, the longest interval."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Ramp:
     """A value that goes from `start` to `end` while progress, the share of the run done,
     goes from `begin` to `finish`.
 
-    Example: pure flow matching for the first fifth, half the rows with r < t from two fifths on:
+    Example: pure flow matching for the first fifth, half the samples with r < t from two fifths on:
     `replace(times, equal_fraction=Ramp(1.0, 0.5, 0.2, 0.4).at(step / steps))`.
     """
 

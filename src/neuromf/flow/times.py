@@ -13,18 +13,19 @@ from neuromf.flow.checks import between
 
 @dataclass(frozen=True)
 class TimeSampler:
-    """Logit-normal times with exact shares of r = t rows and of the endpoint over the global batch.
+    """Logit-normal times with exact shares of samples with r = t and of the
+    endpoint over the global batch.
 
-    Rows with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and r
-    the smaller (MeanFlow, arXiv 2505.13447, section 4.3). A draw t below `t_min` cannot happen: the
-    distribution is cut there, because x-prediction divides by t.
+    Samples with r = t take one draw (pMF, arXiv 2601.22158); the others take two, t the larger and
+    r the smaller (MeanFlow, arXiv 2505.13447, section 4.3). A draw t below `t_min` cannot happen:
+    the distribution is cut there, because x-prediction divides by t.
     """
 
     mean: float = -0.4  # of logit t
     std: float = 1.0  # of logit t
-    equal_fraction: float = 0.5  # share of rows with r = t; 1 is flow matching
+    equal_fraction: float = 0.5  # share of samples with r = t; 1 is flow matching
     t_min: float = 0.02  # smallest t drawn
-    # of the r < t rows: r = 0, and t = 1 in half of them, where one-step sampling lives
+    # of the samples with r < t: r = 0, and t = 1 in half of them, where one-step sampling lives
     endpoint_fraction: float = 0.1
     max_interval: float = 1.0  # longest h = t - r
     # one draw from each of n equal-probability strata instead of n independent draws
@@ -49,11 +50,11 @@ class TimeSampler:
         """Return t (n,) and r (n,), float32 on the CPU, 0 <= r <= t <= 1, for
         part `part` of a global batch.
 
-        A global batch is `parts` = ranks x accumulation steps draws of n rows. Every part must pass
-        a generator in the same state: each draws the whole batch and keeps its own rows, so shares
-        are exact over all of them and the r < t rows, which cost more, are spread evenly (n = 1
-        included). A share that gives no whole number of rows is rounded up or down at random, right
-        on average. Raises ValueError where n < 1 or part is not in [0, parts).
+        A global batch is `parts` = ranks x accumulation steps draws of n samples. Every part must
+        pass a generator in the same state: each draws the whole batch and keeps its own samples,
+        so shares are exact over all of them and the samples with r < t, which cost more, are spread
+        evenly (n = 1 included). A share that gives no whole number of samples is rounded up or down
+        at random, right on average. Raises ValueError where n < 1 or part is not in [0, parts).
         """
         if n < 1 or not 0 <= part < parts:
             raise ValueError(
@@ -108,7 +109,9 @@ def _round_at_random(share: float, generator: torch.Generator | None) -> int:
 
 
 def _deal(n: int, parts: int, generator: torch.Generator | None) -> Tensor:
-    """Return row numbers (parts, n): consecutive rows go to different parts, in random order."""
+    """Return sample numbers (parts, n): consecutive samples go to
+    different parts, in random order.
+    """
     hands = torch.arange(n * parts).reshape(n, parts).T[torch.randperm(parts, generator=generator)]
     order = torch.stack([torch.randperm(n, generator=generator) for _ in range(parts)])
     return hands.gather(1, order)

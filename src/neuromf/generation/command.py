@@ -192,7 +192,7 @@ def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
 
 
 def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
-    """Say whether a sample was written whole by the same model with the same settings."""
+    """Return True if a sample was written whole by the same model with the same settings."""
     try:
         record = read_json_object(with_ending(path, ".json"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""The dataset that training reads: normalised latents, augmented by chance if asked."""
+"""The dataset that training reads: normalised latents, augmented at random if asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KNOWN = ("age", "sex", "contrast", "site")  # what a network may be conditioned 
 
 @dataclass(frozen=True)
 class LatentAugmentation:
-    """Changes of normalised latents by chance; all off as it stands."""
+    """Changes of normalised latents at random; all off as it stands."""
 
     flip: bool = False  # left and right, every other time; not every VAE commutes with it
     noise: float = 0.0  # Gaussian, in standard deviations of the channel; 0.05 is usual

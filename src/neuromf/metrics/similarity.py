@@ -12,10 +12,10 @@ from torch import Tensor
 
 from neuromf.metrics.points import check_tensor
 
-WINDOW = 11  # voxels a side
+WINDOW = 11  # voxels per side
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
-SCALE_WINDOW = 7  # voxels a side, of the multi-scale measure
+SCALE_WINDOW = 7  # voxels per side, of the multi-scale measure
 # exponents of the scales, finest first (Wang 2003)
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 GMS_CONSTANT = 0.0026  # c of Xue 2014 for values in [0, 1]: 170 / 255²

@@ -18,12 +18,12 @@ class UNetConfig:
     """
 
     latent_channels: int = 4
-    # one number a level; each level halves the size of the one before
+    # one number per level; each level halves the size of the one before
     channels: tuple[int, ...] = (64, 128, 256, 512)
     attention: tuple[bool, ...] = (False, False, True, True)  # on which levels
     # channels of one attention head, per level
     attention_head_channels: tuple[int, ...] = key((0, 0, 32, 32), formerly="head_channels")
-    res_blocks: int = 2  # residual blocks a level
+    res_blocks: int = 2  # residual blocks per level
     norm_groups: int = 32
     conditioning: Literal["t_h", "dual", "h"] = "t_h"  # times embedded: t, t - r; t, r; t - r alone
     lowest_frequency: float = 1e-2  # of the sinusoids on times in [0, 1], radians per unit of time
@@ -43,7 +43,7 @@ class UNetConfig:
             raise ValueError(
                 f"channels, attention and attention_head_channels have {len(self.channels)}, "
                 f"{len(self.attention)} and {len(self.attention_head_channels)} "
-                "values: one a level is needed in each"
+                "values: one per level is needed in each"
             )
         if self.norm_groups < 1:
             raise ValueError(f"norm_groups is {self.norm_groups}: 1 or more")

@@ -150,7 +150,7 @@ class DualTimeUNet(nn.Module):
         if t.shape != (z.shape[0],) or r.shape != t.shape:
             raise ValueError(
                 f"t and r have shapes {tuple(t.shape)} and {tuple(r.shape)}: "
-                f"one time a row is needed, ({len(z)},)"
+                f"one time per sample is needed, ({len(z)},)"
             )
 
 

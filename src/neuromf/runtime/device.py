@@ -38,7 +38,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def has_bf16(device: torch.device) -> bool:
-    """Say whether a device computes bfloat16 by instructions of its own; without,
+    """Return True if a device computes bfloat16 by instructions of its own; without,
     float32 is faster.
     """
     if device.type == "cuda":

@@ -52,7 +52,7 @@ def atomic(path: Path) -> Iterator[Path]:
 
 def stop_if_disk(outcome: Any) -> None:
     """Raise `outcome` if it is an error of the disk written to: no item's fault, so the
-    run stops, and can go on later.
+    run stops, and can be resumed later.
     """
     if isinstance(outcome, OSError) and outcome.errno in DISK:
         raise outcome

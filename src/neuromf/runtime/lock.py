@@ -30,7 +30,7 @@ def lock(folder: Path) -> Iterator[None]:
     somebody else has it.
 
     POSIX record locks: they work over NFS, and forked workers do not inherit them, so that a run
-    can go on the moment its first process was killed. A file system without locks is used all the
+    can resume the moment its first process was killed. A file system without locks is used all the
     same, with a line in the log.
     """
     own = folder.resolve()

@@ -29,7 +29,7 @@ def each(
     0 is one a core.
 
     With one worker the work is done here, in order. An item whose process dies comes with a
-    RuntimeError, the rest goes on.
+    RuntimeError, the rest continues.
     """
     workers = min(workers or os.cpu_count() or 1, len(items))
     if workers <= 1:

@@ -1,4 +1,4 @@
-"""Streams of chance: each a function of its purpose and of numbers, none like another."""
+"""Streams of random numbers: each a function of its purpose and of numbers, none like another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 class Purpose(IntEnum):
-    """What chance is for; the first word of a stream's seed, so that equal
+    """What random numbers are for; the first word of a stream's seed, so that equal
     numbers give unlike streams.
     """
 
@@ -18,7 +18,7 @@ class Purpose(IntEnum):
     NOISE = 3  # seed, update, part of the global batch
     AUGMENTATION = 4  # seed, epoch, latent
     SAMPLES = 5  # seed, number: the noise a sample starts from
-    HELD_OUT = 6  # seed, batch: times and noise that held-out latents are judged with
+    HELD_OUT = 6  # seed, batch: times and noise that held-out latents are evaluated with
     DIRECTIONS = 7  # seed: along which distances are taken
     BOOTSTRAP = 8  # seed, set: which volumes are in a resampled set; the reference is set 0
     SUBSETS = 9  # seed, what for, draw, set: which volumes a smaller set is of

@@ -129,7 +129,7 @@ def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Befor
 def _make_room(
     out: Path, output: Output, before: _Before, config: Any, *, resume: bool, overwrite: bool
 ) -> None:
-    """Set aside what is to be replaced, or check that the run can go on."""
+    """Set aside what is to be replaced, or check that the run can be resumed."""
     if not before.names:
         remove_temporaries(out)  # of a start that was killed before the folder was its own
         return
@@ -237,8 +237,8 @@ def _own_record(out: Path) -> dict[str, Any]:
 
 
 def refuse_other_config(before: str, config: Any, what: str) -> None:
-    """Raise ConfigError where an earlier configuration, as YAML, differs in a key that a resumed
-    run may not change.
+    """Raise ConfigError where an earlier configuration, as YAML, differs in a key that
+    a resumed run may not change.
     """
     try:
         changed = differences(before, to_yaml(config), type(config))

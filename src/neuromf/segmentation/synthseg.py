@@ -64,7 +64,7 @@ class Parcellation:
 
     @property
     def passed(self) -> bool:
-        """Say whether every score is above the bound; without scores, yes."""
+        """Return True if every score is above the bound; without scores, yes."""
         return all(score >= FAILED_QC for score in self.quality.values())
 
 

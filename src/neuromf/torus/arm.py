@@ -21,7 +21,7 @@ class Arm:
 
     space: Literal["r4", "dimensions", "volume"] = "r4"
     dimensions: int = 256  # of the space "dimensions"
-    size: int = 16  # voxels a side of the space "volume"
+    size: int = 16  # voxels per side of the space "volume"
     objective: MeanFlow = field(default_factory=MeanFlow)
     times: TimeSampler = field(default_factory=TimeSampler)
     width: int = 256  # of the MLP, which r4 and dimensions use

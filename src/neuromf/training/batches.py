@@ -1,4 +1,4 @@
-"""Batches with everything chance decides, a pure function of the seed and the batch's number.
+"""Batches with everything random, a pure function of the seed and the batch's number.
 
 So a resumed run, whatever the number of loader processes, sees what an uninterrupted one
 would have seen.

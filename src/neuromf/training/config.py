@@ -94,7 +94,7 @@ class Guard:
     """
 
     factor: float = 10.0
-    grace: int = 500  # updates before which it is not judged
+    grace: int = 500  # updates before the loss is looked at
     skipped: int = 20  # updates with a gradient that is not finite, one after another
 
     def __post_init__(self) -> None:
@@ -122,13 +122,13 @@ class TrainConfig:
     augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
     optimiser: Optimiser = field(default_factory=Optimiser)
     updates: int = 100_000
-    batch: int = 8  # latents a device at once
-    accumulate: int = 1  # batches an update
+    batch: int = 8  # latents per device at once
+    accumulate: int = 1  # batches per update
     ema: tuple[float, ...] = (0.9999,)  # decays; sampling and the model folder use the first
     precision: Precision = "bfloat16"  # of the network; weights, losses and averages are float32
     compile: bool = False
     device: str = "auto"  # auto, cpu, cuda
-    devices: int = 1  # a node
+    devices: int = 1  # per node
     nodes: int = 1
     num_workers: int = key(0, formerly="loaders", free=True)  # processes that read latents
     seed: int = 0

@@ -43,7 +43,7 @@ class Patches(Dataset[list[PatchBatch]]):
 
     def _patch(self, rng: np.random.Generator) -> Tensor:
         """Return a patch (1, P, P, P) around a voxel of the brain, flipped and brightened
-        by chance.
+        at random.
         """
         cohort = self.cohorts[int(rng.integers(len(self.cohorts)))]
         voxels = cohort[int(rng.integers(len(cohort)))].read().voxels

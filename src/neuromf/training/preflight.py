@@ -18,7 +18,7 @@ from neuromf.runtime.device import autocast, has_bf16
 from neuromf.training.config import TrainConfig
 
 log = logging.getLogger("neuromf")
-LARGEST = 16  # voxels a side of the latents that the derivative is checked on
+LARGEST = 16  # voxels per side of the latents that the derivative is checked on
 MANY = 10_000  # numbers a latent
 TOLERANCE = {"float32": 0.01, "bfloat16": 0.15}  # relative, against a central difference in float32
 
@@ -53,7 +53,7 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
         )
     if config.objective.weight_power == 1 and config.objective.weight_eps < 1e-4:
         said.append(
-            f"objective.weight_eps={config.objective.weight_eps}: rows that "
+            f"objective.weight_eps={config.objective.weight_eps}: samples that "
             "fit well get enormous weights"
         )
     if config.latent_scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 @dataclass
 class TrainState:
-    """What a resumed run needs besides weights, so that it goes on with the same rows."""
+    """What a resumed run needs besides weights, so that it writes the same rows."""
 
     update: int = 0  # updates done, of earlier starts too
     skipped: int = 0  # the last ones in a row whose gradient was not finite

@@ -108,8 +108,8 @@ def train(
     device: torch.device,
     out: Path,
 ) -> None:
-    """Train to the last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for
-    it.
+    """Train to the last update. Raises Stopped, or KeyboardInterrupt,
+    where a signal asked for it.
     """
     log, bar = Log(out, config.log_every, config.batch), Bar("train-vae")
     folder = out / "checkpoints"
@@ -141,7 +141,7 @@ def card(
         f"# {config.name}",
         "",
         f"A VAE for volumes in [0, 1] as `neuromf prepare` writes them: {parameters:,} "
-        f"parameters, {config.network.channels} latent channels, factor 4 an axis.",
+        f"parameters, {config.network.channels} latent channels, factor 4 per axis.",
         "",
         f"Trained for {config.updates} updates of {config.batch} patches of {config.patch}³ "
         f"voxels, seed {config.seed}, on:",

@@ -22,7 +22,7 @@ class TrainVAEConfig:
     name: str = ""  # the folder's, if empty
     updates: int = 4000
     batch: int = 4
-    patch: int = 48  # voxels a side
+    patch: int = 48  # voxels per side
     lr: float = 1e-3
     warmup: int = 100  # updates
     gradient: float = 0.5  # weight of the L1 distance of finite differences
