@@ -1,3 +1,1 @@
-"""Scans to prepared volumes to latents: NIfTI files, preprocessing, phantoms,
-splits and the latent store.
-"""
+"""Scans to prepared volumes: reading, preprocessing, skull stripping, splits, cohorts on disk."""

@@ -26,7 +26,9 @@ def is_bids(path: Path) -> bool:
 
 
 def bids_scans(root: Path, contrast: str) -> Iterator[Scan]:
-    """Yield every anatomical scan of a contrast, with what participants.tsv says of its subject."""
+    """Yield every anatomical scan of a contrast, with what participants.tsv
+    says about its subject.
+    """
     dataset = _dataset_name(root)
     table = root / "participants.tsv"
     people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
@@ -51,7 +53,7 @@ def bids_scans(root: Path, contrast: str) -> Iterator[Scan]:
 
 
 def _dataset_name(root: Path) -> str:
-    """Return the name that a BIDS tree gives itself, else its folder's."""
+    """Return the name that a BIDS tree gives itself, or its folder's name."""
     path = root / "dataset_description.json"
     if not path.is_file():
         return root.name

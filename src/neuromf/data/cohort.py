@@ -1,4 +1,4 @@
-"""A folder of prepared volumes: one NIfTI and one JSON a scan, manifest.csv, split.json,
+"""A folder of prepared volumes: one NIfTI and one JSON file per scan, manifest.csv, split.json,
 contact sheets.
 """
 
@@ -36,7 +36,7 @@ Rows = tuple[tuple[float, ...], ...]
 
 @dataclass(frozen=True)
 class Place:
-    """What the sidecar of a prepared volume says of its grid, and of its scan's."""
+    """What the sidecar of a prepared volume says about its grid, and its scan's."""
 
     affine: Rows  # (4, 4), voxels to RAS+ mm
     shape: tuple[int, ...] = ()  # (D, H, W)
@@ -62,17 +62,17 @@ class Entry:
 
     @property
     def subject(self) -> str:
-        """The person."""
+        """The subject."""
         return str(self.record["subject"])
 
     @property
     def person(self) -> str:
-        """Whose brain it is: of a deformed copy, the person it is a copy of."""
+        """The person whose brain it is; for a deformed copy, the person who was copied."""
         return str(self.record.get("parent") or self.record["subject"])
 
     def sidecar(self) -> dict[str, Any]:
-        """Return the volume's own record, every step of its preparation. Raises
-        ValueError where it is not readable.
+        """Return the volume's own record, with every step of its preparation. Raises ValueError if
+        it is not readable.
         """
         path = self.path.with_name(f"{self.name}.json")
         try:
@@ -81,8 +81,8 @@ class Entry:
             raise ValueError(f"{path} is not readable ({error}): {AGAIN}") from None
 
     def place(self) -> Place:
-        """Return where the volume lies. Raises RecordError where its sidecar
-        is not what `prepare` writes.
+        """Return where the volume lies in space. Raises RecordError if its sidecar is not as
+        `prepare` writes it.
         """
         return as_record(
             self.sidecar(), Place, str(self.path.with_name(f"{self.name}.json")), AGAIN
@@ -105,7 +105,9 @@ class _Dealt:
 def save_entry(
     folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write a prepared volume and then its record, which marks it as done; return the record."""
+    """Write a prepared volume and then its record, which marks it as complete;
+    return the record.
+    """
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
     whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
@@ -114,9 +116,10 @@ def save_entry(
 
 
 def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dict[str, Any] | None:
-    """Return the record of a volume that is there whole, None where it has to be made.
+    """Return the record of a volume that is completely there, None if it has to be made.
 
-    `kinds` are keys that it needs, and their types: an edited record is made again.
+    `kinds` are keys that the record needs, and their types: a volume whose record was
+    edited is made again.
     """
     path = folder / f"{name}.nii.gz"
     try:
@@ -135,11 +138,11 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
 def finish_cohort(
     folder: Path, records: Sequence[Mapping[str, Any]], split: SplitConfig
 ) -> dict[str, Split]:
-    """Write manifest.csv, split.json and the contact sheets of the volumes in `records`;
-    return each subject's split.
+    """Write manifest.csv, split.json and the contact sheets of the volumes in `records`; return
+    each subject's split.
 
-    A volume with a `parent` (a deformed copy) goes where its parent goes, and everyone stays where
-    an earlier split.json has them: a cohort that grows moves nobody.
+    A volume with a `parent` (a deformed copy) belongs to its parent's split, and everyone keeps the
+    split of an earlier split.json: when a cohort grows, nobody changes split.
     """
     records = sorted(records, key=lambda r: str(r["name"]))
     families = {_family(r): f"{r['dataset']}/{r['group']}" for r in records}
@@ -179,7 +182,8 @@ def _family(record: Mapping[str, Any]) -> str:
 def earlier_split(folder: Path) -> dict[str, Split]:
     """Return each person's split (see `splits.person`) in a folder's split.json, if there is one.
 
-    Raises ValueError where it is damaged: people would be dealt again, and some of them moved.
+    Raises ValueError if the file is damaged: splits would be drawn again, and some people
+    would change theirs.
     """
     path = folder / "split.json"
     if not path.is_file():
@@ -213,10 +217,11 @@ def read_cohort(folder: Path) -> list[Entry]:
 
 
 def read_cohorts(volumes: Any) -> list[list[Entry]]:
-    """Return the entries of each folder in `volumes`, a path or a list of paths;
-    a folder may be named twice.
+    """Return the entries of each folder in `volumes`, a path or a list of paths; a folder may
+    be named twice.
 
-    Raises ValueError where there is none, a name that two folders share, or a person in two splits.
+    Raises ValueError if there is none, if two folders share a name, or if a person
+    is in two splits.
     """
     given = volumes if isinstance(volumes, list | tuple) else [volumes]
     folders = [local_path(str(v)) for v in given if v]

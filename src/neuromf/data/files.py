@@ -1,4 +1,6 @@
-"""Which volumes lie below a folder or match a pattern; what is no input: our own output, DICOM."""
+"""Finding volumes below a folder or by a pattern; recognising our own output and DICOM,
+which are no input.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from pathlib import Path
 from neuromf.data.volume import ENDINGS
 
 log = logging.getLogger("neuromf")
-LOOKED_AT = 2000  # files of a folder without scans, for DICOM
+LOOKED_AT = 2000  # files of a folder without scans that are examined for DICOM
 
 
 def volumes_below(folder: Path) -> list[Path]:
-    """Return every volume below a folder, through symbolic links too, each folder once."""
+    """Return every volume below a folder, also through symbolic links, each folder once."""
     seen: set[tuple[int, int]] = set()
     found = []
     for here, folders, files in os.walk(folder, followlinks=True):
@@ -36,8 +38,8 @@ def volumes_below(folder: Path) -> list[Path]:
 def volumes_matching(pattern: str) -> list[Path]:
     """Return the volumes that a pattern matches, without those in folders that a run wrote.
 
-    Only folders from the pattern's first * on count: a run in a folder above says
-    nothing of the scans below it.
+    Only folders from the pattern's first * on are examined: a run in a folder above says nothing
+    about the scans below it.
     """
     plain = list(itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
     found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if is_volume(p)]
@@ -60,7 +62,7 @@ def volumes_matching(pattern: str) -> list[Path]:
 
 
 def written_by_us(folder: Path) -> bool:
-    """Return whether a run wrote a folder."""
+    """Return True if a run wrote the folder."""
     return (folder / "run.json").is_file() and (folder / "config.yaml").is_file()
 
 
@@ -70,20 +72,18 @@ def _say_left_out(count: int, folder: str) -> None:
 
 
 def is_volume(name: str) -> bool:
-    """Return whether a file's name ends as a volume's does."""
+    """Return True if the file's name has the ending of a volume."""
     return name.lower().endswith(ENDINGS)
 
 
 def convert_dicom(path: Path) -> str:
-    """Return how DICOM becomes what is read here."""
+    """Return a sentence on how to convert DICOM."""
     folder = path if path.is_dir() else path.parent
     return f"dcm2niix makes NIfTI of it: dcm2niix -z y -o FOLDER {folder}, then input=FOLDER"
 
 
 def is_dicom(path: Path) -> bool:
-    """Return whether a file is DICOM, by its name or by the four
-    letters that follow its preamble.
-    """
+    """Return True if the file is DICOM, by its name or by the four letters after its preamble."""
     if not path.is_file():
         return False
     if path.suffix.lower() in {".dcm", ".dicom", ".ima"}:

@@ -29,8 +29,8 @@ class Foreground(NamedTuple):
 
 
 def foreground(volume: Volume) -> Foreground:
-    """Return the largest connected piece above a constant background, or above Otsu's
-    threshold, its holes filled.
+    """Return the largest connected piece above a constant background, or above Otsu's threshold,
+    with its holes filled.
     """
     strides = [
         max(1, int(COARSE_MM / s)) for s in volume.spacing
@@ -61,8 +61,8 @@ def otsu(values: NDArray[np.float32], bins: int = 256) -> float:
 
 
 def largest_piece(mask: Mask) -> Mask:
-    """Return the largest 6-connected piece of a mask, bridges of one
-    voxel cut, its holes filled.
+    """Return the largest 6-connected piece of a mask, with bridges of one voxel cut
+    and holes filled.
     """
     core, pieces = ndimage.label(ndimage.binary_erosion(mask))
     if pieces == 0:
@@ -74,8 +74,8 @@ def largest_piece(mask: Mask) -> Mask:
 
 
 def bounds(mask: Mask, tail: float = 1e-4) -> NDArray[np.float64]:
-    """Return the first and last index (2, 3) of a mask along each axis, leaving out a
-    share `tail` of it at each end.
+    """Return the first and last index (2, 3) of a mask along each axis, ignoring a share `tail` of
+    it at each end.
     """
     ends = []
     for axis in range(3):

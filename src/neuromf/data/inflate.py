@@ -1,4 +1,4 @@
-"""A gzip file inflated no further than asked for: a few bytes may stand for gigabytes."""
+"""Decompressing a gzip file no further than asked for: a few bytes may stand for gigabytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from isal import isal_zlib
 def inflate(compressed: bytes, limit: int) -> tuple[bytes, bool]:
     """Return at most `limit` bytes of a gzip file, and whether they are all.
 
-    Raises EOFError where the file breaks off, isal_zlib.error where it is damaged.
+    Raises EOFError if the file is truncated, isal_zlib.error if it is damaged.
     """
     parts: list[bytes] = []
     while compressed and limit > 0:

@@ -29,9 +29,9 @@ class Tissue(NamedTuple):
 def tissue_levels(volume: Volume) -> Tissue:
     """Return the intensities of grey and white matter in a stripped T1w volume (0 is background).
 
-    The brain's histogram is split in three classes (Otsu's criterion): fluid, grey, white. Medians
-    of classes bear bias fields and vessels better than peaks do. Raises VolumeError where the
-    brightest class does not lie deepest, as white matter does in T1w alone.
+    The brain's histogram is split into three classes (Otsu's criterion): fluid, grey, white.
+    Medians of classes are more robust to bias fields and vessels than peaks are. Raises VolumeError
+    if the brightest class is not the deepest, as white matter is in T1w alone.
     """
     steps = [max(1, int(LOOKED_AT_MM / s + 1e-6)) for s in volume.spacing]
     voxels = volume.voxels[:: steps[0], :: steps[1], :: steps[2]]
@@ -53,8 +53,8 @@ def tissue_levels(volume: Volume) -> Tissue:
 
 
 def three_classes(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the two thresholds between three classes of positive values
-    that differ most (Otsu 1979).
+    """Return the two thresholds between three classes of positive values that differ
+    most (Otsu 1979).
     """
     counts, edges = np.histogram(values, LEVELS, (0.0, float(np.percentile(values, TOP))))
     centres = (edges[1:] + edges[:-1]) / 2
@@ -71,8 +71,8 @@ def three_classes(values: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def data_set_medians(records: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return, for each data set, the median over its volumes of the
-    median intensity in the brain.
+    """Return, for each data set, the median over its volumes of the median
+    intensity in the brain.
     """
     medians: dict[str, list[float]] = {}
     for record in records:

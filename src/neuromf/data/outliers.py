@@ -21,7 +21,7 @@ BRAIN_BELOW = 4.0  # ranges of the brain below it where black is at the latest (
 
 @dataclass(frozen=True)
 class Outliers:
-    """How many voxels lay beyond the limits, where the first are, and what became of them."""
+    """How many voxels were beyond the limits, where the first ones are, and what they became."""
 
     below: int = 0
     above: int = 0
@@ -55,11 +55,12 @@ class Outliers:
 def without_outliers(
     volume: Volume, values: Voxels, counts: NDArray[np.int_]
 ) -> tuple[Volume, Outliers]:
-    """Return the volume with voxels far from all others mended, and what was found.
+    """Return the volume with outlying voxels replaced, and what was found.
 
-    A few become the median of their neighbours, many (a fill outside the field of view) the
-    smallest other value. `values` are the different values of the scan (or of a share of it) in
-    ascending order, `counts` how often each comes. Without outliers, the volume itself is returned.
+    A few become the median of their neighbours; many (a fill outside the field of view)
+    become the smallest other value. `values` are the distinct values of the scan (or of a
+    share of it) in ascending order, `counts` how often each occurs. Without outliers, the
+    volume itself is returned.
     """
     lower, upper = limits(values, counts)
     voxels = volume.voxels
@@ -80,9 +81,9 @@ def without_outliers(
 
 
 def limits(values: Voxels, counts: NDArray[np.int_]) -> tuple[float, float]:
-    """Return the smallest and the largest value that is no outlier.
+    """Return the smallest and the largest value that is not an outlier.
 
-    Both are told by the usual range, which leaves out a thousandth of the voxels at each end, and
+    Both follow from the usual range, which excludes a thousandth of the voxels at each end, and
     before that the values that were set far away (padding with -32768, for example).
     """
     ordered: NDArray[np.float64] = values.astype(np.float64)
@@ -97,9 +98,9 @@ def limits(values: Voxels, counts: NDArray[np.int_]) -> tuple[float, float]:
 
 
 def black_of_brain(voxels: Voxels, brain: Mask) -> float:
-    """Return the value at which black is at the latest: well below the brain's 5th percentile.
+    """Return the lowest value that may become black: well below the brain's 5th percentile.
 
-    In MRI the scan's smallest value lies above it; in CT air lies far below, and would leave the
+    In MRI the scan's smallest value lies above it. In CT air lies far below it, and would leave the
     brain no contrast. Minus infinity for a flat brain.
     """
     inside = voxels[::2, ::2, ::2][brain[::2, ::2, ::2]]
@@ -112,7 +113,7 @@ def black_of_brain(voxels: Voxels, brain: Mask) -> float:
 def _without_fill(
     values: NDArray[np.float64], counts: NDArray[np.int_]
 ) -> tuple[NDArray[np.float64], NDArray[np.int_]]:
-    """Return the values without those up to the lowest that was set, where it lies far below."""
+    """Return the values without the lowest ones that were set, if they lie far below the others."""
     often = np.flatnonzero(counts > FILL * counts.sum())
     if often.size == 0 or often[0] + 1 >= values.size:
         return values, counts
@@ -129,7 +130,9 @@ def _usual(values: NDArray[np.float64], counts: NDArray[np.int_]) -> tuple[float
 
 
 def _medians(voxels: Voxels, good: Mask, wanted: Mask, otherwise: np.float32) -> Voxels:
-    """Return the median of the good voxels around each wanted one; `otherwise` where none is."""
+    """Return the median of the good voxels around each wanted one; `otherwise`
+    if there are none.
+    """
     offsets = np.indices((3, 3, 3)).reshape(3, -1) - 1
     around = np.argwhere(wanted)[:, :, None] + offsets  # (n, 3, 27)
     inside = ((around >= 0) & (around < np.array(voxels.shape)[:, None])).all(axis=1)

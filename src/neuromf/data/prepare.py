@@ -1,4 +1,6 @@
-"""`neuromf prepare`: scans to prepared volumes, in processes; bad scans are listed with reasons."""
+"""`neuromf prepare`: scans to prepared volumes, in parallel; scans that cannot be used are listed
+with the reason.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")
 T1 = ("t1w", "t1", "mprage")
-FEWEST_HELD_OUT = 5  # volumes of a set from which on evaluation gives intervals
+FEWEST_HELD_OUT = 5  # held-out volumes below which evaluation gives no intervals
 OUTPUT = Output("prepare", COHORT_FILES)
 
 
@@ -37,12 +39,12 @@ class PrepareConfig:
     """Where the scans are, what they go through, how they are split."""
 
     input: Any = ""  # a file, folder, glob, CSV/TSV manifest or BIDS tree, or a list of them
-    contrast: str = "T1w"  # of a BIDS tree
-    dataset: str = ""  # the name of the cohort, where the input does not say
+    contrast: str = "T1w"  # of a BIDS tree, as its file names have it
+    dataset: str = ""  # the name of the cohort, if the input does not say
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     assume_orientation: str = ""  # axis codes such as LAS, for headers without qform and sform
     split: SplitConfig = field(default_factory=SplitConfig)
-    workers: int = key(0, free=True)  # processes; 0 is one a core
+    workers: int = key(0, free=True)  # processes; 0 is one per core
 
     def __post_init__(self) -> None:
         codes = self.assume_orientation.upper()
@@ -65,7 +67,7 @@ class PrepareConfig:
             raise ValueError(f"workers is {self.workers}: 0 (one a core) or more")
 
     def sources(self) -> list[str]:
-        """Return the inputs. Raises ValueError where there is none."""
+        """Return the inputs. Raises ValueError if there are none."""
         given = self.input if isinstance(self.input, list | tuple) else [self.input]
         sources = [str(s) for s in given if s not in ("", None)]
         if not sources:
@@ -79,7 +81,7 @@ class PrepareConfig:
 def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
     """Prepare every scan into `out` and return the number that could not be used, see rejected.csv.
 
-    Second scans of a subject and session are listed there too, but are no failure.
+    Second scans of a subject and session are listed there too, but do not count as failures.
     """
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
@@ -118,8 +120,8 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
 def prepare_all(
     scans: list[Scan], config: PrepareConfig, out: Path
 ) -> tuple[list[dict[str, Any]], list[tuple[Scan, str]]]:
-    """Prepare scans in processes; return the records, and the scans that could
-    not be used with the reason.
+    """Prepare scans in parallel; return the records, and the scans that could not be used,
+    with the reason.
     """
     records: list[dict[str, Any]] = []
     rejected: list[tuple[Scan, str]] = []
@@ -141,8 +143,8 @@ def prepare_all(
 
 
 def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]:
-    """Prepare one scan and return its record; one that is there already, of
-    the same source file, is kept.
+    """Prepare one scan and return its record; an existing volume of the same
+    source file is kept.
     """
     path = Path(scan.path)
     if not path.exists():
@@ -165,7 +167,7 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
     sources = [volume_sha256(file) for file in files if file.is_file()]
     known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
     if known and known.get("source_sha256") == sources:
-        # the table may say more of the subject by now
+        # the table may say more about the subject by now
         write_json(out / f"{scan.name}.json", known | named.row())
         return known | named.row()
     volume, record = preprocess(
@@ -175,9 +177,7 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
 
 
 def _refuse_prepared(path: Path) -> None:
-    """Raise VolumeError for a volume that a run wrote: its affine and intensities
-    have been through all of this.
-    """
+    """Raise VolumeError for a volume that a run wrote: it has been prepared already."""
     if not written_by_us(path.parent):
         return
     source = (saved_record(path.parent, stem(path)) or {}).get("path", "")
@@ -190,8 +190,8 @@ def _refuse_prepared(path: Path) -> None:
 
 
 def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, str]]]:
-    """Return the first scan of each subject and session, and the others with the
-    reason why they are left out.
+    """Return the first scan of each subject and session, and the others with the reason why
+    they are left out.
     """
     kept: dict[str, Scan] = {}
     left_out = []
@@ -215,7 +215,7 @@ def _harmonised(records: list[dict[str, Any]]) -> str:
 
 
 def _few_held_out(people: int) -> str:
-    """Return what few held-out people mean for an evaluation, and which share would be enough."""
+    """Return a warning if there are few held-out people, with the share that would suffice."""
     share = math.ceil(100 * FEWEST_HELD_OUT / people) / 100
     meaning = f"below {FEWEST_HELD_OUT} volumes an evaluation gives figures without intervals"
     if share > 0.5:
@@ -230,8 +230,8 @@ def _few_held_out(people: int) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return what to write of a scan's failure: one line, with the kind
-    where the error is not ours.
+    """Return the reason of a scan's failure as one line, with the kind of error unless it
+    is one of ours.
     """
     text = " ".join(str(error).split())
     return text if isinstance(error, VolumeError) else f"{type(error).__name__}: {text}"

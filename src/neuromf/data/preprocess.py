@@ -1,5 +1,5 @@
-"""One scan to one prepared volume, step by step, each step in the record; and
-back onto the scan's own grid.
+"""One scan to one prepared volume, step by step, with a record of each step; and back onto the
+scan's own grid.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Preprocessing:
     shape: tuple[int, int, int] = (192, 192, 192)
     strip: StripConfig = field(default_factory=StripConfig)
     n4: bool = False  # correct the bias field (N4, Tustison 2010)
-    # the low one of the scan, the high one of the brain: 0 and 1
+    # of the scan, which becomes 0, and of the brain, which becomes 1
     percentiles: tuple[float, float] = (0.0, 99.5)
-    # what is fixed: the high percentile, T1w white matter, or grey too
+    # what is set to a fixed level: the high percentile, T1w white matter, or both tissues
     intensity: Intensity = "percentile"
     smooth: bool = True  # a Gaussian before voxels grow, against aliasing
-    smallest_ml: float = 100.0  # a smaller foreground is no brain; 0 takes everything
+    smallest_ml: float = 100.0  # a smaller foreground is not taken for a brain; 0 accepts any
 
     def __post_init__(self) -> None:
         low, high = self.percentiles
@@ -69,10 +69,10 @@ def refuse_large(shape: tuple[int, ...]) -> None:
 def preprocess(
     volume: Volume, steps: Preprocessing, mask_file: str = ""
 ) -> tuple[Volume, dict[str, Any]]:
-    """Return the prepared volume, [0, 1] on a cubic grid around the brain, and a record
-    of every step.
+    """Return the prepared volume, in [0, 1] on a cubic grid around the brain, and a
+    record of every step.
 
-    Raises VolumeError where no brain is found.
+    Raises VolumeError if no brain is found.
     """
     values, counts = np.unique(volume.voxels[::2, ::2, ::2], return_counts=True)
     if values.size < FEW_VALUES:
@@ -137,8 +137,8 @@ def put_back(prepared: Volume, shape: tuple[int, int, int], affine: Affine) -> V
 
 
 def correct_bias(volume: Volume, brain: Mask) -> Volume:
-    """Return the volume divided by its bias field (N4, Tustison 2010), estimated at
-    about 4 mm inside the brain.
+    """Return the volume divided by its bias field (N4, Tustison 2010), estimated at about 4 mm
+    inside the brain.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -163,10 +163,10 @@ def correct_bias(volume: Volume, brain: Mask) -> Volume:
 def without_background(
     volume: Volume, kept: Mask | None, brain: Mask, percentile: float
 ) -> tuple[Volume, float, bool]:
-    """Return the volume less its black, 0 outside the mask and nowhere negative; its
-    black; whether the brain set it.
+    """Return the volume minus its black, 0 outside the mask and nowhere negative; its black; and
+    whether the brain determined it.
 
-    Black is the scan's low percentile, or what is black beside the brain where that lies higher.
+    Black is the scan's low percentile, or the lowest value that suits the brain if that is higher.
     """
     lowest = (
         float(np.percentile(volume.voxels, percentile))
@@ -181,8 +181,8 @@ def without_background(
 
 
 def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
-    """Return the volume over the high percentile of its voxels above 0, clipped to
-    [0, 1]; and that percentile.
+    """Return the volume divided by the high percentile of its voxels above 0, clipped to [0, 1];
+    and that percentile.
     """
     above: NDArray[np.float32] = volume.voxels[volume.voxels > 0]
     if above.size == 0:
@@ -197,11 +197,11 @@ def scale(volume: Volume, percentile: float) -> tuple[Volume, float]:
 def scale_to_tissue(
     volume: Volume, kept: Mask | None, intensity: Intensity
 ) -> tuple[Volume, float]:
-    """Return a stripped T1w volume in which white matter is WHITE, clipped
-    to [0, 1]; and what became 1.
+    """Return a stripped T1w volume in which white matter is WHITE, clipped to [0, 1]; and the
+    value that became 1.
 
-    With `grey-white`, grey matter is GREY besides: straight lines lead from 0 to grey,
-    to white, to 1.
+    With `grey-white`, grey matter is GREY too: the map is linear from 0 to grey, to
+    white, and to 1.
     """
     if kept is None:
         raise VolumeError(

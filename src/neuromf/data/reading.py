@@ -1,4 +1,4 @@
-"""NIfTI and FreeSurfer files to volumes; every odd file is refused in words."""
+"""NIfTI and FreeSurfer files to volumes; files that cannot be used are refused with the reason."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ UNREADABLE: tuple[Any, ...] = (
 
 
 def read_volume(path: Path, assume_orientation: str = "") -> Volume:
-    """Return the volume in a .nii, .nii.gz, .mgz file or a .hdr/.img pair,
-    in the file's own axis order.
+    """Return the volume in a .nii, .nii.gz or .mgz file or a .hdr/.img pair, in the file's
+    own axis order.
 
     NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`,
-    axis codes such as LAS, is used where the header gives no orientation. Raises VolumeError for
+    axis codes such as LAS, is used if the header gives no orientation. Raises VolumeError for
     everything that is not one finite 3D image.
     """
     try:
@@ -61,8 +61,8 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
 
 
 def _open(path: Path) -> Any:
-    """Return the nibabel image; a compressed or single file is read once, into
-    memory, as far as its header says.
+    """Return the nibabel image; a compressed or single file is read once, into memory, as far as
+    its header says.
     """
     name = path.name.lower()
     if not name.endswith(ENDINGS):
@@ -111,8 +111,8 @@ def _open_pair(path: Path) -> Any:
 
 
 def _announced(path: Path, kind: Any, head: bytes) -> int:
-    """Return the bytes that a header announces, its own included. Raises VolumeError
-    for what is no usable volume.
+    """Return the number of bytes that a header announces, its own included. Raises VolumeError if
+    it is no usable volume.
     """
     size = 284 if kind is nib.MGHImage else kind.header_class.template_dtype.itemsize
     if len(head) < size:
@@ -140,8 +140,8 @@ def _nifti_kind(path: Path, raw: bytes) -> Any:
 
 
 def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
-    """Raise VolumeError where a header announces anything but one 3D image of
-    one number a voxel, or no MRI.
+    """Raise VolumeError if a header announces anything but one 3D image of one number per
+    voxel, or no MRI.
     """
     if dtype.fields is not None:
         raise VolumeError(
@@ -160,8 +160,8 @@ def _refuse_shape(path: Path, shape: tuple[int, ...], dtype: Any) -> None:
 
 
 def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError
-    for anything but one 3D image.
+    """Return (D, H, W), leaving out trailing dimensions of 1. Raises VolumeError for anything
+    but one 3D image.
     """
     shape = tuple(int(n) for n in shape)
     if any(n < 1 for n in shape) or not shape:
@@ -180,8 +180,8 @@ def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
 def _affine(
     path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]
 ) -> Affine:
-    """Return the affine, sform before qform. Raises VolumeError where there
-    is none, or it places nothing.
+    """Return the affine, sform before qform. Raises VolumeError if there is none, or it is
+    singular or not finite.
     """
     affine = np.asarray(image.affine, dtype=np.float64)
     if isinstance(image, nib.Nifti1Pair):
@@ -264,8 +264,8 @@ def _stored(image: Any) -> NDArray[Any]:
 
 
 def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Voxels:
-    """Return the voxels with NaN and Inf set to the smallest finite value. Raises
-    VolumeError where nothing is left.
+    """Return the voxels with NaN and Inf set to the smallest finite value. Raises VolumeError if
+    nothing is left.
     """
     finite = np.isfinite(voxels)
     if not finite.all():
@@ -288,8 +288,8 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
 
 
 def picture(path: Path) -> Picture:
-    """Return three slices of a volume for a contact sheet, at most 128 voxels per side;
-    grey where it cannot be read.
+    """Return three slices of a volume for a contact sheet, at most 128 voxels per side; grey if it
+    cannot be read.
     """
     try:
         volume = read_volume(path)

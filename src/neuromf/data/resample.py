@@ -1,5 +1,5 @@
-"""One resampling instead of several: smoothing, interpolation, crop and pad
-as one small matrix an axis.
+"""One resampling instead of several: smoothing, interpolation, crop and padding as one small
+matrix per axis.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class Grid:
 def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
     """Return `volume` on another grid by trilinear interpolation, 0 outside.
 
-    Where voxels grow, a Gaussian first brings the resolution down, so that nothing aliases;
-    `smooth=False` leaves it out.
+    Where voxels grow, a Gaussian first lowers the resolution, so that nothing aliases;
+    `smooth=False` omits it.
     """
     step = np.linalg.inv(volume.affine) @ grid.affine  # grid indices -> volume indices
     size = np.asarray(volume.spacing)
@@ -57,8 +57,8 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
 
 
 def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDArray[np.float32]:
-    """Return the (m, n) matrix that smooths n samples by `sigma` samples and reads them
-    at start + step * i, linearly.
+    """Return the (m, n) matrix that smooths n samples by `sigma` samples and reads them at start +
+    step * i, linearly.
 
     Samples beyond both ends count as 0.
     """
@@ -89,8 +89,8 @@ def gaussian(radius: NDArray[np.int_], sigma: float) -> NDArray[np.float64]:
 def isotropic_grid(
     volume: Volume, spacing: float, shape: tuple[int, int, int], centre: NDArray[np.float64]
 ) -> Grid:
-    """Return a grid of `spacing` mm and `shape` along the volume's own axes, with `centre`
-    (voxel indices) in its middle.
+    """Return a grid of `spacing` mm and `shape` along the volume's own axes, with `centre` (voxel
+    indices) in its middle.
 
     It lies on the lattice of the volume's first voxel, so equal scans get equal lattices. Sheared
     axes are made orthogonal (the nearest rotation), so that voxels are cubes.
@@ -108,15 +108,15 @@ def isotropic_grid(
 def resolution_sigmas(
     size: NDArray[np.float64], new_size: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the Gaussian, in voxels of the source, that turns a resolution of
-    `size` mm FWHM into `new_size`.
+    """Return the Gaussian, in voxels of the source, that turns a resolution of `size` mm FWHM
+    into `new_size`.
     """
     return np.sqrt(np.clip(new_size**2 - size**2, 0, None) / (8 * math.log(2))) / size
 
 
 def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
-    """Return the voxels with each axis taken through its matrix; only samples
-    that some row reads are touched.
+    """Return the voxels with each axis multiplied by its matrix; only samples that some row
+    reads are touched.
     """
     used = [np.flatnonzero(m.any(axis=0)) for m in matrices]
     if any(len(u) == 0 for u in used):
@@ -132,11 +132,11 @@ def _apply(voxels: Voxels, matrices: list[NDArray[np.float32]]) -> Voxels:
 
 
 def _order(before: tuple[int, ...], after: list[int]) -> tuple[int, ...]:
-    """Return in which order axes of these lengths are resampled: as they come,
-    unless that needs too much memory.
+    """Return the order in which axes of these lengths are resampled: as they come, unless that
+    needs too much memory.
 
-    An axis that grows before another one shrinks makes a volume larger than both;
-    then those that shrink go first.
+    If one axis grows before another shrinks, the intermediate volume is larger than both ends; then
+    axes that shrink go first.
     """
     largest = max(after[0] * before[1] * before[2], after[0] * after[1] * before[2])
     if largest <= GROWTH * max(math.prod(before), math.prod(after)):

@@ -1,4 +1,4 @@
-"""A scan: its file and what a manifest says of it."""
+"""A scan: its file and what a manifest says about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 180  # bytes of a name; most file systems take 255, with an ending and
 
 @dataclass(frozen=True)
 class Scan:
-    """One scan of one subject, and what is known of them; empty where unknown."""
+    """One scan of one subject, and what is known about them; empty if unknown."""
 
     path: str
     subject: str
@@ -23,7 +23,7 @@ class Scan:
     sex: str = ""
     contrast: str = ""  # T1w, FLAIR
     site: str = ""  # or scanner
-    label: str = ""  # what tells its files from those of another subject whose name is as safe
+    label: str = ""  # distinguishes its files from those of another subject with the same safe name
 
     @property
     def full_name(self) -> str:
@@ -32,7 +32,9 @@ class Scan:
 
     @property
     def name(self) -> str:
-        """A file name for the scan: subject and session, without what file systems object to."""
+        """A file name for the scan: subject and session, without characters that file
+        systems reject.
+        """
         safe = re.sub(r"[^\w.-]+", "-", self.full_name)
         safe = safe.encode()[:LONGEST].decode(errors="ignore")
         visible = f"_{safe}" if safe.startswith(".") else safe

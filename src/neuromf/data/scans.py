@@ -32,20 +32,20 @@ OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in hea
 
 
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
-    """Return the scans that each source names, in a fixed order; `contrast`
-    chooses the files of a BIDS tree.
+    """Return the scans that each source names, in a fixed order; `contrast` chooses the files
+    of a BIDS tree.
 
-    A folder's files that are named after another contrast, or are masks by name, are left out.
-    A subject's name that two datasets share is preceded by the dataset's; where two subjects
-    would share a file name, it gets a label. Raises FileNotFoundError where a source holds none,
-    ValueError where a manifest lacks its path column.
+    A folder's files that are named after another contrast, or as masks, are left out. A subject's
+    name that two datasets share is preceded by the dataset's; if two subjects would share a file
+    name, it gets a label. Raises FileNotFoundError if a source holds none, ValueError if a manifest
+    lacks its path column.
     """
     return _labelled(_told_apart([scan for source in sources for scan in _scans(source, contrast)]))
 
 
 def read_manifest(path: Path) -> list[Scan]:
-    """Return the scans of a CSV or TSV table with a `path` column (relative to the
-    table) and any of Scan's others.
+    """Return the scans of a CSV or TSV table with a `path` column (relative to the table) and any
+    other fields of Scan.
     """
     columns, rows = read_table(path)
     if "path" not in columns:
@@ -88,8 +88,8 @@ def _scans(source: str, contrast: str) -> list[Scan]:
 
 
 def _from_name(path: Path) -> Scan:
-    """Return a scan whose subject and session are read off its name: sub-01_ses-2_T1w, or
-    all but the contrast.
+    """Return a scan whose subject and session are taken from its name: sub-01_ses-2_T1w, or
+    everything but the contrast.
     """
     name = stem(path)
     match = NAMED.match(name)
@@ -100,7 +100,9 @@ def _from_name(path: Path) -> Scan:
 
 
 def _from_folder(folder: Path, contrast: str) -> list[Scan]:
-    """Return the scans below a folder: those named after the contrast, or after none; no masks."""
+    """Return the scans below a folder: those named after the contrast or after
+    none, without masks.
+    """
     paths = volumes_below(folder)
     wanted = [
         p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))
@@ -117,7 +119,7 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
         )
         for path in left_out:
             log.info("left out: %s", path)
-    # A name without a contrast says nothing of it.
+    # A name without a contrast says nothing about it.
     scans = [replace(_from_name(p), contrast=contrast if _contrast(p) else "") for p in wanted]
     alike: dict[str, list[int]] = {}
     for index, scan in enumerate(scans):
@@ -136,8 +138,8 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
 
 
 def _contrast(path: Path) -> str:
-    """Return the contrast that a file's name ends in, in lower case without its
-    w, empty where it tells none.
+    """Return the contrast at the end of a file's name, in lower case without its w, empty
+    if there is none.
     """
     match = CONTRASTS.search(stem(path))
     return _plain(match[1]) if match else ""
@@ -162,10 +164,10 @@ def _told_apart(scans: list[Scan]) -> list[Scan]:
 
 
 def _labelled(scans: list[Scan]) -> list[Scan]:
-    """Return the scans, each with a label where its file name would be that of another
-    subject or session, or ours.
+    """Return the scans, each with a label if its file name would be that of another subject or
+    session, or a reserved one.
 
-    The one whose name needs no change keeps it: `a-b` beside `a b` and `a#b`.
+    A name that needs no change is kept: `a-b` beside `a b` and `a#b`.
     """
     whose: dict[str, set[tuple[str, str]]] = {}
     for scan in scans:

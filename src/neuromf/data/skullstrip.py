@@ -1,4 +1,6 @@
-"""Brain masks: none, a given one, the template's, or an external program's, behind one adapter."""
+"""Brain masks: none, a given one, the template's, or an external program's,
+behind one interface.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +40,14 @@ LONGEST_S = 7 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class StripConfig:
-    """How the brain is found. `auto` keeps a scan that is stripped already and takes
-    `template` for a whole head.
+    """How the brain is found. `auto` keeps a scan that is stripped already and uses `template`
+    for a whole head.
     """
 
     method: Method = "auto"
-    program: str = ""  # where the external program lies, if not on the PATH
-    arguments: tuple[str, ...] = ()  # more of its arguments, --gpu for example
-    timeout: float = 1800  # seconds a scan
+    program: str = ""  # path of the external program, if not on the PATH
+    arguments: tuple[str, ...] = ()  # further arguments for it, --gpu for example
+    timeout: float = 1800  # seconds per scan
 
     def __post_init__(self) -> None:
         if (self.program or self.arguments) and self.method not in PROGRAMS:
@@ -57,7 +59,7 @@ class StripConfig:
             raise ValueError(f"timeout is {self.timeout}: seconds, above 0 and up to a week")
 
     def check(self) -> None:
-        """Raise VolumeError where the method needs a program that is not there."""
+        """Raise VolumeError if the method needs a program that is missing."""
         if self.method in PROGRAMS:
             self.found()
 
@@ -75,8 +77,8 @@ class StripConfig:
 
 
 class Brain(NamedTuple):
-    """What is kept of a scan (None: all of it), where its brain is, and a
-    record of how that was found.
+    """What is kept of a scan (None: all of it), where its brain is, and a record of how
+    that was found.
     """
 
     kept: Mask | None
@@ -85,11 +87,11 @@ class Brain(NamedTuple):
 
 
 def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
-    """Return the brain of a canonical volume. Of a stripped scan everything but its
-    constant background is kept.
+    """Return the brain of a canonical volume. In a stripped scan, everything but its constant
+    background is kept.
 
-    `given` is the file of a precomputed mask. Raises VolumeError where the method finds no
-    brain, and names the option.
+    `given` is the file of a precomputed mask. Raises VolumeError if the method finds no brain, and
+    names the option.
     """
     method: str = config.method
     if method == "mask" and not given:
@@ -130,8 +132,8 @@ def _given_mask(volume: Volume, path: Path) -> Mask:
 
 
 def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Mask, dict[str, Any]]:
-    """Return the mask that a program outside writes; it is called with an argument
-    list, never through a shell.
+    """Return the mask that an external program writes; it is called with a list of arguments, never
+    through a shell.
     """
     _, arguments, written = PROGRAMS[method]
     program = config.found()

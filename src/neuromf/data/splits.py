@@ -14,7 +14,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Shares of the subjects; what is left is for training."""
+    """Shares of the subjects; the rest is for training."""
 
     val: float = 0.10
     test: float = 0.05
@@ -36,16 +36,16 @@ def split_subjects(
     config: SplitConfig = SplitConfig(),
     given: Mapping[str, Split] | None = None,
 ) -> dict[str, Split]:
-    """Return the split of each subject, given the stratum of each (dataset
-    and diagnosis, for example).
+    """Return the split of each subject, given the stratum of each (dataset and
+    diagnosis, for example).
 
-    Subjects in `given` keep their split: a cohort that grows moves nobody. Spellings of
-    one name (see `person`) are one subject; if `given` has them in several splits, the one
-    nearest to training is kept.
+    Subjects in `given` keep their split: when a cohort grows, nobody changes split. Spellings of
+    one name (see `person`) are one subject; if `given` has them in several splits, the one nearest
+    to training is kept.
 
-    Within a stratum, subjects are ordered by a hash of seed and name; val and test are then dealt
-    evenly along all strata, so that each stratum gets its share to within one subject and the whole
-    cohort to within half a subject.
+    Within a stratum, subjects are ordered by a hash of seed and name. val and test are then taken
+    evenly along all strata, so that each stratum gets its share to within one subject, and the
+    whole cohort to within half a subject.
     """
     spelled: dict[str, str] = {}
     for subject in sorted(strata, reverse=True):
@@ -75,8 +75,8 @@ def split_subjects(
 
 
 def person(subject: str) -> str:
-    """Return what names of one person have in common: sub-01, Sub-01 and SUB-01 are
-    one, as on many file systems.
+    """Return what spellings of one person's name have in common: sub-01, Sub-01 and SUB-01 are one,
+    as on many file systems.
     """
     return unicodedata.normalize("NFC", subject).casefold()
 

@@ -1,4 +1,6 @@
-"""The MNI152 template that nilearn carries, and a scan's affine place in it (SimpleITK)."""
+"""The MNI152 template that nilearn provides, and the affine registration of a scan to
+it (SimpleITK).
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ MIDDLE = np.array([0.0, -18.0, 8.0])  # of the template's brain
 
 @functools.cache
 def mni152(tissue: Literal["t1", "gm", "wm"] = "t1") -> Volume:
-    """Return the skull-stripped MNI152 T1 average or a tissue's probability at
-    1 mm, in [0, 1] (Fonov 2011).
+    """Return the skull-stripped MNI152 T1 average or a tissue's probability at 1 mm, in [0,
+    1] (Fonov 2011).
     """
     name = f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz"
     path = Path(str(resources.files("nilearn") / "datasets" / "data" / name))
@@ -42,16 +44,16 @@ def mni152(tissue: Literal["t1", "gm", "wm"] = "t1") -> Volume:
 
 @functools.cache
 def mni152_mask() -> Mask:
-    """Return the brain of the template, its holes filled."""
+    """Return the brain mask of the template, with its holes filled."""
     return ndimage.binary_fill_holes(mni152().voxels > 0)
 
 
 def place_in_template(volume: Volume) -> Affine:
     """Return the affine (4, 4) from MNI152 millimetres to the scan's RAS+ millimetres.
 
-    Maximises Mattes' mutual information inside the dilated brain of the template, coarse to
-    fine, from several heights. Raises VolumeError where the optimiser finds no overlap, or a
-    map that no head would need.
+    Maximises Mattes' mutual information inside the dilated brain of the template, from coarse to
+    fine, from several starting heights. Raises VolumeError if the optimiser finds no overlap, or an
+    implausible map.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -99,11 +101,11 @@ def place_in_template(volume: Volume) -> Affine:
 
 
 def place_brain(volume: Volume, start: Affine) -> Affine:
-    """Return the affine (4, 4) from MNI152 millimetres to a stripped brain's RAS+
-    millimetres, beginning with `start`.
+    """Return the affine (4, 4) from MNI152 millimetres to a stripped brain's RAS+ millimetres,
+    starting from `start`.
 
-    Maximises Mattes' mutual information inside the template's brain at 4 mm. Raises VolumeError
-    where the two do not overlap.
+    Maximises Mattes' mutual information inside the template's brain at 4 mm. Raises VolumeError if
+    the two do not overlap.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -124,8 +126,8 @@ def place_brain(volume: Volume, start: Affine) -> Affine:
 
 
 def template_mask(volume: Volume) -> tuple[Mask, dict[str, Any]]:
-    """Return the template's brain, dilated, in the scan's voxels, and how
-    the scan lies in the template.
+    """Return the template's brain, dilated, in the scan's voxels, and how the scan lies
+    in the template.
     """
     placed = place_in_template(volume)
     grown = ndimage.binary_dilation(mni152_mask(), iterations=DILATION_MM)
@@ -160,7 +162,7 @@ def _register(
 
 
 def _image(volume: Volume, spacing: float) -> Any:
-    """Return a SimpleITK image (LPS) of the volume, at no finer than `spacing` mm."""
+    """Return a SimpleITK image (LPS) of the volume, with a spacing of at least `spacing` mm."""
     import SimpleITK as sitk  # noqa: N813
 
     canonical = volume.canonical()
@@ -178,8 +180,8 @@ def _image(volume: Volume, spacing: float) -> Any:
 
 
 def _crown(volume: Volume) -> NDArray[np.float64]:
-    """Return the millimetres (RAS) of the head's top: middle of the upper 150 mm
-    across, highest voxel along z.
+    """Return the millimetres (RAS) of the head's top: middle of the upper 150 mm across,
+    highest voxel along z.
     """
     canonical = volume.canonical()
     mask = foreground(canonical).mask

@@ -1,4 +1,4 @@
-"""A volume and its place in the scanner, and the NIfTI file that it becomes."""
+"""A volume and its place in scanner space, and the NIfTI file that stores it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Affine = NDArray[np.float64]
 
 
 class VolumeError(ValueError):
-    """A file that cannot be used as a volume; the message says what came, what
-    was expected and what to do.
+    """A file that cannot be used as a volume; the message says what came, what was expected
+    and what to do.
     """
 
 
 @dataclass(frozen=True)
 class Volume:
-    """Voxels (D, H, W) float32, and the affine (4, 4) that takes voxel indices
-    to millimetres in RAS+ space.
+    """Voxels (D, H, W) float32, and the affine (4, 4) that takes voxel indices to
+    millimetres in RAS+ space.
     """
 
     voxels: Voxels
     affine: Affine
-    notes: tuple[str, ...] = field(default=(), compare=False)  # what reading found odd
+    notes: tuple[str, ...] = field(default=(), compare=False)  # what was unusual when it was read
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -68,7 +68,7 @@ class Volume:
         return image
 
     def save(self, path: Path | str) -> None:
-        """Write the volume as .nii or .nii.gz, float32, whole or not at all.
+        """Write the volume as .nii or .nii.gz, float32, atomically.
 
         Raises VolumeError for another ending, or NaN and Inf.
         """
@@ -83,8 +83,8 @@ class Volume:
         )
 
     def canonical(self) -> Volume:
-        """Return the same volume with its axes permuted and flipped to the nearest
-        RAS+; no voxel changes its value.
+        """Return the same volume with its axes permuted and flipped to the nearest RAS+; no voxel
+        changes its value.
         """
         order = nib.orientations.io_orientation(self.affine)
         voxels = nib.orientations.apply_orientation(self.voxels, order)
@@ -93,7 +93,7 @@ class Volume:
 
 
 def stem(path: Path) -> str:
-    """Return a file's name without the ending of a volume."""
+    """Return a file's name without a volume's ending."""
     for ending in ENDINGS:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
@@ -101,8 +101,7 @@ def stem(path: Path) -> str:
 
 
 def write_volume(path: Path, volume: Volume) -> None:
-    """Write a volume with values in [0, 1] as .nii.gz, whole or not at all:
-    65536 levels, scl_slope 1/65535.
+    """Write a volume with values in [0, 1] as .nii.gz, atomically: 65536 levels, scl_slope 1/65535.
 
     Raises VolumeError for NaN and Inf.
     """
@@ -117,8 +116,8 @@ def write_volume(path: Path, volume: Volume) -> None:
 
 
 def require_file(path: Path) -> None:
-    """Raise VolumeError for what is no regular file: a pipe or a device
-    would be waited on for ever.
+    """Raise VolumeError if the path is not a regular file: reading a pipe or a device
+    could wait forever.
     """
     if path.exists() and not path.is_file():
         kind = "a folder" if path.is_dir() else "a pipe" if path.is_fifo() else "a device or socket"
@@ -132,8 +131,8 @@ def volume_sha256(path: Path) -> str:
 
 
 def refuse_broken(path: Path, volume: Volume) -> None:
-    """Raise VolumeError for a volume with NaN or Inf, of which a file of whole numbers
-    would show nothing.
+    """Raise VolumeError for a volume with NaN or Inf, which a file of integers
+    could not represent.
     """
     broken = int(volume.voxels.size - np.isfinite(volume.voxels).sum())
     if broken:
@@ -143,7 +142,7 @@ def refuse_broken(path: Path, volume: Volume) -> None:
 
 
 def centred_affine(shape: Sequence[int], spacing: Sequence[float]) -> Affine:
-    """Return the affine (4, 4) of a RAS grid whose middle lies at 0 mm."""
+    """Return the affine (4, 4) of a RAS grid whose centre is at 0 mm."""
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape) - 1) / 2)
     return affine
