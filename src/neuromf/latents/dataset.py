@@ -1,4 +1,4 @@
-"""The dataset that training reads: normalised latents, augmented at random if asked."""
+"""The dataset that training reads: normalised latents, with random augmentation if asked for."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ KNOWN = ("age", "sex", "contrast", "site")  # what a network may be conditioned 
 
 @dataclass(frozen=True)
 class LatentAugmentation:
-    """Changes of normalised latents at random; all off as it stands."""
+    """Random changes of normalised latents; all are off by default."""
 
-    flip: bool = False  # left and right, every other time; not every VAE commutes with it
+    flip: bool = False  # swap left and right with probability 1/2; not every VAE commutes with it
     noise: float = 0.0  # Gaussian, in standard deviations of the channel; 0.05 is usual
-    scale: float = 0.0  # largest change of size, uniform in 1 ± scale; 0.05 is usual
+    scale: float = 0.0  # factor drawn uniformly from 1 ± scale; 0.05 is usual
 
     def __post_init__(self) -> None:
         if not (0 <= self.noise < math.inf and 0 <= self.scale < 1):
@@ -36,8 +36,8 @@ class LatentAugmentation:
         return self.flip or self.noise > 0 or self.scale > 0
 
     def __call__(self, z: Tensor, generator: torch.Generator) -> Tensor:
-        """Return a changed copy of a normalised latent (C, D, H, W), D from right to
-        left; z itself where all is off.
+        """Return a changed copy of a normalised latent (C, D, H, W), whose axis D is left-right; z
+        itself if nothing is switched on.
         """
         if self.flip and torch.rand((), generator=generator) < 0.5:
             z = z.flip(1)
@@ -49,7 +49,7 @@ class LatentAugmentation:
 
 
 class Item(NamedTuple):
-    """One latent of a dataset, and what the table of scans said of it."""
+    """One latent of a dataset, and what the table of scans says about it."""
 
     latent: Tensor  # (C, D, H, W) float32, normalised
     place: int  # index in the store
@@ -60,8 +60,8 @@ class Item(NamedTuple):
 class LatentDataset(Dataset[Item]):
     """The normalised latents of a split, in the order of the index.
 
-    What augmentation draws depends on seed, epoch and index alone, not on workers or order. Raises
-    StoreError for an empty split, statistics of another shape, or a latent with NaN.
+    Augmentation depends on seed, epoch and index alone, not on workers or order. Raises StoreError
+    for an empty split, statistics of another shape, or a latent with NaN.
     """
 
     def __init__(

@@ -51,9 +51,9 @@ class EncodeConfig:
     volumes: Any = ""  # folders that prepare or phantom wrote, of one preset
     vae: str = "small"  # small, maisi, maisi-v2, a folder that train-vae wrote, a MAISI checkpoint
     sigma: bool = False  # store the posterior's standard deviation beside its mean
-    shard: int = 64  # latents a shard; a killed run loses at most one shard a worker
+    shard: int = 64  # latents per shard; a killed run loses at most one shard per worker
     precision: Precision = "float32"
-    # auto, cpu, cuda, cuda:1; with workers on several GPUs, cuda is dealt round
+    # auto, cpu, cuda, cuda:1; several workers share the GPUs in turn
     device: str = "auto"
     workers: int = key(1, free=True)  # processes; on a CPU one process uses every core
 
@@ -71,7 +71,7 @@ class Job(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """What became of a shard."""
+    """The outcome of encoding a shard."""
 
     entries: list[LatentEntry]
     shape: tuple[int, ...]
@@ -79,8 +79,8 @@ class Encoded(NamedTuple):
 
 
 def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Encode every volume into the store `out` with index.json and stats.json;
-    return the number that failed.
+    """Encode every volume into the store `out` with index.json and stats.json; return the
+    number that failed.
     """
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
@@ -139,10 +139,10 @@ def finish(out: Path, failed: int) -> None:
 def plan(
     out: Path, volumes: Sequence[Entry], components: Sequence[Component], config: EncodeConfig
 ) -> tuple[list[LatentEntry], list[Job]]:
-    """Return the latents that are there already and the shards still to make.
+    """Return the latents that are already there, and the shards still to make.
 
-    A latent counts where its volume's SHA-256 and the VAE are the same; its split is the
-    volume's, even if that changed.
+    A latent counts if its volume's SHA-256 and the VAE are the same; its split is the volume's,
+    even if that has changed.
     """
     finished = finished_shards(out, components)
     there = {e.name: e for entries in finished.values() for e in entries}
@@ -164,8 +164,8 @@ def plan(
 def encode_shard(
     job: Job, config: EncodeConfig, components: Sequence[Component], out: Path
 ) -> Encoded:
-    """Encode the volumes of one shard and write it; volumes that fail
-    are left out with the reason.
+    """Encode the volumes of one shard and write it; volumes that fail are left out,
+    with the reason.
     """
     vae = _vae(config.vae, job.device, config.precision, components[0].vae.sha256)
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
@@ -189,7 +189,7 @@ def encode_shard(
 def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
     """Return the posterior's mean and standard deviation (C, D, H, W) of a prepared volume.
 
-    Raises VolumeError where the file is another than the manifest says, or they are not finite.
+    Raises VolumeError if the file is not the one in the manifest, or the values are not finite.
     """
     if volume_sha256(volume.path) != volume.record["sha256"]:
         raise VolumeError(
@@ -228,9 +228,7 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
 
 
 def check_grids(volumes: Sequence[Entry]) -> None:
-    """Raise StoreError where volumes were prepared with another shape
-    or voxel size than the first.
-    """
+    """Raise StoreError if a volume was prepared with another shape or voxel size than the first."""
     first: tuple[Any, ...] = ()
     for volume in volumes:
         place = volume.place()
@@ -245,7 +243,7 @@ def check_grids(volumes: Sequence[Entry]) -> None:
 
 
 def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    """Return the shape of all latents. Raises StoreError where one has another."""
+    """Return the shape of all latents. Raises StoreError if one has another."""
     if known and shape != known:
         raise StoreError(
             f"the latent of {name} has shape {shape}, others "
@@ -255,8 +253,8 @@ def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tupl
 
 
 def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
-    """Return the shape of latents that are there, empty of none. Raises StoreError where
-    they differ.
+    """Return the shape of the latents that are already there, empty if there are none. Raises
+    StoreError if they differ.
     """
     headers = {
         name: Shard(str(out / f"{name}.safetensors")).header()

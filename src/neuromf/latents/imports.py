@@ -28,7 +28,7 @@ TEXTS = ("session", "dataset", "group", "age", "sex")
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Where the .pt files are, and what is known of the VAE that made them."""
+    """Where the .pt files are, and what is known about the VAE that made them."""
 
     files: str = ""  # a folder of .pt files, each a dictionary with `z` (C, D, H, W) and `metadata`
     vae: str = ""  # the name of the VAE, for example maisi-v1
@@ -43,11 +43,11 @@ class ImportConfig:
 
 
 def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
-    """Copy the latents into a store and return the number of files that could
-    not be used, see rejected.csv.
+    """Copy the latents into a store and return the number of files that could not be used,
+    see rejected.csv.
 
-    `subject` and `split` in a file's metadata are kept; without them the file's name is
-    the subject, and it is dealt.
+    `subject` and `split` in a file's metadata are kept; without them the file's name is the
+    subject, and its split is drawn.
     """
     if not config.vae:
         raise ValueError(
@@ -108,9 +108,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
 
 
 def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
-    """Return the latent (C, D, H, W) and the metadata in a .pt file, read
-    without running code from it.
-    """
+    """Return the latent (C, D, H, W) and the metadata in a .pt file, read without running code."""
     content = read_pickle(path)
     z = content.get("z") if isinstance(content, dict) else None
     if not isinstance(z, Tensor):

@@ -1,4 +1,4 @@
-"""`neuromf inspect`: what a latent store holds, in numbers, in one figure and on one page."""
+"""`neuromf inspect`: the content of a latent store in numbers, in one figure and on one page."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.run import open_run
 
 OUTPUT = Output("inspect", ("index.html", "latents.png", "stats.json"))
-DRAWN = 100  # latents that the histograms are of
+DRAWN = 100  # latents in the histograms
 DARK = 0.7  # correlations above are drawn so dark that their numbers are white
 SHARES = (1, 5, 10, 50)  # principal components that a share of variance is given for
 
 
 @dataclass(frozen=True)
 class InspectConfig:
-    """What to look at."""
+    """What to inspect."""
 
     latents: str = ""  # a folder that `neuromf encode` wrote, or a URL
 
@@ -36,9 +36,9 @@ def run(
     config: InspectConfig, out: Path, *, resume: bool = False, overwrite: bool = False
 ) -> LatentStats:
     """Print a store's statistics, draw histograms, correlation and PCA spectrum into
-    `out`/latents.png, and write both into `out`/index.html.
+    `out`/latents.png, and show both in `out`/index.html.
 
-    The command line's `out` is a folder beside the latents, LATENTS-inspection, if not given.
+    If `out` is not given, the command line takes a folder beside the latents, LATENTS-inspection.
     """
     if not config.latents:
         raise ValueError("name a latent store: neuromf inspect latents/")
@@ -46,7 +46,7 @@ def run(
         # however it was spelled
         config = replace(config, latents=str(local_path(config.latents).resolve()))
     store = LatentStore(config.latents)
-    # a second look writes the same files anew
+    # inspecting again replaces the same files
     again = (out / "latents.png").is_file() and not overwrite
     with open_run(
         out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite

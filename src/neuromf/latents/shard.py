@@ -36,7 +36,7 @@ class Stored:
 
 
 class StoreError(ValueError):
-    """A latent store that cannot be read or does not fit; the message says which part
+    """A latent store that cannot be read or does not fit; the message says which part,
     and what to do.
     """
 
@@ -44,9 +44,9 @@ class StoreError(ValueError):
 class Shard:
     """Random access to the tensors of a safetensors file at a path or URL.
 
-    Nothing stays open between reads, so that threads, forked and spawned workers may read one shard
-    at once, and a store may have any number of them. The header is read when first needed. Raises
-    StoreError for a truncated file or an unknown key.
+    Nothing stays open between reads, so threads and forked or spawned workers may read a shard at
+    the same time, and a store may have any number of shards. The header is read when first needed.
+    Raises StoreError for a truncated file or an unknown key.
     """
 
     def __init__(self, url: str) -> None:
@@ -59,9 +59,9 @@ class Shard:
         )
 
     def read(self, key: str, crc32: int | None = None) -> Tensor:
-        """Return one tensor, a copy of its own.
+        """Return a copy of one tensor.
 
-        Raises StoreError where its bytes have another CRC-32 than the one given.
+        Raises StoreError if the CRC-32 of its bytes is not the one given.
         """
         header = self.header()
         if key not in header:
@@ -139,8 +139,8 @@ class Shard:
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """Return the fsspec file system of a URL and the path in it. Raises StoreError
-    where its driver is missing.
+    """Return the fsspec file system of a URL and the path in it. Raises StoreError if its
+    driver is missing.
     """
     try:
         return fsspec.core.url_to_fs(url)
@@ -149,8 +149,8 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def read_file(url: str) -> bytes:
-    """Return the bytes of a small file at a path or URL. Raises FileNotFoundError,
-    or StoreError where it fails.
+    """Return the bytes of a small file at a path or URL. Raises FileNotFoundError, or
+    StoreError if reading fails.
     """
     system, path = filesystem(url)
     try:

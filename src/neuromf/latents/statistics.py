@@ -24,9 +24,9 @@ ELEMENTS = 2**28  # and holds them at once: no more than this many numbers
 
 @dataclass(frozen=True)
 class LatentStats:
-    """Per channel moments, the channels' correlation, and the PCA spectrum of a training split.
+    """Moments of each channel, correlation of the channels, and PCA spectrum of a training split.
 
-    Training takes (z - mean) / std, generation undoes it.
+    Training uses (z - mean) / std; generation undoes it.
     """
 
     mean: tuple[float, ...]
@@ -64,8 +64,8 @@ class LatentStats:
             )
 
     def normalise(self, z: Tensor) -> Tensor:
-        """Return latents (..., C, D, H, W) with mean 0 and standard deviation 1 a
-        channel over the training split.
+        """Return latents (..., C, D, H, W) with mean 0 and standard deviation 1 per channel over
+        the training split.
         """
         return (z - self._column(self.mean, z)) / self._column(self.std, z)
 
@@ -79,7 +79,7 @@ class LatentStats:
 
     @classmethod
     def load(cls, location: str | Path) -> LatentStats:
-        """Read stats.json of a store. Raises StoreError where there is none."""
+        """Read stats.json of a store. Raises StoreError if there is none."""
         where = f"{str(location).rstrip('/')}/{STATS}"
         try:
             return parse_record(
@@ -102,8 +102,8 @@ class LatentStats:
 
 
 def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
-    """Return the statistics of a split. Raises StoreError where it is empty or a channel
-    is constant.
+    """Return the statistics of a split. Raises StoreError if it is empty or a
+    channel is constant.
     """
     indices = store.split(split)
     if not indices:
@@ -146,8 +146,8 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
 
 
 class Moments:
-    """Central moments up to the fourth and the covariance of channels, summed in float64
-    about merged means (Pébay 2008).
+    """Central moments up to the fourth and the covariance of channels, summed in float64 about
+    merged means (Pébay 2008).
     """
 
     def __init__(self, channels: int) -> None:
@@ -184,8 +184,8 @@ class Moments:
         self.count = total
 
     def result(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Return mean, standard deviation, skewness, excess kurtosis (C,) and correlation (C,
-        C), of the population.
+        """Return mean, standard deviation, skewness, excess kurtosis (C,) and correlation (C, C),
+        of the population.
         """
         variance = self.products.diagonal() / self.count
         std = variance.sqrt()
@@ -197,18 +197,18 @@ class Moments:
 
 @dataclass(frozen=True)
 class LatentScale:
-    """Mean and standard deviation a channel."""
+    """Mean and standard deviation per channel."""
 
     mean: Tensor
     std: Tensor
 
 
 def pca_spectrum(latents: Iterable[Tensor], scale: LatentScale) -> Tensor:
-    """Return the shares of variance of the principal components of normalised latents,
-    largest first.
+    """Return the shares of variance of the principal components of normalised
+    latents, largest first.
 
-    From the Gram matrix of all pairs, so that no covariance of voxels is ever formed; n
-    latents give n - 1 components.
+    They come from the Gram matrix of all pairs, so no covariance of voxels is formed; n latents
+    give n - 1 components.
     """
     rows = torch.stack(
         [
@@ -227,7 +227,7 @@ def _numbers(values: Tensor) -> tuple[float, ...]:
 
 
 def channel_table(stats: LatentStats) -> str:
-    """Return the statistics of each channel as lines."""
+    """Return the statistics of each channel as lines of text."""
     rows = [f"{'channel':>8} {'mean':>9} {'std':>9} {'skewness':>9} {'kurtosis':>9}"]
     for c, values in enumerate(
         zip(stats.mean, stats.std, stats.skewness, stats.kurtosis, strict=True)

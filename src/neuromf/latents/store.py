@@ -1,5 +1,5 @@
-"""The latent store: shards of latents and index.json, which says what each
-is of and which VAE made it.
+"""The latent store: shards of latents, and index.json, which says what each latent is of and
+which VAE made it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STORE_FILES = ("shard-*.safetensors", "shard-*.json", INDEX, "stats.json", "reje
 
 @dataclass(frozen=True)
 class LatentEntry:
-    """What one latent is of, and where it lies."""
+    """What one latent is of, and where it is stored."""
 
     name: str
     subject: str
@@ -48,11 +48,11 @@ class LatentEntry:
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm
     source_affine: tuple[tuple[float, ...], ...] = ()  # of the scan before preparation
     source_shape: tuple[int, ...] = ()
-    # of the mean's bytes, and of sigma's if stored; earlier versions wrote none
+    # of the mean's bytes, and of sigma's if stored; empty in files of earlier versions
     crc32: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        # It becomes a path: never one that leaves the store.
+        # It becomes part of a path, which must not leave the store.
         if not SHARD_NAME.fullmatch(self.shard):
             raise ValueError(f"shard is {self.shard!r}: a name such as shard-00000")
         if any(
@@ -90,7 +90,9 @@ class ShardList:
 
 
 def read_index(content: bytes, where: str) -> Index:
-    """Return what an index.json holds, of version 0.1 too. Raises RecordError or StoreError."""
+    """Return what an index.json holds, also one of version 0.1. Raises
+    RecordError or StoreError.
+    """
     advice = "encode again with --resume"
     record = parse_record(content, dict[str, Any], where, advice)
     found = record.get("format")
@@ -104,7 +106,7 @@ def read_index(content: bytes, where: str) -> Index:
 class LatentStore:
     """Latents (C, D, H, W) float32 at a folder or URL that fsspec knows, in the order of the index.
 
-    Safe in DataLoader workers. Raises StoreError where the folder holds no store.
+    Safe in DataLoader workers. Raises StoreError if the folder holds no store.
     """
 
     def __init__(self, location: str | Path) -> None:
@@ -130,14 +132,14 @@ class LatentStore:
         return self.components[0].vae
 
     def __getitem__(self, index: int) -> Tensor:
-        """Return a latent, the posterior's mean; the first time in this process its
-        checksum is compared.
+        """Return a latent, the posterior's mean; its checksum is compared the first
+        time in each process.
         """
         entry = self.entries[index]
         return self._read(entry, mean_key(entry.name), 0)
 
     def sigma(self, index: int) -> Tensor:
-        """Return the posterior's standard deviation. Raises StoreError where it was not stored."""
+        """Return the posterior's standard deviation. Raises StoreError if it was not stored."""
         if not self.has_sigma:
             raise StoreError(
                 f"{self.location} holds no standard deviations: encode with sigma=true"
@@ -145,13 +147,13 @@ class LatentStore:
         entry = self.entries[index]
         shard = self._shard(entry.shard)
         key = sigma_key(entry.name)
-        # the second: before 0.2
+        # the second form is of version 0.1
         return self._read(entry, key if key in shard.header() else f"{entry.name}.sigma", 1)
 
     @property
     def sha256(self) -> str:
-        """Fingerprint of what the store holds: which latents, of whom, in which split;
-        not of how they are sharded.
+        """Fingerprint of the content: which latents, of whom, in which split;
+        independent of the shards.
         """
         rows = [
             (e.name, e.subject, e.parent, e.split, e.volume_sha256, e.crc32) for e in self.entries
@@ -180,19 +182,21 @@ class LatentStore:
 
 
 def mean_key(name: str) -> str:
-    """Return the key of a latent's mean in its shard. safetensors keeps __metadata__ to itself."""
+    """Return the key of a latent's mean in its shard. safetensors reserves
+    __metadata__ for itself.
+    """
     return f"/{name}" if name.startswith("__") else name
 
 
 def sigma_key(name: str) -> str:
-    """Return the key of a latent's standard deviation; no name holds a slash, so
-    that no other latent has it.
+    """Return the key of a latent's standard deviation; no name contains a slash, so no other
+    latent has this key.
     """
     return f"{name}/sigma"
 
 
 def _what_it_is(location: str) -> str:
-    """Return what a place without an index is, and what to do."""
+    """Return what a location without an index is, and what to do."""
     folder = Path(location)
     if "://" not in location and not folder.exists():
         return ": no such folder; give one that `neuromf encode` wrote"
@@ -210,8 +214,8 @@ def write_shard(
     components: Sequence[Component],
     latents: Sequence[tuple[LatentEntry, Tensor, Tensor | None]],
 ) -> list[LatentEntry]:
-    """Write latents (with their sigma, or None) as one shard, then its list, which marks it
-    as done; return the entries.
+    """Write latents (with their sigma, or None) as one shard, then its list, which marks it as
+    complete; return the entries.
     """
     tensors: dict[str, Tensor] = {}
     entries = []
@@ -233,14 +237,14 @@ def write_shard(
 
 
 def finished_shards(folder: Path, components: Sequence[Component]) -> dict[str, list[LatentEntry]]:
-    """Return the entries of each shard that is whole and of these components."""
+    """Return the entries of each shard that is complete and has these components."""
     found = {}
     for path in sorted(folder.glob("shard-*.json")):
         try:
             record = read_record(path, ShardList)
             header = Shard(str(path.with_suffix(".safetensors"))).header()
         except (OSError, ValueError):
-            continue  # half a shard: it is made again
+            continue  # an incomplete shard, which is encoded again
         whole = all(mean_key(e.name) in header for e in record.entries)
         if whole and record.components == tuple(components):
             found[path.stem] = list(record.entries)
@@ -254,7 +258,7 @@ def write_index(
     entries: Sequence[LatentEntry],
     sigma: bool,
 ) -> None:
-    """Write index.json; a store without it is not finished."""
+    """Write index.json; a store without it is incomplete."""
     ordered = sorted(entries, key=lambda e: e.name)
     index = {
         "format": FORMAT,
