@@ -1,5 +1,5 @@
-"""ResNets whose features others published weights for: RadImageNet on slices, MedicalNet
-on volumes.
+"""ResNets with published weights, used as feature extractors: RadImageNet on slices,
+MedicalNet on volumes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KERAS_EPS = 1.001e-5  # of the batch norms of Keras' ResNets
 def load_backbone(name: str, state: Mapping[str, Tensor], what: str) -> nn.Module:
     """Return a frozen network with published weights: radimagenet, medicalnet10 or medicalnet50.
 
-    Raises WeightsError where the state does not fit the network.
+    Raises WeightsError if the state does not fit the network.
     """
     with torch.device("meta"):
         if name == "radimagenet":
@@ -31,11 +31,12 @@ def load_backbone(name: str, state: Mapping[str, Tensor], what: str) -> nn.Modul
 
 
 def radimagenet(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tensor]]:
-    """Return RadImageNet's ResNet50 (Mei 2022, doi 10.1148/ryai.210315) without
-    weights, and its state for it.
+    """Return RadImageNet's ResNet50 (Mei 2022, doi 10.1148/ryai.210315) without weights, and its
+    state converted for it.
 
-    The published weights come from Keras: biases before batch norms, which go into their means, and
-    strides in the first convolution of a block. A state without biases is taken as torchvision's.
+    The published weights come from Keras: biases before batch norms, which are merged into the
+    norms' means, and strides in the first convolution of a block. A state without biases is taken
+    to be torchvision's.
     """
     network = resnet(50, 2)
     state = dict(state)
@@ -51,8 +52,8 @@ def radimagenet(state: Mapping[str, Tensor]) -> tuple[nn.Module, dict[str, Tenso
 
 
 def without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a ResNet's state with the bias of each convolution taken off the
-    running mean of the norm behind it.
+    """Return a ResNet's state in which the bias of each convolution is subtracted from the running
+    mean of the norm after it.
     """
     out = dict(state)
     for key in [
@@ -71,8 +72,8 @@ def without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def medicalnet(depth: int) -> nn.Module:
-    """Return MedicalNet's 3D ResNet (arXiv 1904.00625) without weights: dilated,
-    not strided, in layers 3 and 4.
+    """Return MedicalNet's 3D ResNet (arXiv 1904.00625) without weights: dilated, not strided, in
+    layers 3 and 4.
     """
     network = resnet(depth, 3)
     for layer, dilation in (("layer3", 2), ("layer4", 4)):

@@ -1,5 +1,5 @@
-"""What was measured of a file, kept: one safetensors a file and measure,
-named by the hashes of both.
+"""The cache of measurements: one safetensors file per file and measure, named by the
+hashes of both.
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ from neuromf.runtime.folders import cache_home
 
 
 class CacheError(OSError):
-    """The folder of kept measurements cannot be written."""
+    """The folder of measurements cannot be written."""
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A folder of kept measurements; a file that was changed, or other weights, have
-    another name in it.
-    """
+    """A folder of measurements; a changed file, or other weights, have another name in it."""
 
     folder: Path
 
@@ -34,7 +32,7 @@ class Cache:
         return self.folder / measure[:16] / file[:2] / f"{file}.safetensors"
 
     def has(self, measure: str, file: str) -> bool:
-        """Return True if a measurement is there, readable, and has the bytes that were written."""
+        """Return True if a measurement is there, readable, and unchanged."""
         try:
             with safe_open(self.path(measure, file), framework="pt") as stored:
                 known = stored.metadata() or {}  # earlier versions wrote no checksums
@@ -47,13 +45,13 @@ class Cache:
             return False
 
     def read(self, measure: str, file: str, key: str) -> Tensor:
-        """Return one tensor of a measurement. Raises FileNotFoundError where it was not taken."""
+        """Return one tensor of a measurement. Raises FileNotFoundError if it was not taken."""
         with safe_open(self.path(measure, file), framework="pt") as stored:
             return stored.get_tensor(key)
 
     def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
-        """Keep a measurement, whole or not at all. Raises CacheError where
-        the folder cannot be written.
+        """Keep a measurement, written atomically. Raises CacheError if the folder
+        cannot be written.
         """
         path = self.path(measure, file)
         tensors = {k: v.contiguous() for k, v in values.items()}
@@ -65,7 +63,7 @@ class Cache:
             raise self._unwritable(error) from None
 
     def check(self) -> None:
-        """Raise CacheError where the folder cannot be made or written: before an hour of
+        """Raise CacheError if the folder cannot be made or written: before an hour of
         work, not after.
         """
         try:
@@ -84,7 +82,7 @@ class Cache:
 
 
 def default_cache() -> Path:
-    """Return the folder of kept measurements: $NEUROMF_HOME/features,
-    or ~/.cache/neuromf/features.
+    """Return the default folder of measurements: $NEUROMF_HOME/features, or
+    ~/.cache/neuromf/features.
     """
     return cache_home() / "features"

@@ -1,5 +1,5 @@
-"""Measure many volumes: each file is read once, whatever is asked of it, in
-several processes or on a GPU.
+"""Measuring many volumes: each file is read once, whatever is measured, in several
+processes or on a GPU.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SAME_MM = 1e-3  # voxel sizes that differ less are equal
 
 @dataclass(frozen=True)
 class Frame:
-    """The voxels that all volumes have: shape (D, H, W) and spacing, mm, in RAS order."""
+    """The grid that all volumes share: shape (D, H, W) and spacing, mm, in RAS order."""
 
     shape: tuple[int, int, int]
     spacing: tuple[float, float, float]
@@ -43,7 +43,7 @@ class Frame:
         return cls((d, h, w), volume.spacing)
 
     def fits(self, other: Frame) -> bool:
-        """Return True if two frames are the same."""
+        """Return True if two frames are equal."""
         return self.shape == other.shape and np.allclose(self.spacing, other.spacing, atol=SAME_MM)
 
     def __str__(self) -> str:
@@ -91,8 +91,8 @@ def measure_sets(
     """Measure the files of several sets that are not in the cache yet; return for each set the
     files that are measured, in order, and those that could not be read, with the reason.
 
-    All go through the same processes: to start them, and to load networks in them, costs more than
-    many a set. Raises FrameError where a volume has another size and `resample` is not asked for.
+    All sets share the same processes, because starting them and loading networks can cost more than
+    measuring a set. Raises FrameError if a volume has another size and `resample` is not set.
     """
     tasks = list(dict.fromkeys((job, path) for paths, job in sets for path in paths))
     done: dict[tuple[Job, Path], Measured] = {}
@@ -128,7 +128,7 @@ def measure_task(task: tuple[Job, Path]) -> str:
 def measure_file(job: Job, path: Path) -> str:
     """Take the measurements of a file that the cache lacks; return the file's SHA-256.
 
-    Raises VolumeError where it is no volume in [0, 1], FrameError where it has another size.
+    Raises VolumeError if it is not a volume in [0, 1], FrameError if it has another size.
     """
     require_file(path)
     try:
@@ -162,7 +162,7 @@ def kept_frame(measure: Measure, job: Job, sha256: str) -> Frame:
 
 
 def refuse_other_frame(path: Path, frame: Frame, job: Job) -> None:
-    """Raise FrameError where a volume is not on the job's frame."""
+    """Raise FrameError if a volume is not on the job's frame."""
     if job.frame is not None and not job.frame.fits(frame):
         raise FrameError(
             f"{path} has {frame}, the reference {job.frame}: features of unlike grids are not "
@@ -171,8 +171,8 @@ def refuse_other_frame(path: Path, frame: Frame, job: Job) -> None:
 
 
 def read_prepared(path: Path, job: Job) -> Volume:
-    """Return a volume in RAS order on the job's frame. Raises VolumeError for values
-    outside [0, 1], NaN and Inf.
+    """Return a volume in RAS order on the job's frame. Raises VolumeError for values outside [0,
+    1], NaN and Inf.
     """
     volume = read_volume(path).canonical()
     mended = [note for note in volume.notes if "NaN" in note]
@@ -196,9 +196,7 @@ def read_prepared(path: Path, job: Job) -> Volume:
 
 
 def framed_affine(volume: Volume, frame: Frame) -> Affine:
-    """Return the affine of a frame whose middle lies on the middle of a canonical volume,
-    along its axes.
-    """
+    """Return the affine of a frame centred on a canonical volume, along its axes."""
     affine = np.eye(4)
     affine[:3, :3] = volume.affine[:3, :3] / np.asarray(volume.spacing) * np.asarray(frame.spacing)
     middle = volume.affine @ np.append((np.asarray(volume.voxels.shape) - 1) / 2, 1.0)
@@ -207,7 +205,7 @@ def framed_affine(volume: Volume, frame: Frame) -> Affine:
 
 
 def key_of(measure: Measure, job: Job) -> str:
-    """Return the cache's name of a measure: of what is measured after resampling, another one."""
+    """Return the cache's name of a measure; measurements after resampling have another name."""
     if not job.resample or job.frame is None:
         return measure.sha256
     return fingerprint(measure.sha256, job.frame.shape, job.frame.spacing)
@@ -215,7 +213,7 @@ def key_of(measure: Measure, job: Job) -> str:
 
 @dataclass(frozen=True)
 class Features:
-    """The measurements of one set of files, read from the cache when they are asked for."""
+    """The measurements of one set of files, read from the cache when needed."""
 
     files: tuple[Measured, ...]
     job: Job
@@ -228,7 +226,7 @@ class Features:
         return Features(tuple(self.files[i] for i in indices), self.job)
 
     def each(self, measure: Measure, key: str) -> Iterator[Tensor]:
-        """Yield one file's tensor after another."""
+        """Yield the files' tensors one after another."""
         kept = key_of(measure, self.job)
         for file in self.files:
             yield self.job.cache.read(kept, file.sha256, key)

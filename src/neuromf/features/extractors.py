@@ -1,5 +1,5 @@
-"""Extractors and other measures by name: weights that were fetched, random
-ones, or a file of the user's.
+"""Extractors and other measures by name: downloaded weights, random weights, or a
+file of the user's.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ STEPS = 1
 def load_measure(name: str, device: str = "cpu") -> Measure:
     """Return a measure by its name.
 
-    radimagenet, medicalnet10, medicalnet50 (`neuromf weights get`); random-2.5d, random-3d;
+    Names: radimagenet, medicalnet10, medicalnet50 (`neuromf weights get`); random-2.5d, random-3d;
     2.5d:FILE and 3d:FILE, a TorchScript or .pt2 program of yours; voxels, spectrum, tissue;
-    latents:VAE. Raises FileNotFoundError with the command that fetches weights which are not here,
-    ValueError for an unknown name, WeightsError for no network.
+    latents:VAE. Raises FileNotFoundError with the command that downloads missing weights,
+    ValueError for an unknown name, WeightsError if a file is not a network.
     """
     if name in FETCHED:
         return _fetched(name, device)
@@ -66,8 +66,8 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
 def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of extractors.
 
-    `auto` stands for radimagenet and medicalnet50, in place of either whose weights are not here
-    for the untrained network of its kind. Raises ValueError for `auto` among others.
+    `auto` stands for radimagenet and medicalnet50; if the weights of one are missing, the untrained
+    network of its kind takes its place. Raises ValueError for `auto` among others.
     """
     if AUTO not in names:
         return tuple(names)
@@ -80,7 +80,7 @@ def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def is_here(name: str) -> bool:
-    """Return True if weights were fetched."""
+    """Return True if the weights were downloaded."""
     try:
         return cached_weights(name).is_file()
     except FileNotFoundError:
@@ -130,7 +130,9 @@ def _random(name: str, device: str) -> Measure:
 
 
 def _own(kind: str, path: Path, device: str) -> Measure:
-    """Return the extractor in a file. It is a program, and runs: take one from people you trust."""
+    """Return the extractor in a file. The file is a program, and is run: take it only from
+    people you trust.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of an extractor")
     try:

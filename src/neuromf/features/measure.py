@@ -1,6 +1,4 @@
-"""A measure takes one volume to named tensors; its fingerprint says of what weights and
-by what steps.
-"""
+"""A measure takes one volume to named tensors; its fingerprint identifies its weights and steps."""
 
 from __future__ import annotations
 
@@ -17,8 +15,8 @@ PLANES = ("axial", "coronal", "sagittal")
 
 @dataclass(frozen=True)
 class Measure:
-    """One way to look at a volume: in [0, 1], RAS, (D, H, W). `sha256` changes with
-    the weights and with the steps.
+    """One way to measure a volume in [0, 1], RAS, (D, H, W). `sha256` changes with the weights and
+    with the steps.
     """
 
     name: str
@@ -26,7 +24,7 @@ class Measure:
     label: str  # what a page calls it
     compute: Callable[[Volume], dict[str, Tensor]]
     kind: str = "numbers"  # 2.5d, 3d, sizes (of regions; NaN where there is none) or numbers
-    trained: bool = True  # False: random weights, no figure to publish
+    trained: bool = True  # False: random weights, whose values are not to be published
 
     @property
     def keys(self) -> tuple[str, ...]:

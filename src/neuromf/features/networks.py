@@ -1,5 +1,5 @@
-"""Networks applied to volumes: features of central slices (2.5D) or of the whole (3D);
-random, calibrated networks.
+"""Networks applied to volumes: features of central slices (2.5D) or of the whole (3D); random,
+calibrated networks.
 """
 
 from __future__ import annotations
@@ -68,14 +68,16 @@ def volume_features(
 
 
 def three_channels(images: Tensor) -> Tensor:
-    """Return slices (S, H, W) as RadImageNet takes them: (S, 3, H, W), a mean off each channel."""
+    """Return slices (S, H, W) as RadImageNet takes them: (S, 3, H, W), each
+    channel minus its mean.
+    """
     x = images[:, None].expand(-1, 3, -1, -1) - images.new_tensor(CHANNEL_MEANS).view(1, 3, 1, 1)
     return x.contiguous(memory_format=torch.channels_last)
 
 
 def standardised(volume: Volume) -> Tensor:
-    """Return a volume as MedicalNet takes it, (1, 1, D, H, W), by one mean
-    and deviation for all volumes.
+    """Return a volume as MedicalNet takes it, (1, 1, D, H, W), with one mean and deviation
+    for all volumes.
     """
     return (torch.from_numpy(volume.voxels)[None, None] - VOXEL_MEAN) / VOXEL_STD
 
@@ -88,8 +90,8 @@ def spatial_mean(y: Tensor) -> Tensor:
 
 
 def random_network(kind: str, seed: int = 0) -> nn.Module:
-    """Return an untrained network, `2.5d` or `3d`: weights of a seed, norms calibrated on
-    the MNI152 template.
+    """Return an untrained network, `2.5d` or `3d`: weights from a seed, norms calibrated on the
+    MNI152 template.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

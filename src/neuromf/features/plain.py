@@ -1,4 +1,4 @@
-"""Measures that need no network: coarse voxels, power by spatial frequency, sizes of tissues."""
+"""Measures that need no network: coarse voxels, power by spatial frequency, volumes of tissues."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ BINS = 32  # shells of the power spectrum
 
 
 def coarse() -> Measure:
-    """Return the measure of coarse voxels: `voxels` (d * h * w,), block means of
-    no more than 24 blocks a side.
+    """Return the measure of coarse voxels: `voxels` (d * h * w,), means of blocks, at most 24
+    blocks per side.
     """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
@@ -34,8 +34,8 @@ def coarse() -> Measure:
 
 
 def spectrum() -> Measure:
-    """Return the measure of detail: `power` (BINS,) by frequency, and `high` (1,), the
-    energy above half of Nyquist.
+    """Return the measure of detail: `power` (BINS,) by frequency, and `high` (1,), the energy above
+    half the Nyquist frequency.
     """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
@@ -49,11 +49,10 @@ def spectrum() -> Measure:
 
 
 def tissue() -> Measure:
-    """Return the measure of tissues: `ml` (5,), in the order of `segmentation.tissue.REGIONS`,
-    and `labels`, packed.
+    """Return the measure of tissues: `ml` (5,), in the order of `segmentation.tissue.REGIONS`, and
+    `labels`, packed.
 
-    Where there is no brain to be found, which is a finding about the volume, ml
-    is NaN and labels are empty.
+    If no brain is found, which is a finding about the volume, ml is NaN and labels are empty.
     """
 
     def compute(volume: Volume) -> dict[str, Tensor]:
@@ -76,7 +75,7 @@ VOXELS, SPECTRUM, TISSUE = coarse(), spectrum(), tissue()
 
 
 def packed(labels: Labels) -> Tensor:
-    """Return labels (D, H, W) as few bytes (B,): a twentieth of what they are in memory."""
+    """Return labels (D, H, W) compressed to bytes (B,), a twentieth of their size in memory."""
     return torch.frombuffer(bytearray(zlib.compress(labels.tobytes(), 1)), dtype=torch.uint8)
 
 

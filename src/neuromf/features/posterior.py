@@ -1,5 +1,5 @@
-"""A volume in a VAE's latent space: moments of its posterior mean, and its
-place along fixed directions.
+"""A volume in a VAE's latent space: moments of its posterior mean, and its projections on
+fixed directions.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ DIRECTIONS = 256  # of the sliced Wasserstein distance between latents
 def posterior(name: str, device: str = "cpu") -> Measure:
     """Return the measure of latents of a VAE, as `load_vae` takes it.
 
-    `mean`, `std` (C,), `skewness`, `kurtosis` (C,; excess) over a latent's voxels, and `directions`
-    (DIRECTIONS,): the latent along random unit directions that are always the same, so that sets
-    of latents need not be kept.
+    `mean`, `std`, `skewness` and excess `kurtosis` (C,) are over a latent's voxels. `directions`
+    (DIRECTIONS,) are the latent's projections on random unit directions that never change, so that
+    the latents themselves need not be kept.
     """
     vae = load_vae(name, device)
 
@@ -43,8 +43,8 @@ def posterior(name: str, device: str = "cpu") -> Measure:
 
 
 def moments(z: Tensor) -> dict[str, Tensor]:
-    """Return mean, standard deviation, skewness and excess kurtosis (C,) of each
-    channel of a latent (C, D, H, W).
+    """Return mean, standard deviation, skewness and excess kurtosis (C,) of each channel of a
+    latent (C, D, H, W).
     """
     flat = z.double().flatten(1)
     mean, std = flat.mean(1), flat.std(1, correction=0)
