@@ -1,3 +1,3 @@
-"""Sizes of brain regions: SynthSeg where it is installed, a tissue mixture
-that needs nothing otherwise.
+"""Volumes of brain regions: SynthSeg if it is installed, otherwise a tissue mixture
+that needs nothing.
 """

@@ -1,5 +1,5 @@
-"""Sizes of brain structures by SynthSeg (Billot 2023), an external program: FreeSurfer's
-mri_synthseg.
+"""Volumes of brain structures by SynthSeg (Billot 2023), an external program:
+FreeSurfer's mri_synthseg.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ FAILED_QC = 0.65  # a structure's score below which SynthSeg's authors reject a 
 
 
 class SynthSegError(ValueError):
-    """SynthSeg is not there, or ended without a result."""
+    """SynthSeg is missing, or ended without a result."""
 
 
 @dataclass(frozen=True)
 class SynthSegConfig:
     """How mri_synthseg is called."""
 
-    program: str = ""  # where it lies, if not on the PATH
-    arguments: tuple[str, ...] = ("--robust",)  # more of its arguments, --parc for example
+    program: str = ""  # path of mri_synthseg, if not on the PATH
+    arguments: tuple[str, ...] = ("--robust",)  # further arguments for it, --parc for example
     gpu: bool = False
     threads: int = 2
-    timeout: float = 86_400  # seconds a set
+    timeout: float = 86_400  # seconds per set
 
     def __post_init__(self) -> None:
         if self.threads < 1 or not self.timeout > 0:
@@ -42,7 +42,7 @@ class SynthSegConfig:
             )
 
     def found(self) -> str:
-        """Return the path of the program. Raises SynthSegError where it is not there."""
+        """Return the path of the program. Raises SynthSegError if it is missing."""
         name = self.program or PROGRAM
         program = shutil.which(name)
         if program is None:
@@ -55,8 +55,8 @@ class SynthSegConfig:
 
 @dataclass(frozen=True)
 class Parcellation:
-    """Sizes of one volume's structures in ml, left and right together, and
-    SynthSeg's own quality scores.
+    """Volumes of one brain's structures in ml, left and right together, and SynthSeg's own
+    quality scores.
     """
 
     ml: dict[str, float]
@@ -64,15 +64,15 @@ class Parcellation:
 
     @property
     def passed(self) -> bool:
-        """Return True if every score is above the bound; without scores, yes."""
+        """Return True if every score is above the limit; also if there are no scores."""
         return all(score >= FAILED_QC for score in self.quality.values())
 
 
 def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> list[Parcellation]:
-    """Run SynthSeg once over all files and return their structures, in order; label maps
-    and tables stay in `folder`.
+    """Run SynthSeg once over all files and return their structures, in order; label maps and tables
+    stay in `folder`.
 
-    Raises SynthSegError where the program is missing, fails, takes too long or leaves a file out.
+    Raises SynthSegError if the program is missing, fails, takes too long or leaves a file out.
     """
     program = config.found()
     scans = folder / "scans"
@@ -123,8 +123,8 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
 
 
 def read_table(path: Path) -> dict[str, dict[str, float]]:
-    """Return a table of SynthSeg's, subject -> column -> number; its first column names
-    the subject.
+    """Return a table of SynthSeg's, subject -> column -> number; its first column
+    names the subject.
     """
     with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = [row for row in csv.reader(stream) if row]
@@ -140,7 +140,7 @@ def read_table(path: Path) -> dict[str, dict[str, float]]:
 
 
 def both_sides(mm3: dict[str, float]) -> dict[str, float]:
-    """Return structures in ml, left and right added up, and all ventricles as one more."""
+    """Return structures in ml, left and right added, with all ventricles as one more."""
     ml: dict[str, float] = {}
     for name, size in mm3.items():
         plain = re.sub(r"^(ctx-[lr]h-|left[ -]|right[ -])", "", name)

@@ -1,5 +1,5 @@
-"""Fluid, grey and white matter of a stripped T1w brain: a mixture of three Gaussians
-under the MNI152 tissue priors.
+"""Fluid, grey and white matter of a stripped T1w brain: a mixture of three Gaussians under the
+MNI152 tissue priors.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ Mask = NDArray[np.bool_]
 
 
 class Segmentation(NamedTuple):
-    """Labels (D, H, W): 0 outside the brain, 1 fluid, 2 grey, 3 white matter; and the
-    size of each of REGIONS in ml.
+    """Labels (D, H, W): 0 outside the brain, 1 fluid, 2 grey, 3 white matter; and the volume of
+    each of REGIONS in ml.
     """
 
     labels: Labels
@@ -52,11 +52,11 @@ class Mixture(NamedTuple):
 
 
 def segment(volume: Volume) -> Segmentation:
-    """Return the tissues of a stripped T1w volume in [0, 1], and their sizes.
+    """Return the tissues of a stripped T1w volume in [0, 1], and their volumes.
 
     The brain is grey and white matter; ventricles are the fluid in the template's deep
-    region. Raises ValueError where no brain is found above 0, VolumeError where it does
-    not overlap with the template.
+    region. Raises ValueError if no brain is found above 0, VolumeError if it does not
+    overlap with the template.
     """
     mask = brain_mask(volume)
     to_template = np.linalg.inv(place_brain(volume, rough_place(mask, volume.affine))).astype(
@@ -75,10 +75,10 @@ def segment(volume: Volume) -> Segmentation:
 
 
 def brain_mask(volume: Volume) -> Mask:
-    """Return the largest piece above 0, its holes filled, without the dim
-    rim that interpolation leaves.
+    """Return the largest piece above 0, with its holes filled, without the dim rim that
+    interpolation leaves.
 
-    Raises ValueError where it is smaller than any brain.
+    Raises ValueError if it is smaller than any brain.
     """
     pieces, count = ndimage.label(volume.voxels > 0)
     if count:
@@ -94,11 +94,11 @@ def brain_mask(volume: Volume) -> Mask:
 
 
 def fit(values: Floats, priors: Floats) -> Mixture:
-    """Return the mixture of intensities (N,) under spatial priors (3, N),
-    by expectation maximisation.
+    """Return the mixture of intensities (N,) under spatial priors (3, N), by
+    expectation maximisation.
 
-    It begins with the priors alone, so that classes keep their order: fluid
-    darkest, white matter brightest.
+    The first step uses the priors alone, so that classes keep their order: fluid darkest, white
+    matter brightest.
     """
     posterior = priors / priors.sum(0)
     for _ in range(ITERATIONS):
@@ -124,9 +124,7 @@ def tissue_priors(volume: Volume, to_template: Affine) -> Floats:
 
 
 def rough_place(mask: Mask, affine: Affine) -> Affine:
-    """Return the affine from MNI152 millimetres to a brain's that lays middles and extents
-    on each other.
-    """
+    """Return the affine from MNI152 millimetres to a brain's that aligns centres and extents."""
     own_centre, own_spread = extent(mask, affine)
     centre, spread = extent(mni152_mask(), mni152().affine)
     place = np.eye(4)
@@ -155,7 +153,9 @@ def template(what: Literal["gm", "wm", "deep"]) -> Volume:
 
 @functools.cache
 def deep_region() -> Mask:
-    """Return where the template has fluid far from its surface, grown: the ventricles' region."""
+    """Return the region of the ventricles: where the template has fluid far from its
+    surface, dilated.
+    """
     affine = mni152().affine
     depth = ndimage.distance_transform_edt(mni152_mask())
     fluid = (mni152("gm").voxels + mni152("wm").voxels < 0.5) & mni152_mask()
