@@ -1,1 +1,1 @@
-"""Measures on volumes, each a function on tensors."""
+"""Metrics on volumes and on sets of features, each a pure function of tensors."""

@@ -1,5 +1,5 @@
-"""Fréchet distance of two Gaussians fitted to features, the distance behind FID
-(Heusel 2017, arXiv 1706.08500).
+"""Fréchet distance of two Gaussians fitted to features, the distance behind FID (Heusel 2017,
+arXiv 1706.08500).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from neuromf.metrics.points import check_finite, check_points
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean (D,), and covariance as a factor (K, D) with covariance = factor.T @
-    factor, or whole (D, D); float64.
+    """Mean (D,), and covariance either as a factor (K, D) with covariance = factor.T @ factor, or
+    whole (D, D); float64.
     """
 
     mean: Tensor
@@ -45,9 +45,9 @@ class Gaussian:
 def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
     """Return the Gaussian of points that come in parts (n, D), with the unbiased covariance.
 
-    Fewer points than dimensions are kept as the factor; more are summed up as they come, so that
-    memory does not grow. Raises ValueError for fewer than two points, and for parts that are no
-    points of one number of dimensions.
+    Fewer points than dimensions are kept as the factor; more are summed as they come, so that
+    memory does not grow. Raises ValueError for fewer than two points, and for parts that are not
+    points of one dimension.
     """
     kept: list[Tensor] = []
     count, total, squares, shift = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
@@ -86,9 +86,9 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
 def frechet_distance(a: Gaussian, b: Gaussian) -> float:
     """Return the squared distance of the means + tr(A + B - 2 (A B)^½): 0 for equal Gaussians.
 
-    tr (A B)^½ is the sum of the roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F: a symmetric
-    matrix, as small as the number of points behind B, in place of the square root of a general one.
-    Raises ValueError for Gaussians of unlike dimensions.
+    tr (A B)^½ is the sum of the square roots of the eigenvalues of F A Fᵀ, where B = Fᵀ F. This
+    matrix is symmetric and no larger than the number of points behind B, and replaces the square
+    root of a general matrix. Raises ValueError for Gaussians of different dimensions.
     """
     if a.mean.shape != b.mean.shape:
         raise ValueError(
@@ -109,10 +109,10 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
 def frechet_of_covariances(
     means: Tensor, covariances: Tensor, mean: Tensor, covariance: Tensor
 ) -> Tensor:
-    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B,
-    D, D), to one or to B others.
+    """Return (B,): the distances of B Gaussians, means (B, D) and covariances (B, D, D), to one
+    or to B others.
 
-    Raises ValueError where shapes do not belong together.
+    Raises ValueError if the shapes do not match.
     """
     d = means.shape[-1]
     shapes = [tuple(t.shape) for t in (means, covariances, mean, covariance)]
@@ -130,8 +130,8 @@ def frechet_of_covariances(
 
 
 def _factor(covariance: Tensor) -> Tensor:
-    """Return F (D, D) with covariance = Fᵀ F: Cholesky's where it is definite, by
-    eigenvalues where it is not.
+    """Return F (D, D) with covariance = Fᵀ F: Cholesky's if it is definite, from
+    eigenvalues if it is not.
     """
     lower, failed = torch.linalg.cholesky_ex(covariance)
     if not failed:

@@ -1,5 +1,5 @@
-"""How sure a figure is: bootstrap over whole volumes, Wilson's interval of a
-share, differences of two sets.
+"""Uncertainty of a metric: bootstrap over whole volumes, Wilson's interval of a share,
+differences of two sets.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ class Interval(NamedTuple):
 
 
 def counts(n: int, draws: int, generator: torch.Generator) -> Tensor:
-    """Return (draws, n): how often each of n volumes is in each of `draws` bootstrap samples of n.
+    """Return (draws, n): how often each of n volumes occurs in each of `draws`
+    bootstrap samples of n.
 
     Raises ValueError for n or draws below 1.
     """
@@ -39,16 +40,16 @@ def around(value: float, replicates: Tensor, lowest: float = -math.inf) -> Inter
     """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut
     off at `lowest`.
 
-    The replicates themselves lie too high for a distance that grows where points repeat, as the
-    Fréchet distance does; their spread is right. Replicates that are not finite, of samples of one
-    volume again and again, do not count.
+    For a distance that grows when points repeat, as the Fréchet distance does, the replicates are
+    biased upwards, but their spread is right. Replicates that are not finite, from samples that
+    repeat a single volume, are ignored.
     """
     reach = Z * spread(replicates)
     return Interval(max(value - reach, lowest), value + reach)
 
 
 def spread(replicates: Tensor) -> float:
-    """Return the standard deviation of the finite ones of bootstrap replicates."""
+    """Return the standard deviation of the finite bootstrap replicates."""
     return float(replicates[torch.isfinite(replicates)].double().std())
 
 
@@ -62,10 +63,10 @@ def of_mean(values: Tensor) -> Interval:
 
 
 def of_share(hits: int, n: int) -> Interval:
-    """Return Wilson's interval of the share hits / n: not empty where none
-    or all are hit (Wilson 1927).
+    """Return Wilson's interval of the share hits / n, which is not empty if none or all are
+    hit (Wilson 1927).
 
-    Raises ValueError for a share of nothing, or of more than all.
+    Raises ValueError if n is 0 or hits exceed n.
     """
     if not 0 <= hits <= n or n < 1:
         raise ValueError(f"{hits} of {n} is no share: 0 to n of 1 or more")
@@ -78,12 +79,13 @@ def of_share(hits: int, n: int) -> Interval:
 def p_of_difference(
     a: float, b: float, replicates_a: Tensor, replicates_b: Tensor, volumes: int
 ) -> float:
-    """Return the two-sided p of two values that are equal, from bootstrap replicates (B,) of both.
+    """Return the two-sided p value of the hypothesis that two values are equal, from bootstrap
+    replicates (B,) of both.
 
-    Replicate i of both is of the same resampled reference, so that what the reference
-    adds to both cancels. The difference over its spread is compared with Student's t of as
-    many degrees of freedom as the smallest set has `volumes`, less one: few volumes prove
-    little, however large the ratio.
+    Replicate i of both uses the same resampled reference, so the reference's contribution to both
+    cancels. The difference divided by its standard deviation is compared with Student's t, with one
+    degree of freedom less than the smallest set has `volumes`: few volumes prove little, however
+    large the ratio.
     """
     apart = spread(replicates_a - replicates_b)
     if apart == 0:
@@ -92,7 +94,7 @@ def p_of_difference(
 
 
 def holm(p: list[float]) -> list[float]:
-    """Return p values corrected for their number (Holm 1979), in the order given."""
+    """Return p values corrected for their number (Holm 1979), in the given order."""
     order = sorted(range(len(p)), key=lambda i: p[i])
     corrected, largest = [0.0] * len(p), 0.0
     for rank, i in enumerate(order):

@@ -1,5 +1,5 @@
-"""Does a model copy its training data? Samples' nearest training volumes against
-those of people it never saw.
+"""Does a model copy its training data? Distances from samples to the nearest training volume,
+against those of held-out people.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ class Memorisation:
 
     @property
     def flagged(self) -> Tensor:
-        """Which samples (N,) lie nearer than that; of samples that copy nothing a share
-        of `expected` does.
+        """Which samples (N,) are nearer than the threshold; without copying, a
+        share of `expected` is.
         """
         return self.samples < self.threshold
 
     @property
     def expected(self) -> float:
-        """Share of samples that copy nothing which is flagged on average: more than `QUANTILE`
-        where the quantile is of few people.
+        """Share of samples that is flagged on average without copying: more than `QUANTILE` if the
+        quantile is of few people.
         """
         m = len(self.held_out)
         return (QUANTILE * (m - 1) + 1) / (m + 1)
 
     @property
     def nearer(self) -> float:
-        """Probability that a sample lies nearer to the training data than a held-out
-        person: 0.5 without copying.
+        """Probability that a sample is nearer to the training data than a held-out person: 0.5
+        without copying.
         """
         gap = self.held_out[None, :].double() - self.samples[:, None].double()
         return float(((gap > 0).double() + 0.5 * (gap == 0).double()).mean())
 
     @property
     def ratio(self) -> float:
-        """Median distance of samples over that of held-out people: 1 without
-        copying, 0 where all are copies.
+        """Median distance of samples divided by that of held-out people: 1 without copying, 0 if
+        all are copies.
         """
         return float(
             self.samples.median()

@@ -15,7 +15,7 @@ MEDIAN_OF = 1000  # points of each set that the median distance is taken from
 
 
 class Kernels(NamedTuple):
-    """Kernel matrices of sets a (N) and b (M): what every resampled distance is computed from."""
+    """Kernel matrices of sets a (N) and b (M), from which every resampled distance is computed."""
 
     aa: Tensor
     bb: Tensor
@@ -67,7 +67,7 @@ def median_distance(points: Tensor) -> float:
 def mmd_squared(
     k: Kernels, weights_a: Tensor | None = None, weights_b: Tensor | None = None
 ) -> Tensor:
-    """Return the unbiased squared MMD; it may fall below 0 where two sets are alike.
+    """Return the unbiased squared MMD, which may be below 0 for similar sets.
 
     Counts (..., N) and (..., M) give those of resampled sets, in which a point and its copies are
     never compared. Raises ValueError for fewer than two points in a set.
@@ -82,8 +82,8 @@ def mmd_squared(
 
 
 def kid(a: Tensor, b: Tensor) -> float:
-    """Return the kernel inception distance of features a (N, D) and b (M,
-    D), over all pairs, unbiased.
+    """Return the kernel inception distance of features a (N, D) and b (M, D), over all
+    pairs, unbiased.
     """
     return float(mmd_squared(polynomial_kernels(a, b)))
 
@@ -97,5 +97,5 @@ def _pairs(kernel: Tensor, weights: Tensor) -> Tensor:
     """Return the weighted mean of a kernel over pairs of different points."""
     same = (weights.square() * kernel.diagonal()).sum(-1)
     total = ((weights @ kernel) * weights).sum(-1) - same
-    # NaN where one point is all there is
+    # NaN if there is only one point
     return total / (weights.sum(-1).square() - weights.square().sum(-1))

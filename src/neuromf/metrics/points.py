@@ -1,5 +1,5 @@
-"""What a set of points is: (N, D) of floating-point numbers;
-everything else is refused in words.
+"""Checks of sets of points: (N, D) of floating-point numbers, everything else is refused
+with the reason.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 def check_points(what: str, *sets: Tensor, fewest: int = 1) -> None:
-    """Raise ValueError unless all sets are tensors (N, D) of floating-point numbers,
-    of one D, N `fewest` or more.
+    """Raise ValueError unless all sets are tensors (N, D) of floating-point numbers, of one D, with
+    N at least `fewest`.
 
-    `what` names the measure in the message. NaN passes: of most figures it makes NaN,
+    `what` names the metric in the message. NaN is allowed: it makes most metrics NaN,
     which is right.
     """
     for points in sets:
@@ -36,8 +36,8 @@ def check_points(what: str, *sets: Tensor, fewest: int = 1) -> None:
 
 
 def check_finite(what: str, *sets: Tensor) -> None:
-    """Raise ValueError for NaN and Inf, where they would give no NaN but a wrong
-    figure or an error of torch.
+    """Raise ValueError for NaN and Inf, for metrics that would not become NaN but wrong, or raise
+    an error of torch.
     """
     # a sum is quicker to look at
     doubtful = [points for points in sets if not math.isfinite(float(points.sum()))]

@@ -15,8 +15,8 @@ CHUNK = 512  # rows of a distance matrix at once
 
 
 class Manifold(NamedTuple):
-    """Of each sample or real point whether, or how densely, the other set covers it;
-    their means are the figures.
+    """For each sample or real point, whether or how densely the other set covers it; the
+    metrics are the means.
     """
 
     precision: Tensor  # (N,) samples inside the real manifold, 0 or 1 (arXiv 1904.06991)
@@ -26,10 +26,10 @@ class Manifold(NamedTuple):
 
 
 def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
-    """Return precision, recall, density and coverage of each point, for features
-    samples (N, D) and real (M, D).
+    """Return precision, recall, density and coverage of each point, for features samples (N, D)
+    and real (M, D).
 
-    Raises ValueError where a set has no more than k points, whose k-th neighbour does not exist.
+    Raises ValueError if a set has at most k points, so that there is no k-th neighbour.
     """
     check_points("precision and recall", samples, real)
     check_finite("precision and recall", samples, real)
@@ -61,12 +61,12 @@ def kth_distance(points: Tensor, k: int) -> Tensor:
 def nearest(
     points: Tensor, others: Tensor, leave_out: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the distance (N,) and index (N,) of the nearest of `others` (M,
-    D) to each of `points` (N, D).
+    """Return the distance (N,) and index (N,) of the nearest of `others` (M, D) to each of
+    `points` (N, D).
 
-    `leave_out` (N, M), bool, marks pairs that do not count: a scan and itself. Where nothing is
-    left the distance is infinite, and the index means nothing. Raises ValueError where there are no
-    others, or not of these dimensions.
+    `leave_out` (N, M), bool, marks pairs that do not count, such as a scan and itself. If nothing
+    is left, the distance is infinite and the index meaningless. Raises ValueError if there are no
+    others, or they have another dimension.
     """
     check_points("a nearest neighbour", points, others)
     check_finite("a nearest neighbour", points, others)

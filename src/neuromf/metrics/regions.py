@@ -1,4 +1,4 @@
-"""How alike two sets are in the sizes of brain regions: correlation, Kullback-Leibler,
+"""Comparing two sets by the volumes of brain regions: correlation, Kullback-Leibler,
 Wasserstein, overlap.
 """
 
@@ -15,10 +15,10 @@ Values = NDArray[np.float64]
 
 
 def pearson(a: Values, b: Values) -> float:
-    """Return Pearson's r of paired values (N,); NaN for fewer than three pairs
-    or where one side is constant.
+    """Return Pearson's r of paired values (N,); NaN for fewer than three pairs or if one
+    side is constant.
 
-    Raises ValueError for sides of unlike length.
+    Raises ValueError for sides of different length.
     """
     if np.shape(a) != np.shape(b) or np.ndim(a) != 1:
         raise ValueError(
@@ -30,21 +30,21 @@ def pearson(a: Values, b: Values) -> float:
 
 
 def wasserstein(a: Values, b: Values) -> float:
-    """Return the 1-Wasserstein distance of two distributions of values, in their
-    unit; of a shift it is the shift.
+    """Return the 1-Wasserstein distance of two distributions of values, in their unit; for a shift
+    it is the shift.
 
-    Raises ValueError where one is empty.
+    Raises ValueError if one is empty.
     """
     _refuse_empty("a Wasserstein distance", a, b)
     return float(stats.wasserstein_distance(a, b))
 
 
 def kl_divergence(a: Values, b: Values, bins: int = BINS) -> float:
-    """Return KL(a || b) of two samples' histograms over their common range,
-    in nats; 0 for equal samples.
+    """Return KL(a || b) of two samples' histograms over their common range, in nats; 0
+    for equal samples.
 
-    Each bin holds half a count more than it has, so that an empty one does not make the divergence
-    infinite. Raises ValueError where a sample is empty or holds NaN.
+    Half a count is added to each bin, so that an empty one does not make the divergence infinite.
+    Raises ValueError if a sample is empty or holds NaN.
     """
     _refuse_empty("a divergence", a, b)
     edges = np.histogram_bin_edges(np.concatenate([a, b]), bins)
@@ -54,7 +54,7 @@ def kl_divergence(a: Values, b: Values, bins: int = BINS) -> float:
 
 
 def dice(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    """Return the Dice overlap of two masks of equal shape; 1 where both are empty.
+    """Return the Dice overlap of two masks of equal shape; 1 if both are empty.
 
     Raises ValueError for anything but two masks of one shape.
     """

@@ -1,4 +1,4 @@
-"""How alike two volumes of one brain are: SSIM, PSNR, gradient-magnitude similarity."""
+"""Similarity of two volumes of one brain: SSIM, PSNR, gradient-magnitude similarity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Moments(NamedTuple):
     """A volume (D, H, W), with the mean and the mean square around each voxel under a
     Gaussian window.
 
-    They are half of what SSIM costs, and of a volume that is compared with many they are the same.
+    They are half of the cost of SSIM, and the same for all comparisons of one volume.
     """
 
     values: Tensor
@@ -34,10 +34,10 @@ class Moments(NamedTuple):
 
 
 def psnr(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1.0) -> float:
-    """Return the peak signal-to-noise ratio in dB of two tensors of equal shape, over
-    the voxels of `mask` if given.
+    """Return the peak signal-to-noise ratio in dB of two tensors of equal shape, over the voxels of
+    `mask` if given.
 
-    Infinite for equal tensors, NaN where there is NaN. Raises ValueError for tensors of unlike
+    Infinite for equal tensors, NaN if there is NaN. Raises ValueError for tensors of different
     shape or not of floating-point numbers.
     """
     _refuse_unlike("PSNR", a, b, mask, data_range)
@@ -56,11 +56,11 @@ def ssim(a: Tensor, b: Tensor, mask: Tensor | None = None, data_range: float = 1
 
 
 def ssim_map(a: Tensor, b: Tensor, data_range: float = 1.0) -> Tensor:
-    """Return the structural similarity around each voxel of two volumes (D, H, W):
-    Gaussian window of 11³, sigma 1.5.
+    """Return the structural similarity around each voxel of two volumes (D, H, W): Gaussian window
+    of 11³, sigma 1.5.
 
-    Beyond the border the volumes are mirrored. Raises ValueError for anything but two volumes of
-    one shape, as large as the window at least.
+    Volumes are mirrored at the border. Raises ValueError for anything but two volumes of one shape,
+    at least as large as the window.
     """
     _refuse_small("SSIM", a, b, WINDOW)
     _refuse_unlike("SSIM", a, b, None, data_range)
@@ -81,11 +81,11 @@ def similarity(a: Moments, b: Moments, data_range: float = 1.0) -> Tensor:
 
 
 def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> float:
-    """Return the multi-scale structural similarity of two volumes (D, H, W):
-    Gaussian window of 7³ (Wang 2003).
+    """Return the multi-scale structural similarity of two volumes (D, H, W): Gaussian window of
+    7³ (Wang 2003).
 
-    Of the five scales as many as the volume is large enough for, their exponents scaled to a sum of
-    1. Raises ValueError for volumes smaller than the window, or of different shape.
+    Of the five scales, as many are used as the volume is large enough for, with exponents rescaled
+    to a sum of 1. Raises ValueError for volumes smaller than the window, or of different shape.
     """
     _refuse_small("MS-SSIM", a, b, SCALE_WINDOW)
     _refuse_unlike("MS-SSIM", a, b, None, data_range)
@@ -93,8 +93,8 @@ def ms_ssim(a: Tensor, b: Tensor, data_range: float = 1.0) -> float:
 
 
 def pyramid(volume: Tensor) -> list[Moments]:
-    """Return the moments of a volume (D, H, W) at each scale of MS-SSIM, finest
-    first; none beyond the border.
+    """Return the moments of a volume (D, H, W) at each scale of MS-SSIM, finest first; none
+    beyond the border.
     """
     x = volume.float()
     out = []
@@ -121,10 +121,11 @@ def multiscale_similarity(
 
 
 def gmsd(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
-    """Return the gradient-magnitude similarity deviation of two volumes (D, H, W) in
-    [0, 1]; 0 is equal (Xue 2014).
+    """Return the gradient-magnitude similarity deviation of two volumes (D, H, W) in [0, 1]; 0 is
+    equal (Xue 2014).
 
-    A perceptual distance that needs no network; here in three dimensions, with Prewitt differences.
+    It is a perceptual distance that needs no network; here in three dimensions, with
+    Prewitt differences.
     """
     _refuse_small("GMSD", a, b, 2)
     _refuse_unlike("GMSD", a, b, mask, 1.0)
@@ -149,8 +150,8 @@ def gradient_magnitude(volume: Tensor) -> Tensor:
 def _light_and_structure(
     a: Moments, b: Moments, product: Tensor, data_range: float
 ) -> tuple[Tensor, Tensor]:
-    """Return how alike two volumes are in brightness, and in contrast and form;
-    `product` is the mean of theirs.
+    """Return the luminance term and the contrast-structure term of two volumes; `product` is the
+    mean of their product.
     """
     c1, c2 = (K1 * data_range) ** 2, (K2 * data_range) ** 2
     variance_a, variance_b = a.square - a.mean**2, b.square - b.mean**2
@@ -194,8 +195,8 @@ def _along(volumes: Tensor, kernel: Tensor, axis: int) -> Tensor:
 
 
 def _refuse_small(what: str, a: Tensor, b: Tensor, window: int) -> None:
-    """Raise ValueError for anything but two volumes (D, H, W) of equal shape, no smaller
-    than a window.
+    """Raise ValueError for anything but two volumes (D, H, W) of equal shape, at least as
+    large as a window.
     """
     check_tensor(what, a)
     check_tensor(what, b)
@@ -207,8 +208,8 @@ def _refuse_small(what: str, a: Tensor, b: Tensor, window: int) -> None:
 
 
 def _refuse_unlike(what: str, a: Tensor, b: Tensor, mask: Tensor | None, data_range: float) -> None:
-    """Raise ValueError for tensors of unlike shape or not of real numbers, or
-    a mask that chooses no voxel.
+    """Raise ValueError for tensors of different shape or not of real numbers, or a mask that
+    selects no voxel.
     """
     check_tensor(what, a)
     check_tensor(what, b)

@@ -1,4 +1,4 @@
-"""How much fine detail a volume holds: energy at high spatial frequencies."""
+"""Fine detail of a volume: energy at high spatial frequencies."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ CUTOFF = 0.5  # of the Nyquist frequency: waves shorter than 4 voxels are high
 
 
 def high_frequency_energy(volume: Tensor, cutoff: float = CUTOFF) -> float:
-    """Return the spectral energy of a volume (D, H, W) above a radius of `cutoff` times Nyquist,
-    per voxel, its mean left out. Raises ValueError for anything but one volume.
+    """Return the spectral energy of a volume (D, H, W) above `cutoff` times the Nyquist frequency,
+    per voxel, without the volume's mean. Raises ValueError for anything but one volume.
     """
     _check_volume(volume)
     values = volume.double() - volume.double().mean()
@@ -21,7 +21,7 @@ def high_frequency_energy(volume: Tensor, cutoff: float = CUTOFF) -> float:
 
 
 def high_frequency_ratio(volume: Tensor, reference: Tensor, cutoff: float = CUTOFF) -> float:
-    """Return ρ, the high-frequency energy of `volume` over that of `reference`: below 1 is
+    """Return the high-frequency energy of `volume` divided by that of `reference`: below 1 is
     smoother, above 1 is noisier.
     """
     return high_frequency_energy(volume, cutoff) / max(
@@ -30,12 +30,12 @@ def high_frequency_ratio(volume: Tensor, reference: Tensor, cutoff: float = CUTO
 
 
 def radial_power(volume: Tensor, bins: int = 32) -> Tensor:
-    """Return (bins,): the mean spectral power of a volume (D, H, W) in shells
-    from 0 to the Nyquist frequency.
+    """Return (bins,): the mean spectral power of a volume (D, H, W) in shells from 0 to the
+    Nyquist frequency.
 
-    The power of a volume times a is a² times as large; waves along an axis that are shorter
-    in millimetres lie further out. Corners beyond the Nyquist frequency are left out. Raises
-    ValueError for anything but one volume.
+    Multiplying the volume by a multiplies the power by a². Frequencies are in units of each
+    axis's Nyquist frequency, and corners beyond it are left out. Raises ValueError for anything
+    but one volume.
     """
     _check_volume(volume)
     power = torch.fft.fftn(volume.double()).abs().square() / volume.numel() ** 2
@@ -48,8 +48,8 @@ def radial_power(volume: Tensor, bins: int = 32) -> Tensor:
 
 
 def frequency_radius(volume: Tensor) -> Tensor:
-    """Return the length of each frequency of the transform of a volume (D, H, W), in
-    units of the Nyquist frequency.
+    """Return the length of each frequency of the transform of a volume (D, H, W), in units of the
+    Nyquist frequency.
     """
     axes = [torch.fft.fftfreq(n, d=0.5, dtype=torch.float64) for n in volume.shape]
     d, h, w = torch.meshgrid(*axes, indexing="ij")

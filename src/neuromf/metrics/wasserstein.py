@@ -11,13 +11,13 @@ from neuromf.metrics.points import check_points, check_tensor
 
 
 def sliced_wasserstein(a: Tensor, b: Tensor, projections: int, generator: torch.Generator) -> float:
-    """Return the sliced 2-Wasserstein distance of sets a (N, ...) and b (M,
-    ...), in units of a coordinate.
+    """Return the sliced 2-Wasserstein distance of sets a (N, ...) and b (M, ...), in units
+    of a coordinate.
 
-    The root mean square of the one-dimensional distances along random unit directions (Bonneel et
-    al. 2015, doi 10.1007/s10851-014-0506-3); a shift of all coordinates by s gives s on average,
-    in any dimension. Raises ValueError for sets that are empty, of points of different shape or of
-    other than floating-point numbers.
+    It is the root mean square of the one-dimensional distances along random unit directions
+    (Bonneel et al. 2015, doi 10.1007/s10851-014-0506-3). A shift of all coordinates by s gives s on
+    average, in any dimension. Raises ValueError for sets that are empty, of points of different
+    shape, or not of floating-point numbers.
     """
     for points in (a, b):
         check_tensor("a sliced Wasserstein distance", points)
@@ -47,7 +47,7 @@ def project(sets: Sequence[Tensor], projections: int, generator: torch.Generator
 
 def wasserstein_squared(a: Tensor, b: Tensor) -> Tensor:
     """Return (K,): the squared 2-Wasserstein distance of each column of a (N, K) and b (M, K),
-    exactly, N and M alike or not. Raises ValueError for anything else.
+    exact also if N and M differ. Raises ValueError for anything else.
     """
     check_points("a Wasserstein distance", a, b)
     a, b = a.sort(0).values, b.sort(0).values
