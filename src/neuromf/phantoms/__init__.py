@@ -1,1 +1,1 @@
-"""Brains of real anatomy without data: deformed templates and cohorts."""
+"""Phantoms: brains of real anatomy without data, by deforming templates and cohorts."""

@@ -1,7 +1,8 @@
-"""`neuromf phantom`: brains of real anatomy for machines without data, and
-deformed copies of one's own.
+"""`neuromf phantom`: brains of real anatomy for machines without data, and deformed
+copies of a cohort.
 
-Three sources: the MNI152 average and its tissue maps, a prepared cohort, FreeSurfer label maps.
+There are three sources: the MNI152 average and its tissue maps, a prepared cohort,
+FreeSurfer label maps.
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
 
 
 def find_sources(source: str) -> list[Source]:
-    """Return what phantoms are made of in turn: of a prepared cohort the training subjects alone.
+    """Return the sources that phantoms are made of in turn; of a prepared cohort, the training
+    subjects alone.
 
-    Raises FileNotFoundError where there is nothing.
+    Raises FileNotFoundError if there is none.
     """
     if source == MNI:
         return [Source("", "", {"dataset": MNI}, "", from_template)]
@@ -102,7 +104,7 @@ def find_sources(source: str) -> list[Source]:
 
 
 def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path) -> dict[str, Any]:
-    """Draw and write one phantom of a source and return its record; one that is there is kept."""
+    """Draw and write one phantom of a source and return its record; an existing one is kept."""
     index, source = numbered
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
     scan = Scan(source.parent or MNI, subject, **source.about)

@@ -1,4 +1,4 @@
-"""How many phantoms of what, and how far they may differ from it."""
+"""How many phantoms of what source, and how much they may differ from it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MNI = "mni152"
 
 @dataclass(frozen=True)
 class Appearance:
-    """How far the look of a phantom goes from its source."""
+    """How much the intensities of a phantom differ from its source."""
 
     # standard deviation of the logarithm of each tissue's intensity, and of the exponent
     contrast: float = 0.10
@@ -38,7 +38,7 @@ class Appearance:
 
 @dataclass(frozen=True)
 class PhantomConfig:
-    """How many phantoms, of what, how different."""
+    """How many phantoms, of what source, how different."""
 
     # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
     source: str = MNI
@@ -70,13 +70,13 @@ class PhantomConfig:
 
 @dataclass(frozen=True)
 class Source:
-    """What one phantom is made of: the person it copies (empty for MNI152),
-    and a function that draws it.
+    """What one phantom is made of: the person it copies (empty for MNI152), and a
+    function that draws it.
     """
 
     parent: str
     split: str
     about: dict[str, str]  # dataset, group, age, sex
-    sha256: str  # of the file it copies
+    sha256: str  # of the file that it copies
     draw: Callable[[np.random.Generator, PhantomConfig], Volume]
     original: Entry | None = None  # the prepared volume that it copies

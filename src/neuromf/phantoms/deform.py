@@ -22,7 +22,7 @@ Field = NDArray[np.float32]  # (3, D, H, W), mm along the axes of its grid
 
 @dataclass(frozen=True)
 class Deformation:
-    """How far a random deformation goes."""
+    """The extent of a random deformation."""
 
     warp_mm: float = 4.0  # root mean square length of the displacement before integration
     smooth_mm: float = 22.0  # standard deviation of the Gaussian that smooths it
@@ -49,10 +49,10 @@ class Deformation:
 def random_points(
     grid: Grid, deformation: Deformation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Return, for each voxel of a grid, the RAS+ millimetres (3, D, H, W) that a
-    random deformation reads it from.
+    """Return, for each voxel of a grid, the point (3, D, H, W) in RAS+ millimetres from which a
+    random deformation reads it.
 
-    Rotation and size are about the middle of the grid.
+    Rotation and scaling are about the centre of the grid.
     """
     indices = np.indices(grid.shape, dtype=np.float32)
     matrix, offset = grid.affine[:3, :3].astype(np.float32), grid.affine[:3, 3].astype(np.float32)
@@ -90,8 +90,8 @@ def random_field(grid: Grid, deformation: Deformation, rng: np.random.Generator)
 
 
 def integrate(velocity: Field, spacing: NDArray[np.float64]) -> Field:
-    """Return the displacement exp(v) - id of a stationary velocity field (3, D, H,
-    W), both in mm (Arsigny 2006).
+    """Return the displacement exp(v) - id of a stationary velocity field (3, D, H, W), both in mm
+    (Arsigny 2006).
 
     `spacing` (3,) is the lattice's, mm; components are along its axes.
     """
@@ -109,8 +109,8 @@ def integrate(velocity: Field, spacing: NDArray[np.float64]) -> Field:
 def read_at(
     volume: Volume, points: NDArray[np.float32], resolution: float, order: int = 1
 ) -> Voxels:
-    """Return the values of a volume at points (3, ...) in RAS+ mm, first brought down
-    to `resolution` mm; 0 outside.
+    """Return the values of a volume at points (3, ...) in RAS+ mm, after lowering its resolution to
+    `resolution` mm; 0 outside.
     """
     size = np.asarray(volume.spacing)
     sigmas = resolution_sigmas(size, np.full(3, resolution))

@@ -1,4 +1,4 @@
-"""One phantom: its anatomy, deformed, and how a scanner would show it."""
+"""Drawing one phantom: its deformed anatomy, and its appearance in a scanner."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ SIZE = 0.92  # of a usual brain beside MNI152, which is larger than most
 
 
 class Phantom(NamedTuple):
-    """A phantom, and how it came to lie in its box."""
+    """A phantom, and how it fits its grid."""
 
     volume: Volume
-    redrawn: int  # draws before it that the box cut
-    cut: bool  # whether the box cuts it even so
+    redrawn: int  # earlier draws that the grid cut
+    cut: bool  # True if the grid cuts it nevertheless
 
 
 def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
-    """Return phantom number `index` of a source: the same for the same seed, whatever
-    else is drawn.
+    """Return phantom number `index` of a source: the same for the same seed,
+    whatever else is drawn.
     """
     rng = np.random.default_rng([config.seed, index])
     shape, redrawn, cut = _draw_inside(source, rng, config)
@@ -68,10 +68,11 @@ def touched_faces(voxels: Voxels) -> dict[tuple[int, int], int]:
 
 
 def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig) -> Phantom:
-    """Return the first of some draws that its box does not cut, else the one that it cuts least.
+    """Return the first of several draws that the grid does not cut, or else the one
+    that it cuts least.
 
-    A first draw that fits is what it is without the others. Faces that the original reaches itself
-    do not count: it was cut in preparation, and every copy would be.
+    If the first draw fits, the others do not affect it. Faces that the original itself reaches do
+    not count: it was cut in preparation, and every copy would be.
     """
     best: tuple[int, Volume] | None = None
     for attempt in range(TRIES):
@@ -89,7 +90,7 @@ def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig
 
 
 def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
-    """Return the MNI152 average, deformed, each tissue with another intensity."""
+    """Return the MNI152 average, deformed, with another intensity for each tissue."""
     grid = Grid(config.shape, centred_in(config))
     middle = np.asarray(MIDDLE, dtype=np.float32)[:, None, None, None]
     points = middle + (random_points(grid, config.deformation, rng) - middle) / np.float32(SIZE)
@@ -103,7 +104,7 @@ def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
 
 
 def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator) -> Voxels:
-    """Return a smooth field around 1 that multiplies a volume, as a receive coil does."""
+    """Return a smooth multiplicative field around 1, as a receive coil causes."""
     coarse = 12.0
     shape = [
         max(int(np.ceil(n * s / coarse)), 2)
@@ -120,8 +121,8 @@ def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator)
 
 
 def from_volume(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -> Volume:
-    """Return a deformed copy of a prepared volume, on its own grid, with another contrast
-    (an exponent).
+    """Return a deformed copy of a prepared volume, on its own grid, with another
+    contrast (an exponent).
     """
     volume = entry.read()
     shape = volume.voxels.shape
@@ -151,7 +152,7 @@ def from_labels(rng: np.random.Generator, config: PhantomConfig, path: Path) -> 
 
 
 def centred_in(config: PhantomConfig, centre: Any = MIDDLE) -> Any:
-    """Return the affine of the configured grid with `centre` (RAS+ mm) in its middle."""
+    """Return the affine of the configured grid, centred at `centre` (RAS+ mm)."""
     affine = np.diag([config.spacing, config.spacing, config.spacing, 1.0])
     affine[:3, 3] = np.asarray(centre) - config.spacing * (np.asarray(config.shape) - 1) / 2
     return affine

@@ -1,5 +1,5 @@
-"""FreeSurfer label maps: which structures are brain, and how bright
-each is in a T1-weighted image.
+"""FreeSurfer label maps: which structures belong to the brain, and their intensity in a
+T1-weighted image.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ GRAIN = 0.04  # standard deviation of the intensity within a structure
 
 
 def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) -> Volume:
-    """Return a stripped T1-weighted brain drawn from a label map: an intensity a
-    structure, a grain within it.
+    """Return a stripped T1-weighted brain drawn from a label map: one intensity per structure, with
+    variation within it.
 
-    `contrast` is the standard deviation of the logarithm of each structure's intensity, equal left
-    and right. Raises VolumeError where the values are no FreeSurfer labels.
+    `contrast` is the standard deviation of the logarithm of each structure's intensity, the same
+    left and right. Raises VolumeError if the values are not FreeSurfer labels.
     """
     ids = without_parcels(np.rint(labels.voxels).astype(np.int32))
     present = np.unique(ids)
@@ -67,8 +67,8 @@ def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) ->
 
 
 def without_parcels(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels in which the parcels of aparc+aseg and wmparc are their
-    tissue: cortex or white matter.
+    """Return labels in which the parcels of aparc+aseg and wmparc are replaced by their tissue:
+    cortex or white matter.
     """
     out = ids.copy()
     for thousand, tissue in ((1, 3), (2, 42), (3, 2), (4, 41)):
