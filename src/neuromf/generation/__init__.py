@@ -1,1 +1,1 @@
-"""Brains from a trained model: the folder that is given away, the generator, the verb."""
+"""Brains from a trained model: the model folder, the generator, the verb."""

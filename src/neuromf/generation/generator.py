@@ -1,4 +1,4 @@
-"""Noise to brains: one seed a sample, few network calls, decoded and placed."""
+"""Noise to brains: one sample at a time, in few network calls, decoded and placed in space."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Drawn(NamedTuple):
 
 
 class Generator:
-    """Draws brains from a model. Sample number i of a seed is the same, bit for bit,
-    whatever else is drawn with it.
+    """Draws brains from a model. Sample number i of a seed is the same, bit for bit, whatever else
+    is drawn with it.
 
-    That holds on one device: each sample goes through the network by itself, because libraries
-    choose their way of summing by the size of a batch.
+    That holds on one device: each sample passes the network by itself, because libraries choose
+    their order of summation by the size of a batch.
     """
 
     def __init__(
@@ -83,8 +83,8 @@ class Generator:
         return noise_of(self.config.shape, index, seed)
 
     def latent(self, index: int, nfe: int = 1, seed: int = 0) -> Tensor:
-        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after `nfe` network
-        calls.
+        """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after
+        `nfe` network calls.
         """
         return self.latent_from(self.noise(index, seed), nfe)
 
@@ -93,7 +93,7 @@ class Generator:
         self, noise: Tensor, nfe: int = 1, condition: Condition | None = None
     ) -> Tensor:
         """Return latents (B, C, D, H, W) for standard normal noise of that shape, and conditions
-        (B, ...) that the network takes. Raises ValueError where shapes do not fit.
+        (B, ...) that the network takes. Raises ValueError if shapes do not fit.
         """
         if tuple(noise.shape[1:]) != tuple(self.config.shape):
             raise ValueError(
@@ -111,8 +111,8 @@ class Generator:
         return self.config.stats.denormalise(z / self.config.latent_scale)
 
     def decode(self, latent: Tensor) -> Volume:
-        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside
-        the brain, RAS, middle at 0 mm.
+        """Return the volume of a latent (1, C, D, H, W): values in [0, 1], 0 outside the brain,
+        RAS, centre at 0 mm.
         """
         if not torch.isfinite(latent).all():
             raise ValueError(
@@ -137,7 +137,7 @@ class Generator:
             )
 
     def generate(self, n: int, nfe: int = 1, seed: int = 0) -> list[Volume]:
-        """Return n volumes after `nfe` network calls each. Raises ValueError where n or
+        """Return n volumes after `nfe` network calls each. Raises ValueError if n or
         nfe is below 1.
         """
         if n < 1:

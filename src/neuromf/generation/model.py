@@ -1,4 +1,4 @@
-"""A model folder: the network's averaged weights, and everything that is needed to draw
+"""A model folder: the network's averaged weights, and everything needed to draw
 brains with them.
 """
 
@@ -37,7 +37,7 @@ EMBEDDED = "embedded"
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What a model is, beside its weights."""
+    """What a model is, apart from its weights."""
 
     name: str
     network: UNetConfig
@@ -81,8 +81,8 @@ class ModelConfig:
 
     @classmethod
     def read(cls, path: Path) -> tuple[ModelConfig, str]:
-        """Return what a config.json holds, and the fingerprint of its weights.
-        Raises RecordError for another's.
+        """Return what a config.json holds, and the fingerprint of its weights. Raises RecordError
+        for other files.
         """
         record = read_json_object(path, "copy the folder again")
         found = (record.get("kind"), record.get("format"))
@@ -112,10 +112,10 @@ class Model:
     def load_vae(
         self, device: torch.device | str, precision: Precision = "float32", name: str = ""
     ) -> FrozenVAE:
-        """Return the VAE that made the latents: the folder's own, or the
-        one of that name, or `name`.
+        """Return the VAE that decodes: the one called `name` if given, else the one in the model's
+        folder, else the one that the model names.
 
-        Raises ValueError where it is another than the one the model was trained with.
+        Raises ValueError if its latent space is not the one that the model was trained in.
         """
         own = self.folder / VAE
         vae = load_vae(
@@ -139,9 +139,10 @@ def save_model(
     vae: str = "",
     half: bool = False,
 ) -> None:
-    """Write a model folder: weights first, config.json last, which marks it whole.
+    """Write a model folder: weights first, config.json last, which marks it as complete.
 
-    `vae` is the folder of a VAE that does not ship with the package, to go along.
+    `vae` is the folder of a VAE that does not ship with the package; it is copied into
+    the model folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
@@ -156,10 +157,10 @@ def save_model(
 
 
 def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
-    """Return the model in a folder (or a training's folder), `embedded`, or on the
-    Hugging Face hub as owner/name.
+    """Return the model in a folder (or a training's folder), `embedded`, or on the Hugging Face
+    hub as owner/name.
 
-    Raises FileNotFoundError, ValueError or WeightsError where it is no model, or a damaged one.
+    Raises FileNotFoundError, ValueError or WeightsError if it is not a model, or is damaged.
     """
     folder = find_model(str(name))
     path = folder / CONFIG
@@ -177,8 +178,8 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
 
 
 def find_model(name: str) -> Path:
-    """Return the folder of a model, fetched from the hub where the name is
-    owner/name and no folder here.
+    """Return the folder of a model, downloaded from the hub if the name is owner/name and no such
+    folder is here.
     """
     if name == EMBEDDED:
         name = str(resources.files("neuromf") / "weights" / "small2mm")
@@ -228,8 +229,8 @@ def _fetched(name: str) -> Path:
 
 
 def refuse_another(name: str, folder: Path, known: Path) -> None:
-    """Write down the fingerprint of a model at its first use. Raises WeightsError
-    where its name has another now.
+    """Record the fingerprint of a model at its first use. Raises WeightsError if the same name has
+    another one now.
     """
     fingerprints = (
         read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
