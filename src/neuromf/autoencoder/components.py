@@ -1,4 +1,4 @@
-"""Latents of several parts, an image and its mask for example, each with a VAE of its own."""
+"""Latents of several components, an image and its mask for example, each with a VAE of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ IMAGE = "image"
 
 @dataclass(frozen=True)
 class Component:
-    """A part of a latent: as many channels as its VAE has, behind those of the parts before."""
+    """A component of a latent: as many channels as its VAE has, after those of the
+    components before.
+    """
 
     name: str
     vae: LatentSpace
@@ -25,7 +27,7 @@ class Component:
 
 
 def image_of(vae: LatentSpace) -> tuple[Component, ...]:
-    """Return the components of latents that hold an image alone."""
+    """Return the components of latents that hold only an image."""
     return (Component(IMAGE, vae),)
 
 
@@ -54,8 +56,8 @@ def decode(
     vaes: Mapping[str, FrozenVAE],
     max_memory_gb: float | None = None,
 ) -> dict[str, Tensor]:
-    """Return the volumes (B, 1, D, H, W) of each component, by name, as its own VAE decodes
-    them.
+    """Return the volumes (B, 1, D, H, W) of each component, by name, as its own
+    VAE decodes them.
     """
     parts = split(latents, components)
     return {name: vaes[name].decode(part, max_memory_gb) for name, part in parts.items()}

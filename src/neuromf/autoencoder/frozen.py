@@ -1,4 +1,4 @@
-"""Frozen VAEs: what the rest of the house knows of them, whatever network is inside."""
+"""Frozen VAEs: what the rest of the package knows of them, whatever network is inside."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from neuromf.runtime.device import Precision, autocast, check_precision
 
 @runtime_checkable
 class Autoencoder(Protocol):
-    """A frozen VAE: volumes (B, 1, D, H, W) in [0, 1] to latents (B, channels, D/factor,
-    ...) and back.
+    """A frozen VAE: volumes (B, 1, D, H, W) in [0, 1] to latents (B, channels,
+    D/factor, ...) and back.
     """
 
     name: str
@@ -35,15 +35,15 @@ class Autoencoder(Protocol):
         """Return the posterior's mean and standard deviation."""
 
     def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
-        """Return volumes for latents, in tiles where the whole would need more memory."""
+        """Return volumes for latents, in tiles if the whole would need more memory."""
 
 
 class FrozenVAE:
     """An Autoencoder around a network with `encode(x) -> (mean, sigma)` and `decode(z)`.
 
     The network is put into evaluation mode and its parameters are frozen. Results are float32 on
-    the network's device, whatever precision is computed in. Raises ValueError for shapes that the
-    factor does not divide, or other channels.
+    the network's device, whatever the precision of the computation. Raises ValueError for sizes
+    that the factor does not divide, or another number of channels.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class FrozenVAE:
         self.decode_bytes = decode_bytes
         self.precision = check_precision(precision)
         self.device = torch.device(device)
-        self.decoder = decoder  # how the names of the decoder's weights begin; the rest encodes
+        self.decoder = decoder  # prefixes of the decoder's weights
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -104,8 +104,8 @@ class FrozenVAE:
 
     @torch.no_grad()
     def decode(self, z: Tensor, max_memory_gb: float | None = None) -> Tensor:
-        """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles
-        blended over their overlaps.
+        """Return volumes (B, 1, D, H, W); with `max_memory_gb`, in tiles blended over
+        their overlaps.
         """
         _refuse_type(z, "latents")
         if z.ndim != 5 or z.shape[1] != self.channels:
@@ -141,13 +141,13 @@ def _refuse_type(values: object, what: str) -> None:
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """Which encoder made latents. Decoders of one latent space can be exchanged."""
+    """A latent space, identified by the encoder. Decoders of one latent space can be exchanged."""
 
     name: str
     sha256: str  # fingerprint of the weights; empty where it is not known
     channels: int
     factor: int
-    # What the fingerprint covers: the encoder; up to version 0.1 the decoder too.
+    # What the fingerprint covers: the encoder, or, up to version 0.1, the decoder too.
     of: Literal["encoder", "vae"] = "vae"
 
     def __post_init__(self) -> None:
@@ -156,8 +156,8 @@ class LatentSpace:
 
 
 def check_space(vae: FrozenVAE, wanted: LatentSpace, who: str, advice: str) -> None:
-    """Raise ValueError unless the latent space of `vae` is the one wanted; an unknown
-    fingerprint (imported latents) fits any.
+    """Raise ValueError unless the latent space of `vae` is the one wanted; an unknown fingerprint
+    (imported latents) matches any.
     """
     if (vae.channels, vae.factor) != (wanted.channels, wanted.factor):
         raise ValueError(

@@ -16,8 +16,9 @@ from neuromf.runtime.folders import local_path
 def load_vae(
     name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
 ) -> FrozenVAE:
-    """Return `small` (ships with the package), `maisi` or `maisi-v2` (fetched before, see `neuromf
-    weights`), or the VAE in a folder that `train-vae` wrote, or in a MAISI checkpoint file.
+    """Return `small` (ships with the package), `maisi` or `maisi-v2` (downloaded before,
+    see `neuromf weights`), or the VAE in a folder that `train-vae` wrote, or in a MAISI
+    checkpoint file.
     """
     if name in {
         "small",

@@ -1,5 +1,5 @@
-"""NVIDIA's MAISI VAE (MONAI's AutoencoderKlMaisi): 20.9 M parameters, factor
-4, the default for full size.
+"""NVIDIA's MAISI VAE (MONAI's AutoencoderKlMaisi): 20.9 M parameters, factor 4, the
+default for full size.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ ENTRIES, PARAMETERS = 130, 20_944_897
 # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
 MAISI_BYTES = 130_000.0
 
-DECODER = ("vae.decoder.", "vae.post_quant_conv.")  # how names of the decoder's weights begin
+DECODER = ("vae.decoder.", "vae.post_quant_conv.")  # prefixes of the names of the decoder's weights
 
 
 class MaisiNetwork(nn.Module):
-    """The published architecture, with `encode` giving the posterior's mean and
-    standard deviation, nothing drawn.
+    """The published architecture, with an `encode` that returns the posterior's mean and standard
+    deviation without sampling.
 
-    MONAI's own `encode_stage_2_inputs` samples. Norms compute in float32: their
-    float16 option fails on a CPU.
+    MONAI's own `encode_stage_2_inputs` samples. Norms compute in float32: their float16 option
+    fails on a CPU.
     """
 
     def __init__(self) -> None:
@@ -66,15 +66,15 @@ class MaisiNetwork(nn.Module):
 
 
 def check_maisi(state: Mapping[str, Tensor], what: str) -> None:
-    """Raise WeightsError naming the first keys that differ, where a state is not the VAE's."""
+    """Raise WeightsError, naming the first keys that differ, if a state is not the VAE's."""
     loaded(lambda: MaisiNetwork().vae, state, what)
 
 
 def maisi_from_file(
     path: Path, device: torch.device | str = "cpu", precision: Precision = "float32"
 ) -> FrozenVAE:
-    """Return the MAISI VAE with the weights in a file, in any of the shapes
-    that it is handed around in.
+    """Return the MAISI VAE with the weights in a file, in any of the layouts in which
+    it is distributed.
 
     Raises WeightsError naming the first keys that differ.
     """
@@ -87,10 +87,10 @@ def maisi_from_file(
 def load_maisi(
     name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
 ) -> FrozenVAE:
-    """Return `maisi` (= maisi-v1) or `maisi-v2` from the cache of weights, or `maisi-random`,
-    untrained, for measuring.
+    """Return `maisi` (the same as maisi-v1) or `maisi-v2` from the cache of weights, or
+    `maisi-random`, which is untrained and meant for measuring.
 
-    Raises FileNotFoundError with the command that fetches the weights.
+    Raises FileNotFoundError with the command that downloads the weights.
     """
     if name == "maisi-random":
         with torch.random.fork_rng(devices=[]):

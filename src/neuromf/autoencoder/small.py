@@ -21,7 +21,7 @@ LOG_SIGMA = (-6.0, 2.0)  # limits of the predicted log standard deviation
 
 @dataclass(frozen=True)
 class SmallVAEConfig:
-    """Sizes of the small VAE; the factor is 4 an axis."""
+    """Sizes of the small VAE; the factor is 4 along each axis."""
 
     channels: int = 4  # of a latent
     half: int = 48  # width at half resolution
@@ -38,9 +38,9 @@ class SmallVAEConfig:
 class SmallVAE(nn.Module):
     """Volumes (B, 1, D, H, W) in [0, 1] to latents (B, 4, D/4, H/4, W/4) and back.
 
-    Normalisation is over the channels of each voxel, never over space, so that a patch,
-    a tile and a whole volume see the same network: training on patches and decoding in
-    tiles change nothing but borders.
+    Normalisation is over the channels of each voxel, never over space. A patch, a tile and a whole
+    volume therefore give the same values except at borders, so the VAE can be trained on patches
+    and decode in tiles.
     """
 
     def __init__(self, config: SmallVAEConfig = SmallVAEConfig()) -> None:
@@ -97,8 +97,8 @@ class ChannelNorm(nn.Module):
 
 
 class Residual(nn.Module):
-    """x plus two convolutions of it; the second starts at 0, so that the
-    block starts as the identity.
+    """x plus two convolutions of it; the second starts at 0, so that the block starts
+    as the identity.
     """
 
     def __init__(self, width: int) -> None:
@@ -120,8 +120,8 @@ class Residual(nn.Module):
 
 
 class Gather(nn.Module):
-    """(B, C, D, H, W) to (B, 8 C, D/2, H/2, W/2): each block of 2 x 2
-    x 2 voxels becomes channels.
+    """(B, C, D, H, W) to (B, 8 C, D/2, H/2, W/2): each block of 2 x 2 x 2
+    voxels becomes channels.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -142,8 +142,8 @@ class Scatter(nn.Module):
 
 
 def channels_last(network: nn.Module) -> None:
-    """Lay out a network's weights so that convolutions run with channels last:
-    four times as fast on a CPU.
+    """Store a network's weights so that convolutions run with channels last, which is four
+    times as fast on a CPU.
     """
     network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
@@ -154,8 +154,8 @@ def conv(inputs: int, outputs: int) -> nn.Conv3d:
 
 
 def gradient_l1(a: Tensor, b: Tensor) -> Tensor:
-    """Return the mean absolute difference of the finite differences of two volumes (B,
-    1, D, H, W), over three axes.
+    """Return the mean absolute difference of the finite differences of two volumes (B, 1, D, H, W),
+    over three axes.
     """
     total = a.new_zeros(())
     for axis in (2, 3, 4):

@@ -1,5 +1,5 @@
-"""Decoding in tiles: peak memory bounded, seams blended (MONAI's sliding window with
-weights of our own).
+"""Decoding in tiles, with limited peak memory and blended seams (MONAI's sliding window with
+our own weights).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-SHARED = 12  # latent voxels that neighbouring tiles share, at most half a tile
+SHARED = 12  # latent voxels in the overlap of neighbouring tiles, at most half a tile
 SMALLEST = 16  # latent voxels per side of a tile
-# Weight of the voxels at a tile's border, where the network sees zeros beyond: they count at the
-# volume's own border alone.
+# Weight of the voxels at a tile's border, beyond which the network sees zeros: they matter only at
+# the border of the volume itself.
 FAINT = 1e-10
 
 
@@ -24,13 +24,14 @@ def decode_in_tiles(
     bytes_each: float,
     max_memory_gb: float | None,
 ) -> Tensor:
-    """Return decode(z) for latents (B, C, D, H, W), one tile at a time where the
-    whole needs more than the bound.
+    """Return decode(z) for latents (B, C, D, H, W), one tile at a time if the whole needs more than
+    `max_memory_gb`.
 
-    `bytes_each` is what decoding needs per voxel of a latent. Of the shared part of two tiles,
-    the outer thirds count for one tile alone and the middle goes over linearly (MONAI's Gaussian
-    gives the borders of tiles, where convolutions see zeros, the same weight as their inside in the
-    corners of a volume). Raises ValueError where even the smallest tile is above the bound.
+    `bytes_each` is the memory that decoding needs per voxel of a latent. In the overlap of two
+    tiles, each outer third belongs to one tile alone and the middle third blends linearly.
+    (MONAI's Gaussian weights give the borders of tiles, where convolutions see zeros, as much
+    weight as their inside in the corners of a volume.) Raises ValueError if even the smallest
+    tile needs more.
     """
     size = tile_size(z.shape[2:], factor, bytes_each, max_memory_gb)
     if size == tuple(z.shape[2:]):
@@ -47,11 +48,11 @@ def decode_in_tiles(
 
 
 def tile_weights(size: Sequence[int], overlap: Sequence[float]) -> Tensor:
-    """Return the weights (D, H, W) of a tile's voxels: 1 inside, falling
-    in the part that tiles share.
+    """Return the weights (D, H, W) of a tile's voxels: 1 inside, decreasing in the part
+    that tiles share.
 
-    In its outer third they fall exponentially: of two tiles that both end near a
-    voxel the farther one decides.
+    In the outer third they decrease exponentially: of two tiles that both end near a voxel, the one
+    whose border is farther away decides.
     """
     weights = torch.ones(tuple(size))
     for axis, (n, share) in enumerate(zip(size, overlap, strict=True)):
@@ -76,10 +77,11 @@ def scaled(weights: Tensor, factor: int) -> Tensor:
 def tile_size(
     size: Sequence[int], factor: int, bytes_each: float, max_memory_gb: float | None
 ) -> tuple[int, ...]:
-    """Return the sides of tiles whose decoding stays below the bound: the whole size where it does.
+    """Return the sides of tiles whose decoding stays within the memory limit: the whole
+    size if that does.
 
-    No larger than needed: with as many tiles an axis as the largest possible
-    ones would make, evenly laid.
+    Tiles are no larger than needed: as many per axis as the largest possible ones would
+    make, evenly placed.
     """
     size = tuple(size)
     if max_memory_gb is None:
@@ -100,7 +102,9 @@ def tile_size(
 
 
 def _even(n: int, side: int) -> int:
-    """Return the side of the fewest tiles of at most `side` that cover n, sharing their overlap."""
+    """Return the side of the fewest tiles of at most `side` that cover n
+    voxels, overlap included.
+    """
     if n <= side:
         return n
     shared = min(SHARED, side // 2)
