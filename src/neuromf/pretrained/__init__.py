@@ -1,1 +1,1 @@
-"""Weights of other projects: fetched, checked, loaded strictly."""
+"""Weights of other projects: downloaded, checked, loaded strictly."""

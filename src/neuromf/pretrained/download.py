@@ -1,5 +1,5 @@
-"""Weights of others: fetched from their hub or taken from a file,
-checked, and kept as safetensors.
+"""Weights of other projects: downloaded from their hub or taken from a file, checked, and kept
+as safetensors.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from neuromf.runtime.records import read_record
 class Remote:
     """Where weights come from.
 
-    An empty sha256 is filled in by the first fetch and held to from then on.
+    An empty sha256 is recorded at the first download and required from then on.
     """
 
     repository: str
@@ -64,12 +64,12 @@ REMOTES = {
 
 @dataclass(frozen=True)
 class Kept:
-    """What is written down of weights that were fetched; later fetches and every use
-    are held to it.
+    """The record of weights that were downloaded, with which later downloads and every
+    use have to agree.
     """
 
     name: str
-    sha256: str  # of the file that was fetched
+    sha256: str  # of the downloaded file
     repository: str
     file: str
     licence: str
@@ -77,13 +77,15 @@ class Kept:
 
 
 def home() -> Path:
-    """Return the folder of fetched weights: $NEUROMF_HOME, or ~/.cache/neuromf."""
+    """Return the folder of downloaded weights: $NEUROMF_HOME/weights, or
+    ~/.cache/neuromf/weights.
+    """
     return cache_home() / "weights"
 
 
 def cached_weights(name: str) -> Path:
-    """Return the file of weights fetched before. Raises FileNotFoundError with
-    the command that fetches them.
+    """Return the file of weights that were downloaded before. Raises FileNotFoundError with the
+    command that downloads them.
     """
     path, record = home() / f"{_known(name)}.safetensors", home() / f"{name}.json"
     if not path.is_file():
@@ -107,11 +109,11 @@ def cached_weights(name: str) -> Path:
 def get_weights(
     name: str, source: Path | None, check: Callable[[Mapping[str, Tensor], str], object]
 ) -> Path:
-    """Fetch weights (interrupted downloads resume) or take them from a file, and keep them.
+    """Download weights (interrupted downloads resume) or take them from a file, and keep them.
 
-    `check(state, file)` raises WeightsError where the content does not fit the architecture; it
-    stands above this room, where the architectures are. Returns the safetensors file. Raises
-    WeightsError where the file's SHA-256 is another than before.
+    `check(state, file)` raises WeightsError if the content does not fit the architecture. It is
+    passed in because architectures are defined in packages above this one. Returns the safetensors
+    file. Raises WeightsError if the file's SHA-256 differs from the recorded one.
     """
     remote = REMOTES[_known(name)]
     file = source if source is not None else _download(remote)
@@ -158,7 +160,7 @@ def _download(remote: Remote) -> Path:
         ) from None
     try:
         return Path(hf_hub_download(remote.repository, remote.file, revision=remote.revision))
-    except Exception as error:  # its many, and those of the network below it
+    except Exception as error:  # many kinds: its own, and those of the network layers
         raise WeightsError(
             f"{remote.repository}/{remote.file} could not be fetched ({type(error).__name__}): "
             "on another machine download "

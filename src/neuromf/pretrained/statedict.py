@@ -20,17 +20,17 @@ SHOWN = 3  # differing keys that an error names
 
 
 class WeightsError(ValueError):
-    """Weights that do not fit, or a file that cannot be trusted; the message
-    names the first differing keys.
+    """Weights that do not fit, or a file that cannot be trusted; the message names the first
+    differing keys.
     """
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a .safetensors or .pt file by key, unwrapped from the
-    dictionaries trainers put around them.
+    """Return the tensors in a .safetensors or .pt file by key, without the dictionaries that
+    trainers wrap around them.
 
-    A .pt file is unpickled with `weights_only`, MONAI's MetaTensor allowed. Raises
-    WeightsError for anything else in it.
+    A .pt file is unpickled with `weights_only`; MONAI's MetaTensor is allowed. Raises WeightsError
+    for anything else.
     """
     if not path.is_file():
         kind = "is no ordinary file" if path.exists() else "no such file of weights"
@@ -52,8 +52,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Load `state` into `network`. Raises WeightsError naming the first keys that are
-    missing, extra or of other shape.
+    """Load `state` into `network`. Raises WeightsError naming the first keys that are missing,
+    extra or of other shape.
     """
     check_fits(network, state, what)
     broken = [k for k, v in state.items() if v.is_floating_point() and not torch.isfinite(v).all()]
@@ -64,7 +64,7 @@ def load_strict(network: nn.Module, state: Mapping[str, Tensor], what: str) -> N
 
 
 def check_fits(network: nn.Module, state: Mapping[str, Tensor], what: str) -> None:
-    """Raise WeightsError where the keys or shapes of `state` are not those of `network`."""
+    """Raise WeightsError if the keys or shapes of `state` are not those of `network`."""
     own = network.state_dict()
     missing = [k for k in own if k not in state]
     extra = [k for k in state if k not in own]
@@ -89,11 +89,11 @@ T = TypeVar("T", bound=nn.Module)
 
 
 def loaded(build: Callable[[], T], state: Mapping[str, Tensor], what: str) -> T:
-    """Return the network that `build` makes, with `state` in it. Raises WeightsError where
+    """Return the network that `build` makes, with `state` in it. Raises WeightsError if
     they do not fit.
 
-    Shapes are compared before memory is taken for the network: a damaged configuration may
-    ask for any size.
+    Shapes are compared before memory is allocated for the network, because a damaged configuration
+    may ask for any size.
     """
     try:
         with torch.device("meta"):
@@ -108,8 +108,8 @@ def loaded(build: Callable[[], T], state: Mapping[str, Tensor], what: str) -> T:
 
 
 def state_sha256(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, shapes and float32 values of a network's
-    state, whatever file it came from.
+    """Return the SHA-256 over names, shapes and float32 values of a network's state, whatever
+    file it came from.
     """
     digest = hashlib.sha256()
     for key, value in sorted(state.items()):
@@ -131,8 +131,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def read_pickle(path: Path) -> Any:
-    """Return what is in a .pt file if it is tensors and plain values. Raises
-    WeightsError for anything else.
+    """Return the content of a .pt file if it is tensors and plain values. Raises WeightsError
+    for anything else.
     """
     from monai.data.meta_tensor import MetaTensor
     from monai.utils.enums import MetaKeys, SpaceKeys, TraceKeys
@@ -151,18 +151,18 @@ def read_pickle(path: Path) -> Any:
                 f"{path}: holds more than tensors ({what}), which could run code: it is not "
                 "opened. Save its state_dict alone, or convert it to safetensors"
             ) from None
-        except Exception as error:  # of a damaged file they are many
+        except Exception as error:  # a damaged file raises many kinds
             raise WeightsError(
                 f"{path}: not readable as a torch file ({_first_line(error)})"
             ) from None
 
 
 def check_zip(path: Path) -> None:
-    """Raise WeightsError where a .pt file, which is a zip archive, is damaged: torch
-    does not compare its checksums.
+    """Raise WeightsError if a .pt file, which is a zip archive, is damaged: torch does not
+    compare its checksums.
     """
     if not zipfile.is_zipfile(path):
-        return  # of before torch 1.6: no checksums in it
+        return  # written before torch 1.6, without checksums
     try:
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
