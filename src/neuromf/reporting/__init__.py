@@ -1,1 +1,1 @@
-"""Pictures, figures and pages that every command shares."""
+"""Slices, plots and pages, shared by all commands."""

@@ -1,7 +1,7 @@
-"""Pages: one HTML file with its pictures inside, on one base template.
+"""Pages: one HTML file with its pictures embedded, on one base template.
 
 A template extends base.html, fills the block `content`, and takes tables and figures from
-parts.html; `image(picture, alt)` is there in every template.
+parts.html; `image(picture, alt)` is available in every template.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ CSS_DPI = 96  # pixels an inch, of CSS
 def render(package: str, template: str, *, title: str, run: Path, **values: object) -> str:
     """Return a page: `template`, a resource of `package`, filled with `values`.
 
-    `run` is the folder of the run that the page shows; the page ends with what was run, when,
-    with which versions, and how to run it again. All values are escaped. Raises
-    jinja2.UndefinedError for a value that the template uses and nobody gave.
+    `run` is the folder of the run that the page shows; the page ends with what was run, when, with
+    which versions, and how to run it again. All values are escaped. Raises jinja2.UndefinedError
+    for a value that the template uses and `values` lacks.
     """
     page = _environment(package).get_template(template)
     return page.render(title=title, run=read_provenance(run), **values)
 
 
 def image(picture: Path | Figure | Image.Image | Picture, alt: str) -> Markup:
-    """Return an <img> that holds the picture: a PNG file, a figure, an image, an array (H, W) or
-    (H, W, 3).
+    """Return an <img> with the picture embedded: a PNG file, a figure, an image, or an array
+    (H, W) or (H, W, 3).
 
-    It is shown at its size in inches where it has one, as figures do, pixel by pixel otherwise.
+    It is shown at its size in inches if it has one, as figures do, and pixel by pixel otherwise.
     """
     content = _png(picture)
     with Image.open(io.BytesIO(content)) as opened:
@@ -64,8 +64,8 @@ def _png(picture: Path | Figure | Image.Image | Picture) -> bytes:
 
 @functools.cache
 def _environment(package: str) -> Environment:
-    """Return what reads the templates of a package, and those here that they build on."""
-    # those here first: a room's template has a name of its own
+    """Return what reads the templates of a package, and the base templates of this one."""
+    # those here first: templates of other packages have other names
     folders = [PackageLoader(name, ".") for name in ("neuromf.reporting", package)]
     pages = Environment(
         loader=ChoiceLoader(folders),

@@ -1,4 +1,4 @@
-"""Figures: one set of colours, one size of type, and the one way to draw and save them."""
+"""Plots: one set of colours, one type size, and one way to draw and save."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matplotlib.rcsetup import cycler
 
 from neuromf.runtime.files import write_bytes
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; black is kept for REFERENCE.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; black is for REFERENCE.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#999999")
 BLUE, VERMILION = COLOURS[:2]
 REFERENCE = "#000000"  # what others are compared with: real data, a known answer
@@ -43,10 +43,10 @@ STYLE: dict[Any, Any] = {
 def subplots(
     rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any
 ) -> Iterator[tuple[Figure, Any]]:
-    """Give a figure of `size` inches and its axes, as pyplot.subplots does; the style holds in
-    the body, where everything is to be drawn.
+    """Yield a figure of `size` inches and its axes, as pyplot.subplots does. The style applies
+    within the body, where everything is to be drawn.
 
-    Nothing is kept by pyplot, so that nothing has to be closed.
+    pyplot keeps no reference to the figure, so it need not be closed.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
@@ -54,18 +54,18 @@ def subplots(
 
 
 def png(figure: Figure) -> bytes:
-    """Return a figure as a PNG of 150 pixels an inch."""
+    """Return a figure as a PNG with 150 pixels per inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
     return buffer.getvalue()
 
 
 def save(path: Path, figure: Figure) -> Path:
-    """Write a figure as a PNG, whole or not at all, and return the path."""
+    """Write a figure as a PNG, atomically, and return the path."""
     write_bytes(path, png(figure))
     return path
 
 
 def colours(n: int) -> list[str]:
-    """Return n colours, all different as long as there are no more than eight."""
+    """Return n colours, all different up to eight."""
     return [COLOURS[i % len(COLOURS)] for i in range(n)]

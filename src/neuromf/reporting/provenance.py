@@ -1,4 +1,4 @@
-"""Where a page comes from: what was run, when, with which versions, and how to run it again."""
+"""The provenance of a page: what was run, when, with which versions, and how to run it again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMMIT = 12  # characters of a git commit that are shown
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a page says of the run that it shows."""
+    """What a page says about the run that it shows."""
 
     verb: str  # empty where no verb was run
     command: str  # as typed
@@ -34,19 +34,19 @@ class Provenance:
 
     @property
     def date(self) -> str:
-        """When the run was started, in words."""
+        """When the run was started, as text."""
         offset = f"{self.started:%z}"
         zone = f"UTC{offset[:3]}:{offset[3:5]}" if offset.strip("+-0") else "UTC"
         return f"{self.started.day} {self.started:%B %Y, %H:%M} {zone}"
 
     @property
     def duration(self) -> str:
-        """How long it took, in words."""
+        """How long the run took, as text."""
         return in_words(self.seconds)
 
 
 def read_provenance(folder: Path) -> Provenance:
-    """Return what run.json of a run's folder says; of a folder without one, which no verb wrote,
+    """Return what run.json in a run's folder says; for a folder without one, which no verb wrote,
     what this process knows.
     """
     path = folder / "run.json"
@@ -82,7 +82,7 @@ def in_words(seconds: float) -> str:
 
 
 def _command(record: dict[str, Any], verb: str) -> str:
-    """Return the command line; of the program its name, not where it is installed."""
+    """Return the command line, with the program's name instead of its path."""
     program, *words = record.get("command") or [""]
     if verb and words[:1] == [verb]:
         program = "neuromf"

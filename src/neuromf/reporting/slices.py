@@ -1,4 +1,4 @@
-"""Pictures of volumes: three slices through the middle, contact sheets, images inside a page."""
+"""Pictures of volumes: three central slices, contact sheets, images embedded in a page."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PER_SHEET = 60  # subjects
 def slices(
     voxels: NDArray[Any], at: Sequence[int] | None = None, low: float = 0.0, high: float = 1.0
 ) -> Picture:
-    """Return sagittal, coronal and axial slices of a RAS volume (D, H, W) side by side:
-    anterior right, superior up.
+    """Return sagittal, coronal and axial slices of a RAS volume (D, H, W) side by side: anterior to
+    the right, superior up.
 
-    The axial one shows the left of the person at the left of the picture. `at` are voxel
-    indices, the middle if not given.
+    In the axial slice, the person's left is at the left of the picture. `at` are voxel indices, the
+    middle if not given.
     """
     d, h, w = voxels.shape
     x, y, z = at if at is not None else (d // 2, h // 2, w // 2)
@@ -46,7 +46,7 @@ def grey(image: NDArray[Any], low: float = 0.0, high: float = 1.0) -> Picture:
 def sheet(
     pictures: Sequence[Picture], labels: Sequence[str], columns: int = 3, scale: int = 1
 ) -> Image.Image:
-    """Return one image of all pictures with a label under each."""
+    """Return one image of all pictures, with a label under each."""
     wide = max(p.shape[1] for p in pictures) * scale
     tall = max(p.shape[0] for p in pictures) * scale + TEXT
     columns = min(columns, len(pictures))
@@ -64,7 +64,7 @@ def sheet(
 
 
 def save(path: Path, image: Image.Image | Picture) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG atomically."""
     with atomic(path) as temporary:
         (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(temporary)
 
@@ -86,7 +86,7 @@ def contact_sheets(
 
 
 def data_uri(image: Image.Image | Picture) -> str:
-    """Return a PNG as the address that a page holds it under."""
+    """Return a PNG as a data URI, to be embedded in a page."""
     buffer = io.BytesIO()
     (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, format="PNG")
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
