@@ -34,8 +34,8 @@ bench: $(VENV)/.dev
 	$(BIN)/python benchmarks/store.py --out benchmarks/results/store.json
 	$(BIN)/python benchmarks/encode.py --out benchmarks/results/encode.json
 	$(BIN)/python benchmarks/decode_memory.py --out benchmarks/results/decode.json
-	$(BIN)/python benchmarks/generate.py small2mm --out benchmarks/results/generate-small2mm.json
-	$(BIN)/python benchmarks/generate.py maisi128 --volumes 1 --out benchmarks/results/generate-maisi128.json
+	$(BIN)/python benchmarks/generate.py small2mm --out benchmarks/results/generation-small2mm.json
+	$(BIN)/python benchmarks/generate.py maisi128 --volumes 1 --out benchmarks/results/generation-maisi128.json
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html

@@ -132,7 +132,7 @@ def copying(found: dict[str, Score]) -> Iterator[Finding]:
         space = key.split("/")[1]
         text = (
             f"{score.value:.0%} lie near training volumes in "
-            f"{space}, {expected.mean:.0%} would at random"
+            f"{space}, {expected.mean:.0%} would without copying"
         )
         if score.interval.low <= expected.mean:
             yield Finding("fine", f"no sign of copies in {space} ({text})")

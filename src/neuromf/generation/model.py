@@ -125,7 +125,7 @@ class Model:
             vae,
             self.config.vae,
             "the model was trained with",
-            "give the folder or file of that one with vae=",
+            "give the folder or file of that one with decoder=",
         )
         return vae
 

@@ -63,8 +63,8 @@ class Evaluation:
     every: int = 2000  # updates; 0 is never
     n: int = 64  # samples
     projections: int = 512  # of the sliced Wasserstein distance
-    patience: int = 0  # looks without a better distance after which training stops; 0 is never
-    fid_every: int = 0  # updates between looks that decode the samples too: 2.5D FID; 0 is never
+    patience: int = 0  # rows without a better distance after which training stops; 0 is never
+    fid_every: int = 0  # updates between rows with 2.5D FID of decoded samples; 0 is never
     extractor: str = "radimagenet"  # of that FID
     monitor: Literal["swd", "fid"] = "swd"  # what best.ckpt and patience go by
 
