@@ -187,7 +187,7 @@ def test_a_compiled_network_gives_the_same():
 
 
 def test_a_compiled_derivative_equals_the_eager_one():
-    net = tiny_unet(torch.float32)
+    net = tiny_unet(torch.float32, channels=(16,), attention=(True,), attention_head_channels=(16,))
     z, v = torch.randn(2, 2, 4, 8, 8, 8)
     t, r = torch.tensor([0.7, 0.9]), torch.tensor([0.2, 0.0])
 

@@ -36,7 +36,6 @@ def test_copies_that_the_box_would_cut_are_drawn_again(tmp_path, capsys, monkeyp
     run(config, tmp_path / "out")
     copies = read_cohort(tmp_path / "out")
     again = [c.sidecar()["redrawn"] for c in copies]
-    print("AGAIN", again)
     assert sum(n > 0 for n in again) >= 2
     assert (
         f"{sum(n > 0 for n in again)} drawn again, because the box would have cut"
