@@ -162,7 +162,7 @@ def test_a_signal_saves(tmp_path, store, forks, number, code):
 def test_kill_at_any_moment_and_go_on(tmp_path, store, forks):
     """kill -9, twice: the run still ends as one that was never killed."""
     whole, parts, said = tmp_path / "whole", tmp_path / "parts", tmp_path / "said"
-    words = [command(store, out, "updates=20") for out in (whole, parts)]
+    words = [command(store, out, "updates=20", "checkpoints.every=2") for out in (whole, parts)]
     once = start(forks, words[0], said)
     once.join(120)
     assert once.exitcode == 0, said.read_text()
@@ -170,12 +170,12 @@ def test_kill_at_any_moment_and_go_on(tmp_path, store, forks):
     for _ in range(2):
         before = logged(parts)
         process = start(forks, [*words[1], "--resume"], said)
-        wait_for(lambda: logged(parts) != before or not process.is_alive())
+        wait_for(lambda: logged(parts) >= before + 4 or not process.is_alive())
         time.sleep(chance.uniform(0, 0.4))
         process.kill()
         process.join()
-        last = parts / "checkpoints" / "last.ckpt"
-        assert not last.is_file() or read_checkpoint(last)["state"]["update"] % 5 == 0
+        last = read_checkpoint(parts / "checkpoints" / "last.ckpt")
+        assert last["state"]["update"] % 2 == 0
     again = start(forks, [*words[1], "--resume"], said)
     again.join(120)
     assert again.exitcode == 0, said.read_text()
