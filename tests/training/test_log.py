@@ -2,6 +2,7 @@
 
 import csv
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -29,8 +30,8 @@ def test_rows_are_means_of_shorter_rows(tmp_path, store):
 
 def test_the_learning_rate_is_that_of_the_update(tmp_path, store):
     config = tiny_config(store, updates=4)
-    warm = command.replace(config.optimiser, warmup=4)
-    command.run(command.replace(config, optimiser=warm), tmp_path / "run")
+    warm = replace(config.optimiser, warmup=4)
+    command.run(replace(config, optimiser=warm), tmp_path / "run")
     assert [float(r["lr"]) for r in rows(tmp_path / "run")] == pytest.approx(
         [1e-3 * n / 4 for n in (1, 2, 3, 4)]
     )

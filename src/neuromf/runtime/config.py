@@ -78,7 +78,9 @@ def load_record(schema: type[T], text: str, what: str) -> T:
     """
     try:
         record = OmegaConf.to_container(OmegaConf.create(text))
-        names = renamed(record, schema) if isinstance(record, dict) else {}  # type: ignore[arg-type]
+        if not isinstance(record, dict):
+            raise TypeError("a mapping of keys to values is needed")
+        names: dict[str, Any] = renamed({str(k): v for k, v in record.items()}, schema)
         merged = OmegaConf.merge(OmegaConf.structured(schema), OmegaConf.create(names))
         return OmegaConf.to_object(merged)  # type: ignore[return-value]
     except Exception as error:  # the YAML parser has many
