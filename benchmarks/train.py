@@ -145,7 +145,7 @@ def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
     loop = Loop(task, config.optimiser, config.updates, config.ema, config.precision)
     clock = Clock(skip=2)
     batches = loader(Batches(data.train, config), 0)
-    fit(loop, batches, Hardware(torch.device("cpu")), [clock])
+    fit(loop, lambda rank, processes: batches, Hardware(torch.device("cpu")), [clock])
     return clock.spent / clock.count, clock.waited / clock.spent
 
 

@@ -18,7 +18,7 @@ def trained(network, config):
     """Train with the loop and nothing that watches it."""
     batches = Batches(LatentDataset(LatentStore(config.latents)), config)
     loop = loop_of(config, network)
-    fit(loop, loader(batches, 0), Hardware(torch.device("cpu")))
+    fit(loop, lambda rank, processes: loader(batches, 0), Hardware(torch.device("cpu")))
     return loop
 
 
@@ -109,3 +109,16 @@ def test_several_averages(store):
 
     assert 0 < lag(0.5) < lag(0.99) < 1
     assert loop.average is loop.averages[0.5].module
+
+
+def test_each_process_asks_for_its_own_batches(store):
+    """By the rank that Lightning gives it, which it knows of every kind of cluster."""
+    config, asked = tiny_config(store, updates=1), []
+    own = Batches(LatentDataset(LatentStore(config.latents)), config)
+
+    def batches(rank, processes):
+        asked.append((rank, processes))
+        return loader(own, 0)
+
+    fit(loop_of(config, tiny_unet(torch.float32)), batches, Hardware(torch.device("cpu")))
+    assert asked == [(0, 1)]

@@ -11,8 +11,7 @@ from training.support import latent_store, tiny_config
 
 def watched(config, out):
     data = Data.read(config)
-    loop = command.begin(config, data, None, "nowhere")
-    return command.watched(loop, config, data, torch.device("cpu"), out)
+    return command.watched(config, data, torch.device("cpu"), out)
 
 
 def test_an_epoch_is_over_all_processes(tmp_path, store):

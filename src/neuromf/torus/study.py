@@ -100,7 +100,8 @@ def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[s
     loop = Loop(MeanFlowTask(network, arm.objective), optimiser, updates, (arm.ema,))
     epochs = Epochs(name, arm.steps, bar)
     started = time.perf_counter()
-    fit(loop, draws(arm, torus, seed), Hardware(torch.device("cpu")), [epochs])
+    batches = draws(arm, torus, seed)
+    fit(loop, lambda rank, processes: batches, Hardware(torch.device("cpu")), [epochs])
     seconds, losses = time.perf_counter() - started, epochs.losses
 
     metrics, arrays = measure(arm, torus, loop.average, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 from neuromf.training.bar import Bar
-from neuromf.training.batches import Batches, loader
+from neuromf.training.batches import Batch, Batches, loader
 from neuromf.training.checkpoint import BEST, LAST, check_same_run, read_checkpoint
 from neuromf.training.config import TrainConfig
 from neuromf.training.data import Data
@@ -126,21 +126,20 @@ def train(loop: Loop, config: TrainConfig, data: Data, device: torch.device, out
         for said in preflight(network, config, stats.shape, stats.subjects):
             note(said)
 
-    run = watched(loop, config, data, device, out)
+    def batches(rank: int, processes: int) -> Iterable[list[Batch]]:
+        own = Batches(data.train, config, rank, processes)
+        return loader(own, loop.state.update, pin=device.type == "cuda")
+
+    run = watched(config, data, device, out)
     callbacks = [run.log, run.bar, *(c for make in OBSERVERS for c in make(run)), run.saver]
-    batches = Batches(data.train, config, rank(), config.devices * config.nodes)
-    hardware = Hardware(device, config.devices, config.nodes)
-    fit(loop, loader(batches, loop.state.update, pin=device.type == "cuda"), hardware, callbacks)
+    fit(loop, batches, Hardware(device, config.devices, config.nodes), callbacks)
     run.saver.raise_if_stopped(loop)
 
 
-def watched(
-    loop: Loop, config: TrainConfig, data: Data, device: torch.device, out: Path
-) -> Watched:
+def watched(config: TrainConfig, data: Data, device: torch.device, out: Path) -> Watched:
     """Return what the observers of a run are made of."""
     log = Log(out, config.log_every, config.batch * config.accumulate, config.log_row)
-    kept = config.checkpoints
-    about = data.origin.record()
+    kept, about = config.checkpoints, data.origin.record()
     saver = Saver(out / "checkpoints", log, kept.every, kept.keep, "train", config, about)
     return Watched(config, data, out, log, Bar(), saver, device)
 

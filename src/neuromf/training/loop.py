@@ -8,7 +8,7 @@ import contextlib
 import logging
 import signal
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +24,9 @@ from neuromf.pretrained.statedict import load_strict
 from neuromf.runtime.device import Precision, autocast, explain_oom
 from neuromf.training.optimiser import Optimiser
 from neuromf.training.state import TrainState
+
+# Of a process, by its rank and the number of processes: the batches of each update.
+BatchSource = Callable[[int, int], Iterable[Any]]
 
 
 class Task(Protocol):
@@ -182,16 +185,17 @@ def quiet() -> Iterator[None]:
 
 @quiet()
 def fit(
-    loop: Loop, batches: Iterable[Any], hardware: Hardware, callbacks: Sequence[pl.Callback] = ()
+    loop: Loop, batches: BatchSource, hardware: Hardware, callbacks: Sequence[pl.Callback] = ()
 ) -> None:
-    """Make one update for each element of `batches`, or until a callback ends the run.
+    """Make one update for each element of batches(rank, processes), or until a callback ends the
+    run.
 
     Raises ValueError where the devices asked for are not there.
     """
     trainer = pl.Trainer(**trainer_options(hardware), callbacks=list(callbacks))
     before = signal.getsignal(signal.SIGINT)
     try:
-        trainer.fit(loop, batches)
+        trainer.fit(loop, batches(trainer.global_rank, trainer.world_size))
     except SystemExit as error:
         # Lightning ends the process after Ctrl-C, and ignores it from then on.
         if not isinstance(error.__context__, KeyboardInterrupt):

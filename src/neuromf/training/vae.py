@@ -115,11 +115,11 @@ def train(
     folder = out / "checkpoints"
     saver = Saver(folder, log, config.check_every, 0, "train-vae", config, {})
     callbacks = [log, bar, HeldOut(log, bar, out, config, held_out), saver]
-    left = range(loop.state.update, config.updates)
+    left, patches = range(loop.state.update, config.updates), Patches(training, config)
     batches: DataLoader[list[PatchBatch]] = DataLoader(
-        Patches(training, config), batch_size=None, sampler=left, num_workers=config.num_workers
+        patches, batch_size=None, sampler=left, num_workers=config.num_workers
     )
-    fit(loop, batches, Hardware(device), callbacks)
+    fit(loop, lambda rank, processes: batches, Hardware(device), callbacks)
     saver.raise_if_stopped(loop)
 
 
