@@ -103,14 +103,17 @@ def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool 
         step(
             5, f"{config.samples} samples of it, {' and '.join(map(str, CALLS))} network calls each"
         )
+
         for calls in CALLS:
             request = GenerateConfig(
                 model=str(training), n=config.samples, nfe=calls, seed=config.seed, latents=True
             )
             drawn[calls] = generate(request, out / f"samples-nfe{calls}", resume=True)
+
         page = out / "index.html"
         write_text(page, story(config, out, shipped, drawn))
         print(ending(page, out))
+
     return page
 
 
@@ -189,6 +192,7 @@ def loss_curve(rows: list[dict[str, str]]) -> Figure:
             axes.plot(updates, losses, label=label, lw=2 if name == "raw" else 1)
         axes.set(xlabel="update", ylabel="raw loss", yscale="log")
         axes.legend()
+
     return figure
 
 

@@ -69,6 +69,7 @@ def _machine() -> list[str]:
         lines.append(
             f"GPU {index}      {device.name}, {device.total_memory / 2**30:.1f} GiB, {bf16}"
         )
+
     return lines
 
 
@@ -83,6 +84,7 @@ def _software() -> list[str]:
             else "installed"
         )
         lines.append(f"[{extra}]".ljust(11) + state)
+
     for tool, purpose in TOOLS.items():
         lines.append(f"{tool:14} {shutil.which(tool) or f'not found ({purpose})'}")
     return lines

@@ -215,6 +215,7 @@ def load_small(
             f"{folder / WEIGHTS} has the fingerprint {vae.sha256[:16]}, {CONFIG} says "
             f"{config.sha256[:16]}: the file was damaged, or is of another VAE"
         )
+
     return vae
 
 

@@ -98,6 +98,7 @@ def tile_size(
             f"decoding latents of {size} within {max_memory_gb:g} GB: "
             f"{needed:.1f} GB are needed in the smallest tiles"
         )
+
     return tuple(_even(n, side) for n in size)
 
 

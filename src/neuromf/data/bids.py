@@ -33,6 +33,7 @@ def bids_scans(root: Path, contrast: str) -> Iterator[Scan]:
     table = root / "participants.tsv"
     people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
     ending = f"_{contrast}".casefold()
+
     for path in sorted(root.glob("sub-*/**/anat/*")):
         if not is_volume(path.name) or not stem(path).casefold().endswith(ending):
             continue

@@ -126,12 +126,14 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
         record = read_json_object(folder / f"{name}.json")
     except (OSError, ValueError):
         return None
+
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
     if (
         not all(isinstance(record.get(key), kind) for key, kind in needed.items())
         or record["name"] != name
     ):
         return None
+
     return record if path.is_file() and record["sha256"] == volume_sha256(path) else None
 
 
@@ -172,6 +174,7 @@ def finish_cohort(
         contact_sheets(
             folder, pool.map(lambda r: picture(folder / f"{r['name']}.nii.gz"), records), labels
         )
+
     return splits
 
 
@@ -202,6 +205,7 @@ def read_cohort(folder: Path) -> list[Entry]:
         raise FileNotFoundError(
             f"{folder} holds no manifest.csv: give a folder that `neuromf prepare` wrote"
         )
+
     columns, rows = read_table(manifest)
     missing = [column for column in MANIFEST if column not in columns]
     if missing:
@@ -211,6 +215,7 @@ def read_cohort(folder: Path) -> list[Entry]:
         if row["split"] not in SPLITS or not all(row[key] for key in ("name", "subject", "volume")):
             raise ValueError(f"{manifest}: no volume and split in the row {row}: {AGAIN}")
         entries.append(Entry(row["name"], folder / row["volume"], row["split"], dict(row)))
+
     if not entries:
         raise ValueError(f"{manifest} lists no volume: {AGAIN}")
     return entries
@@ -230,9 +235,11 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
             "volumes= is empty: a folder that `neuromf "
             "prepare` or `phantom` wrote, or a list of them"
         )
+
     cohorts = {folder: read_cohort(folder) for folder in dict.fromkeys(folders)}
     names: dict[str, Path] = {}
     people: dict[str, Entry] = {}
+
     for entry in (e for cohort in cohorts.values() for e in cohort):
         if entry.name in names:
             raise ValueError(
@@ -246,4 +253,5 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
                 f"{entry.person} is in {first.split} ({first.path}) and in {entry.split} "
                 f"({entry.path}): make the copies again, or split the folders as one cohort"
             )
+
     return [cohorts[folder] for folder in folders]

@@ -32,6 +32,7 @@ def volumes_below(folder: Path) -> list[Path]:
             continue
         folders[:] = [f for f in folders if not f.startswith(".")]
         found += [Path(here) / f for f in files if is_volume(f) and not f.startswith(".")]
+
     return sorted(found)
 
 
@@ -45,6 +46,7 @@ def volumes_matching(pattern: str) -> list[Path]:
     found = [Path(p) for p in sorted(glob.glob(pattern, recursive=True)) if is_volume(p)]
     ours: dict[Path, int] = {}
     scans = []
+
     for path in found:
         below = path.parents[: len(path.parts) - len(plain)]
         folder = next((f for f in below if written_by_us(f)), None)
@@ -52,12 +54,14 @@ def volumes_matching(pattern: str) -> list[Path]:
             scans.append(path)
         else:
             ours[folder] = ours.get(folder, 0) + 1
+
     for folder, count in ours.items():
         _say_left_out(count, str(folder))
     if found and not scans:
         raise FileNotFoundError(
             f"{pattern}: was written by neuromf; give the scans that it was made from"
         )
+
     return scans
 
 

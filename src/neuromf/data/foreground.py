@@ -44,6 +44,7 @@ def foreground(volume: Volume) -> Foreground:
     for axis, stride in enumerate(strides):
         mask = np.repeat(mask, stride, axis).take(range(volume.voxels.shape[axis]), axis)
     ml = float(mask.sum()) * volume.voxel_ml
+
     return Foreground(mask, bool(constant) and BRAIN_ML[0] < ml < BRAIN_ML[1], present)
 
 

@@ -41,6 +41,7 @@ def tissue_levels(volume: Volume) -> Tissue:
         raise VolumeError(
             "too little of a brain to find its tissues: preprocessing.intensity=percentile takes it"
         )
+
     values, deep = voxels[inner], depth[inner]
     low, high = three_classes(values)
     grey, white = (values > low) & (values <= high), values > high
@@ -49,6 +50,7 @@ def tissue_levels(volume: Volume) -> Tissue:
             "its brightest tissue is not the deepest one, as white matter is in T1w: "
             "preprocessing.intensity=percentile takes it"
         )
+
     return Tissue(float(np.median(values[grey])), float(np.median(values[white])))
 
 
@@ -64,6 +66,7 @@ def three_classes(values: NDArray[np.float32]) -> tuple[float, float]:
         between = np.nan_to_num(
             (total[None] - total[:, None]) ** 2 / (number[None] - number[:, None])
         )
+
     # (first threshold, second threshold)
     score = between[0, :, None] + between + between[None, :, LEVELS]
     first, second = np.unravel_index(np.triu(score, 1).argmax(), score.shape)

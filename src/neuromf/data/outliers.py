@@ -49,6 +49,7 @@ class Outliers:
             )
             if count:
                 lines.append(f"{count} voxels far {where} all others, the first at {first}: {what}")
+
         return lines
 
 
@@ -74,6 +75,7 @@ def without_outliers(
     for mask, many in ((below, filled[0]), (above, filled[1])):
         if not many:
             mended[mask] = _medians(voxels, others, mask, smallest)
+
     counted = int(below.sum()), int(above.sum())
     return Volume(mended, volume.affine, volume.notes), Outliers(
         *counted, _first(below), _first(above), filled, float(smallest)

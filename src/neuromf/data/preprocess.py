@@ -50,6 +50,7 @@ class Preprocessing:
             raise ValueError(
                 f"shape is {self.shape}: three multiples of 4 (the factor of the VAEs), 8 or more"
             )
+
         refuse_large(self.shape)
         if not (math.isfinite(self.smallest_ml) and self.smallest_ml >= 0):
             raise ValueError(f"smallest_ml is {self.smallest_ml}: ml, 0 or more")
@@ -79,6 +80,7 @@ def preprocess(
         raise VolumeError(
             f"it has only {values.size} different values: is it a mask or a label map?"
         )
+
     volume, outliers = without_outliers(volume, values, counts)
     canonical = volume.canonical()
     kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
@@ -87,6 +89,7 @@ def preprocess(
         raise VolumeError(
             f"the foreground measures {ml:.1f} ml, no brain: preprocessing.smallest_ml=0 takes it"
         )
+
     corrected = correct_bias(canonical, brain) if steps.n4 else canonical
     dark, low, lifted = without_background(corrected, kept, brain, steps.percentiles[0])
     grid = isotropic_grid(canonical, steps.spacing, steps.shape, bounds(brain).mean(axis=0))
@@ -96,16 +99,19 @@ def preprocess(
         prepared, high = scale(resampled, steps.percentiles[1])
     else:
         prepared, high = scale_to_tissue(resampled, kept, steps.intensity)
+
     notes = [*volume.notes, *outliers.notes()]
     if lifted:
         notes.append(
             f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black"
         )
+
     if cut > 0:
         notes.append(
             f"{100 * cut:.2f} % of the brain lies outside the "
             f"{'x'.join(map(str, steps.shape))} voxels"
         )
+
     return Volume(prepared.voxels, grid.affine, tuple(notes)), {
         "source_shape": list(volume.voxels.shape),
         "source_affine": volume.affine.tolist(),
@@ -208,6 +214,7 @@ def scale_to_tissue(
             f"preprocessing.intensity={intensity} needs a stripped brain: "
             "preprocessing.strip.method=auto"
         )
+
     grey, white = tissue_levels(volume)
     high = white / WHITE
     if intensity == "white-matter":

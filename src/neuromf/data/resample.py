@@ -43,6 +43,7 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
             for a in range(3)
         ]
         return Volume(_apply(volume.voxels, matrices), grid.affine, volume.notes)
+
     voxels = volume.voxels
     if smooth:
         # 1 where the grids are turned, not scaled
@@ -50,6 +51,7 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
         voxels = ndimage.gaussian_filter(
             voxels, resolution_sigmas(size, new_size.max() * np.clip(along, 0, 1)), mode="constant"
         )
+
     turned = ndimage.affine_transform(
         voxels, step[:3, :3], step[:3, 3], grid.shape, order=1, mode="constant"
     )
@@ -72,6 +74,7 @@ def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDAr
         share = np.clip(1 - np.abs(position - sample), 0, None) * ((sample >= 0) & (sample < n))
         radius = samples - sample[:, None]
         weight += share[:, None] * (gaussian(radius, sigma) if sigma > 0 else radius == 0)
+
     row, column = np.nonzero((samples >= 0) & (samples < n))
     matrix[row, samples[row, column]] = weight[row, column]
     return matrix

@@ -71,6 +71,7 @@ def _scans(source: str, contrast: str) -> list[Scan]:
         found = [_from_name(p) for p in volumes_matching(os.path.expanduser(source))]
     else:
         raise FileNotFoundError(f"{source}: no such file, folder or manifest")
+
     if not found and (path / "run.json").is_file():
         raise FileNotFoundError(
             f"{source}: was written by neuromf; give the scans that it was made from"
@@ -84,6 +85,7 @@ def _scans(source: str, contrast: str) -> list[Scan]:
             f"{source}: no scan found ({', '.join(ENDINGS)}; in a BIDS tree "
             f"sub-*/**/anat/*_{contrast})"
         )
+
     return found
 
 
@@ -112,6 +114,7 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
         raise FileNotFoundError(
             f"{folder}: no {contrast} among {len(paths)} volumes ({found}): contrast=..., perhaps"
         )
+
     left_out = [p for p in paths if p not in set(wanted)]
     if left_out:
         log.warning(
@@ -119,6 +122,7 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
         )
         for path in left_out:
             log.info("left out: %s", path)
+
     # A name without a contrast says nothing about it.
     scans = [replace(_from_name(p), contrast=contrast if _contrast(p) else "") for p in wanted]
     alike: dict[str, list[int]] = {}
@@ -134,6 +138,7 @@ def _from_folder(folder: Path, contrast: str) -> list[Scan]:
                     p for at, p in enumerate(part) if any(at >= len(o) or o[at] != p for o in parts)
                 ]
                 scans[i] = replace(scans[i], subject="_".join(own) or name)
+
     return scans
 
 
@@ -193,6 +198,7 @@ def _from_row(folder: Path, row: dict[str, str]) -> Scan:
     if mask:
         mask = os.path.abspath(folder / local_path(mask))
     known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
+
     return Scan(
         **{
             "subject": named.subject,

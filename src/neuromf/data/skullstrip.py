@@ -99,6 +99,7 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
             "preprocessing.strip.method=mask, but the scan has no "
             "mask: give a `mask` column in a manifest"
         )
+
     if method == "auto" and given:
         method = "mask"
     if method in {"auto", "none"}:
@@ -107,18 +108,21 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
             kept = front.present if front.stripped else None
             return Brain(kept, front.mask, {"method": "none", "stripped_already": front.stripped})
         method = "template"
+
     if method == "mask":
         mask, record = _given_mask(volume, Path(given)), {"file": given}
     elif method == "template":
         mask, record = template_mask(volume)
     else:
         mask, record = _external_mask(volume, method, config)
+
     ml = float(mask.sum()) * volume.voxel_ml
     if not BRAIN_ML[0] / 4 < ml:
         raise VolumeError(
             f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml: try another "
             "method, or give a mask"
         )
+
     return Brain(mask, mask, {"method": method, "brain_ml": round(ml, 1)} | record)
 
 
@@ -141,6 +145,7 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
         scan, to = f"{folder}/scan.nii.gz", f"{folder}/brain"
         nib.save(nib.Nifti1Image(volume.voxels, volume.affine), scan)
         command = [program, *arguments(scan, to), *config.arguments]
+
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=config.timeout, check=False
@@ -149,12 +154,14 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
             raise VolumeError(
                 f"{program} took longer than preprocessing.strip.timeout={config.timeout:g} s"
             ) from None
+
         if done.returncode or not Path(to + written).is_file():
             said = (
                 " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:])
                 or "it said nothing"
             )
             raise VolumeError(f"{program} ended with status {done.returncode} and no mask: {said}")
+
         return _given_mask(volume, Path(to + written)), {
             "program": program,
             "stderr": done.stderr.strip()[-500:],

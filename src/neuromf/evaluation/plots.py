@@ -33,9 +33,11 @@ def figures(results: Results, slices: Slices) -> dict[str, Figure | Image.Image]
         for extractor in results.extractors:
             if keys := plotted(results, extractor.key):
                 found[f"merits-{safe(extractor.key)}"] = metrics_by_set(results, keys)
+
     for name, records in results.copies.items():
         for record in records:
             found[copies_name(name, record)] = distances(record)
+
     return found
 
 

@@ -101,13 +101,16 @@ def run(
     if store is not None:
         made = f"latents={config.latents} were made by"
         check_space(vae, store.vae, made, "give that VAE, or encode again")
+
     inputs = [config.volumes, config.vae, config.latents]
+
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         (out / "reconstructions").mkdir(exist_ok=True)
         scores: list[Score] = []
         failed: list[str] = []
         rows: list[dict[str, Any]] = []
         bf16: dict[str, float] = {}
+
         with progress("volumes") as bar:
             task = bar.add_task("validate-vae", total=len(entries))
             for entry in entries:
@@ -119,6 +122,7 @@ def run(
                     continue
                 finally:
                     bar.advance(task)
+
                 scores.append(
                     measure(
                         entry.name, torch.from_numpy(x.voxels), torch.from_numpy(y.voxels), seconds
@@ -130,14 +134,17 @@ def run(
                     bf16 = compare_bf16(config, x, y)
                 if len(rows) < SHOWN:
                     rows.append({"score": scores[-1], "split": entry.split} | pictures(x, y))
+
         if not scores:
             raise VolumeError(
                 f"none of {len(failed)} volumes could be reconstructed; the first: {failed[0]}"
             )
+
         summary = summarise(vae, scores) | {"bfloat16": bf16, "failed": failed}
         write_json(out / "scores.json", summary)
         write_text(out / "index.html", page(out, config, summary, rows))
         say(summary, out)
+
     return len(failed)
 
 
@@ -148,17 +155,20 @@ def reconstruct(
     volume = entry.read()
     x = torch.from_numpy(volume.voxels)[None, None]
     start = time.perf_counter()
+
     with explain_oom(
         f"reconstructing {entry.name}", "max_memory_gb=4, precision=bfloat16 or vae=small"
     ):
         z = vae.encode(x) if store is None else stored(store, entry.name)[None]
         y = vae.decode(z, config.max_memory_gb)
+
     voxels = y[0, 0].clamp(0, 1).cpu().numpy()
     if voxels.shape != volume.voxels.shape:
         raise ValueError(
             f"its latent decodes to {voxels.shape}, the volume has "
             f"{volume.voxels.shape}: are they of one preset?"
         )
+
     return volume, Volume(voxels, volume.affine), time.perf_counter() - start
 
 
@@ -197,6 +207,7 @@ def summarise(vae: FrozenVAE, scores: Sequence[Score]) -> dict[str, Any]:
             "min": float(values.min()),
             "max": float(values.max()),
         }
+
     return {
         "vae": vae.name,
         "sha256": vae.sha256,

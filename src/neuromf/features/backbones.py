@@ -64,10 +64,12 @@ def without_biases(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         name = key.removesuffix(".bias")
         norm = name[:-1] + "1" if name.endswith("downsample.0") else name.replace("conv", "bn")
         out[f"{norm}.running_mean"] = out[f"{norm}.running_mean"] - out.pop(key)
+
     for key in [k for k in out if k.endswith("running_mean")]:
         out.setdefault(
             key.replace("running_mean", "num_batches_tracked"), torch.tensor(0, device="cpu")
         )
+
     return out
 
 

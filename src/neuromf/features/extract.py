@@ -97,6 +97,7 @@ def measure_sets(
     tasks = list(dict.fromkeys((job, path) for paths, job in sets for path in paths))
     done: dict[tuple[Job, Path], Measured] = {}
     failed: dict[tuple[Job, Path], str] = {}
+
     with progress("volumes") as bar:
         bar_task = bar.add_task(what, total=len(tasks))
         for task, outcome in each(measure_task, tasks, workers):
@@ -111,6 +112,7 @@ def measure_sets(
                 log.warning("left out: %s: %s", task[1], failed[task])
             else:
                 done[task] = Measured(task[1], outcome)
+
     return [
         (
             [done[job, p] for p in paths if (job, p) in done],
@@ -135,13 +137,16 @@ def measure_file(job: Job, path: Path) -> str:
         sha256 = volume_sha256(path)
     except OSError as error:
         raise VolumeError(f"{path}: not readable ({error.strerror})") from None
+
     measures = [load_measure(name, job.device) for name in job.measures]
     missing = [m for m in measures if not job.cache.has(key_of(m, job), sha256)]
     if not missing:
         refuse_other_frame(path, kept_frame(measures[0], job, sha256), job)
         return sha256
+
     volume = read_prepared(path, job)
     frame = torch.tensor([*volume.voxels.shape, *volume.spacing], dtype=torch.float64)
+
     for measure in missing:
         values = measure.compute(volume)
         broken = [
@@ -152,6 +157,7 @@ def measure_file(job: Job, path: Path) -> str:
         if broken:
             raise VolumeError(f"{path}: {measure.name} gives NaN or Inf ({', '.join(broken)})")
         job.cache.write(key_of(measure, job), sha256, values | {FRAME: frame})
+
     return sha256
 
 
@@ -180,12 +186,14 @@ def read_prepared(path: Path, job: Job) -> Volume:
         raise VolumeError(
             f"{path}: {mended[0].partition(':')[0]}: a broken volume is left out, not repaired"
         )
+
     low, high = float(volume.voxels.min()), float(volume.voxels.max())
     if low < -TOLERANCE or high > 1 + TOLERANCE:
         raise VolumeError(
             f"{path}: values from {low:.4g} to {high:.4g}: [0, 1] is expected, one scale for all "
             "volumes; `neuromf prepare` brings scans to it"
         )
+
     voxels = np.clip(volume.voxels, 0, 1)
     volume = Volume(np.ascontiguousarray(voxels, dtype=np.float32), volume.affine, volume.notes)
     if job.frame is None or job.frame.fits(Frame.of(volume)):

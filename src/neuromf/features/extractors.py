@@ -57,6 +57,7 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
     for measure in (VOXELS, SPECTRUM, TISSUE):
         if name == measure.name:
             return measure
+
     raise ValueError(
         f"unknown extractor {name!r}: {', '.join([*FETCHED, *RANDOM])}, or 2.5d:FILE and 3d:FILE "
         "for a TorchScript or .pt2 file of your own"
@@ -146,6 +147,7 @@ def _own(kind: str, path: Path, device: str) -> Measure:
             f"({str(error).splitlines()[0]}): save a network with torch.export.save or "
             "torch.jit.save, weights alone are not enough"
         ) from None
+
     sha256 = fingerprint(kind, volume_sha256(path), CENTRAL, STEPS)
     label = f"{path.name}, {kind.upper()}"
     return Measure(

@@ -96,17 +96,21 @@ def random_network(kind: str, seed: int = 0) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = resnet(50, 2) if kind == "2.5d" else medicalnet(10)
+
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d):
             module.momentum = None  # the plain mean over what it sees
+
     network.train()
     template = coarse_template()
+
     with torch.no_grad():
         if kind == "2.5d":
             for images in central_slices(torch.from_numpy(template.voxels)).values():
                 network(three_channels(images))
         else:
             network(standardised(template))
+
     return network.eval()
 
 

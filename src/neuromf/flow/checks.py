@@ -68,6 +68,7 @@ def check_times(t: Tensor, r: Tensor, rows: int, *, zero_allowed: bool) -> None:
             raise ValueError(
                 f"{name} has shape {tuple(value.shape)}: one time per sample is needed, ({rows},)"
             )
+
     ok = torch.stack(
         [(r >= 0).all(), (t <= 1).all(), (r <= t).all(), (t > 0).all()]
     ).tolist()  # one transfer

@@ -46,6 +46,7 @@ class Dual(Tensor):
                 "inside an autograd.Function or a reentrant "
                 "checkpoint, where its gradient would be lost",
             )
+
         rule = RULES.get(func)
         if rule is None:
             raise _no_rule(func)
@@ -53,6 +54,7 @@ class Dual(Tensor):
             result = rule(func, *args, **kwargs)
         except (AttributeError, TypeError, ValueError) as error:
             raise _no_rule(func, f"with these arguments ({error})") from error
+
         if isinstance(result, Dual) and not result.value.is_floating_point():
             raise _no_rule(func, f"with a result of dtype {result.value.dtype}")
         return result

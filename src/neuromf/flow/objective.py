@@ -97,12 +97,14 @@ class MeanFlow:
         ):
             if value not in accepted:
                 raise ValueError(f"{name} is {value!r}: one of {', '.join(map(repr, accepted))}")
+
         for name, number in (("p", self.p), *(("channel_p", p) for p in self.channel_p or ())):
             if not 1 <= number < math.inf:
                 raise ValueError(
                     f"{name} is {number}: a finite number, 1 or "
                     "more; below 1 the gradient is infinite at 0"
                 )
+
         for name, number in (
             ("weight_power", self.weight_power),
             ("head_weight", self.head_weight),
@@ -110,6 +112,7 @@ class MeanFlow:
         ):
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} is {number}: 0 or more, and finite")
+
         if not 0 < self.weight_eps < math.inf:
             raise ValueError(
                 f"weight_eps is {self.weight_eps}: it keeps the "
@@ -286,4 +289,5 @@ class MeanFlow:
         weights = per_channel("channel_weights", self.channel_weights, 1.0, error)
         samples = (channels * weights).sum(1)
         weight = finite / (samples.detach() + self.weight_eps) ** self.weight_power
+
         return channels, samples, finite, weight

@@ -53,12 +53,14 @@ def spatial_mean(values: Tensor, mask: Tensor | None) -> Tensor:
         raise ValueError(
             f"mask has shape {tuple(mask.shape)}: it must broadcast to {tuple(values.shape)}"
         ) from None
+
     area = mask.flatten(2).sum(2)
     if not ((area > 0).all() and (mask >= 0).all()):
         raise ValueError(
             "mask holds negative numbers or is 0 throughout a sample: "
             "weights of voxels, 0 or more, are needed"
         )
+
     return (values * mask).flatten(2).sum(2) / area
 
 

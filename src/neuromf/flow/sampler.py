@@ -42,12 +42,14 @@ def sample(
         raise ValueError(f"solver is {solver!r}: 'average' or 'euler'")
     grid = _time_grid(steps, times).to(noise)
     z = noise
+
     for t, r in pairwise(grid):
         start, end = t.expand(len(z)), r.expand(len(z))
         asked = start if solver == "euler" else end
         prediction = predict_main(network, z, start, asked, condition)
         check_same_shape("the network's output", prediction, "noise", noise)
         z = step(z, prediction.to(z.dtype), start, end, predict)
+
     return z
 
 
@@ -79,4 +81,5 @@ def _time_grid(steps: int, times: Tensor | None) -> Tensor:
         raise ValueError(
             f"times is {grid.tolist()}: {steps} steps need {steps + 1} times that fall from 1 to 0"
         )
+
     return grid

@@ -110,7 +110,9 @@ def run(
                 out / "timing.json",
                 {"volumes": len(missing), "seconds": seconds, "machine": provenance()},
             )
+
         print(summary(config, out, len(missing), seconds))
+
     return paths
 
 
@@ -150,6 +152,7 @@ def draw_missing(
                 spent["write"] += pending.pop(0).result()
             bar.advance(task)
         spent["write"] += sum(future.result() for future in pending)
+
     spent["total"] = time.perf_counter() - started
     return {name: round(value, 4) for name, value in spent.items()}
 
@@ -166,6 +169,7 @@ def write_sample(out: Path, drawn: Drawn, config: GenerateConfig, about: dict[st
         write_bytes(
             with_ending(path, "_latent.safetensors"), save({"latent": drawn.latent.contiguous()})
         )
+
     write_json(
         with_ending(path, ".json"), about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
     )

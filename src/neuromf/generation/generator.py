@@ -100,14 +100,17 @@ class Generator:
                 f"noise has shape {tuple(noise.shape)}, {self.config.name} takes (B, "
                 f"{', '.join(map(str, self.config.shape))})"
             )
+
         moved = condition and {k: v.to(self.device) for k, v in condition.items()}
         predict, solver = self.config.predict, self.config.solver
         network, start = self.model.network, noise.to(self.device)
+
         with (
             autocast(self.device, self.precision),
             explain_oom("the network", "precision=bfloat16"),
         ):
             z = sample(network, start, nfe, predict=predict, solver=solver, condition=moved)
+
         return self.config.stats.denormalise(z / self.config.latent_scale)
 
     def decode(self, latent: Tensor) -> Volume:

@@ -91,6 +91,7 @@ class ModelConfig:
                 f"{path}: kind {found[0]!r}, format {found[1]!r}; {KIND!r}, {FORMAT} is needed: "
                 "give a folder that `neuromf train` wrote (its model/)"
             )
+
         if found[1] == 1:
             record["components"] = [{"name": IMAGE, "vae": record.pop("vae", None)}]
         record = renamed(record, cls)
@@ -174,6 +175,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
             f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says "
             f"{expected[:16]}: they are of different models, or the file is damaged"
         )
+
     return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
 
 
@@ -187,6 +189,7 @@ def find_model(name: str) -> Path:
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate
+
     if (folder / "checkpoints").is_dir():
         raise FileNotFoundError(
             f"model={name}: its training has not ended; `neuromf export run={name} out=FOLDER` "
@@ -200,6 +203,7 @@ def find_model(name: str) -> Path:
             f"model={name}: no folder with {CONFIG} and {WEIGHTS} in it{meant}; give a folder "
             f"that `neuromf train` wrote, {EMBEDDED}, or owner/name on the Hugging Face hub"
         )
+
     return _fetched(name)
 
 
@@ -211,6 +215,7 @@ def _fetched(name: str) -> Path:
             f"model={name}: no such folder here; to look on the "
             "Hugging Face hub: pip install 'neuromf[hub]'"
         ) from None
+
     repository, _, revision = name.partition("@")
     try:
         patterns = [CONFIG, WEIGHTS, CARD, f"{VAE}/*"]
@@ -220,10 +225,12 @@ def _fetched(name: str) -> Path:
             f"model={name}: no such folder here, and the hub did not give it "
             f"({str(error).splitlines()[0]})"
         ) from None
+
     if not (Path(found) / CONFIG).is_file():
         raise FileNotFoundError(
             f"model={name}: that repository holds no {CONFIG} of a NeuroMF model"
         )
+
     refuse_another(name, Path(found), cache_home() / "hub.json")
     return Path(found)
 
@@ -242,6 +249,7 @@ def refuse_another(name: str, folder: Path, known: Path) -> None:
             f"{sha256[:16]} now: name the revision that is meant (model={name}@COMMIT), or take "
             f"its line out of {known} if the new one is right"
         )
+
     known.parent.mkdir(parents=True, exist_ok=True)
     write_json(known, fingerprints)
 

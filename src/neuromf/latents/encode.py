@@ -86,6 +86,7 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     check_grids(volumes)
     pick_device(config.device)
     vae = load_vae(config.vae, "cpu")  # refused before anything is made
+
     with open_run(
         out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite
     ):
@@ -95,6 +96,7 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
         done, jobs = plan(out, volumes, components, config)
         failed: list[tuple[Entry, str]] = []
         shape = stored_shape(out, done)
+
         with progress("scans") as bar:
             task = bar.add_task("encode", total=len(volumes), completed=len(done))
             work = functools.partial(encode_shard, config=config, components=components, out=out)
@@ -106,6 +108,7 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
                 failed += outcome.failed
                 if outcome.shape:
                     shape = one_shape(shape, outcome.shape, job.entries[0].name)
+
         write_table(
             out / "rejected.csv",
             [{"path": str(e.path), "subject": e.subject, "reason": why} for e, why in failed],
@@ -115,8 +118,10 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
             raise VolumeError(
                 f"none of {len(failed)} volumes could be encoded; the first: {failed[0][1]}"
             )
+
         write_index(out, components, shape, done, config.sigma)
         finish(out, len(failed))
+
     return len(failed)
 
 
@@ -132,6 +137,7 @@ def finish(out: Path, failed: int) -> None:
         print(channel_table(stats))
     else:
         print("no training subject: stats.json is not written")
+
     if failed:
         print(f"{failed} failed: see {out / 'rejected.csv'}")
 
@@ -147,12 +153,14 @@ def plan(
     finished = finished_shards(out, components)
     there = {e.name: e for entries in finished.values() for e in entries}
     done, left = [], []
+
     for volume in volumes:
         entry = there.get(volume.name)
         if entry is not None and entry.volume_sha256 == volume.record["sha256"]:
             done.append(replace(latent_entry(volume, entry.shard), crc32=entry.crc32))
         else:
             left.append(volume)
+
     free = (name for name in map("shard-{:05d}".format, itertools.count()) if name not in finished)
     device = pick_device(config.device)
     several = device.type == "cuda" and device.index is None and config.workers > 1
@@ -170,6 +178,7 @@ def encode_shard(
     vae = _vae(config.vae, job.device, config.precision, components[0].vae.sha256)
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
     failed: list[tuple[Entry, str]] = []
+
     for volume in job.entries:
         try:
             mean, sigma = encode_volume(vae, volume)
@@ -179,6 +188,7 @@ def encode_shard(
             log.warning("%s failed: %s", volume.path, error)
             continue
         latents.append((latent_entry(volume, job.name), mean, sigma if config.sigma else None))
+
     shape: tuple[int, ...] = ()
     for entry, mean, _ in latents:
         shape = one_shape(shape, tuple(mean.shape), entry.name)
@@ -196,12 +206,14 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
             f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare "
             "it again with --resume"
         )
+
     x = torch.from_numpy(volume.read().voxels)[None, None]
     with explain_oom(
         f"encoding {volume.name} {tuple(x.shape[2:])}",
         "precision=bfloat16, a smaller preset, or vae=small",
     ):
         mean, sigma = vae.posterior(x)
+
     if not (torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
         raise VolumeError(f"{volume.path}: its latent holds NaN or Inf")
     return mean[0].cpu(), sigma[0].cpu()

@@ -54,6 +54,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             "vae= is empty: name the VAE that made the latents, so "
             "that they are decoded with the same one"
         )
+
     folder = local_path(config.files)
     files = (
         sorted(folder.glob("*.pt") if folder.is_dir() else map(Path, glob.glob(str(folder))))
@@ -68,6 +69,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
         shapes: dict[Path, tuple[int, ...]] = {}
         people: dict[Path, str] = {}
         strata: dict[str, str] = {}
+
         for path in files:  # one at a time: together they may be larger than the memory
             try:
                 z, metadata = read_pt(path)
@@ -78,21 +80,25 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             except (ValueError, OSError) as error:
                 rejected.append({"path": str(path), "subject": "", "reason": str(error)})
                 continue
+
             shapes[path] = tuple(z.shape)
             people[path] = str(metadata.get("subject") or metadata.get("subject_id") or path.stem)
             strata[people[path]] = f"{metadata.get('dataset', '')}/{metadata.get('group', '')}"
             if metadata.get("split") in SPLITS:
                 given.setdefault(people[path], metadata["split"])
+
         write_table(out / "rejected.csv", rejected, REJECTED)
         if not shapes:
             raise StoreError(
                 f"none of {len(files)} files could be read; the first: {rejected[0]['reason']}"
             )
+
         files, shape = list(shapes), next(iter(shapes.values()))
         splits = split_subjects(strata, config.split, given)
         vae = LatentSpace(config.vae, config.vae_sha256, shape[0], config.factor)
         components = image_of(vae)
         entries = []
+
         for start in range(0, len(files), config.shard):
             name = f"shard-{start // config.shard:05d}"
             part: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
@@ -102,8 +108,10 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
                     (_entry(path, people[path], splits[people[path]], name, metadata), z, None)
                 )
             entries += write_shard(out, name, components, part)
+
         write_index(out, components, shape, entries, sigma=False)
         finish(out, len(rejected))
+
     return len(rejected)
 
 
@@ -119,6 +127,7 @@ def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
         raise StoreError(
             f"{path}: z of shape {tuple(z.shape)}: (C, D, H, W), all finite, is needed"
         )
+
     metadata = content.get("metadata")
     return z, metadata if isinstance(metadata, dict) else {}
 

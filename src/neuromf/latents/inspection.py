@@ -45,9 +45,11 @@ def run(
     if "://" not in config.latents:
         # however it was spelled
         config = replace(config, latents=str(local_path(config.latents).resolve()))
+
     store = LatentStore(config.latents)
     # inspecting again replaces the same files
     again = (out / "latents.png").is_file() and not overwrite
+
     with open_run(
         out, config, OUTPUT, [config.latents], resume=resume or again, overwrite=overwrite
     ):
@@ -58,6 +60,7 @@ def run(
         plots.save(out / "latents.png", draw(store, stats))
         write_text(out / "index.html", page(out, store, stats))
         print(f"look at {out / 'index.html'}: histograms, correlation of channels, PCA spectrum")
+
     return stats
 
 

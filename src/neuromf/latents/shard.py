@@ -69,6 +69,7 @@ class Shard:
                 f"{self.url} holds no {key!r}: the index and the "
                 "shard do not belong together, encode again"
             )
+
         entry = header[key]
         start = entry.data_offsets[0]
         values = np.empty(entry.shape, DTYPES[entry.dtype])
@@ -79,6 +80,7 @@ class Shard:
                 f"{self.url}: the bytes of {key!r} were "
                 "changed since they were written: encode again"
             )
+
         return torch.from_numpy(values).float()
 
     def header(self) -> dict[str, Stored]:
@@ -104,6 +106,7 @@ class Shard:
                     "fetch or encode it again"
                 )
             self._header = header
+
         return self._header
 
     def _bytes(self, start: int, length: int) -> bytes:
@@ -128,6 +131,7 @@ class Shard:
             part = self._fs.cat_file(self._path, start=start, end=start + len(target))
             done = len(part)
             target[:done] = part
+
         if done < len(target):
             raise StoreError(
                 f"{self.url} ends after {start + done} bytes, {start + len(target)} are needed: "

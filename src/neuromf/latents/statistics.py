@@ -111,7 +111,9 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
             f"{store.location} has no latent in the split "
             f"{split!r}: statistics need training subjects"
         )
+
     moments = Moments(store.shape[0])
+
     for index in indices:
         latent = store[index]
         if not torch.isfinite(latent).all():
@@ -120,11 +122,13 @@ def latent_statistics(store: LatentStore, split: str = "train") -> LatentStats:
                 f"{store.location} holds NaN or Inf: encode it again"
             )
         moments.add(latent)
+
     mean, std, skewness, kurtosis, correlation = moments.result()
     if float(std.min()) <= 0:
         raise StoreError(
             f"channel {int(std.argmin())} of the latents is constant: is the VAE trained?"
         )
+
     most = min(len(indices), MOST, max(ELEMENTS // math.prod(store.shape), 2))
     even = [indices[i * len(indices) // most] for i in range(most)]
     spectrum = (
@@ -165,6 +169,7 @@ class Moments:
         centred = values - mean[:, None]
         products, third, fourth = centred @ centred.T, (centred**3).sum(1), (centred**4).sum(1)
         gap, total = mean - self.mean, n + m
+
         second_a, second_b = self.products.diagonal(), products.diagonal()
         self.fourth = (
             self.fourth

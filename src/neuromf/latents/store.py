@@ -118,6 +118,7 @@ class LatentStore:
             raise StoreError(f"{self.location}{_what_it_is(self.location)}") from None
         except RecordError as error:
             raise StoreError(str(error)) from None
+
         self.components, self.shape, self.has_sigma = index.components, index.shape, index.sigma
         self.entries = list(index.entries)
         self._shards: dict[str, Shard] = {}
@@ -227,6 +228,7 @@ def write_shard(
         entries.append(
             replace(entry, crc32=tuple(tensor_crc32(values.float()) for values in own.values()))
         )
+
     write_bytes(folder / f"{name}.safetensors", pack(tensors))
     record = {
         "components": [asdict(c) for c in components],

@@ -60,6 +60,7 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
                 f"a part of {x.shape[1]} dimensions came after one of "
                 f"{len(shift)}: are they of one network?"
             )
+
         if not count:
             shift = x.mean(0)  # near the mean, so that squares do not cancel
         x = x - shift
@@ -67,16 +68,20 @@ def fit_gaussian(parts: Iterable[Tensor]) -> Gaussian:
             kept.append(x)
             count += len(x)
             continue
+
         if kept:
             stacked = torch.cat(kept)
             total, squares, kept = stacked.sum(0), stacked.T @ stacked, []
+
         total, squares, count = total + x.sum(0), squares + x.T @ x, count + len(x)
+
     if count < 2:
         raise ValueError(f"a covariance needs two points or more: {count} came")
     if kept:
         points = torch.cat(kept)
         mean = points.mean(0)
         return Gaussian(shift + mean, count, factor=(points - mean) / (count - 1) ** 0.5)
+
     mean = total / count
     return Gaussian(
         shift + mean, count, whole=(squares - count * torch.outer(mean, mean)) / (count - 1)
@@ -95,6 +100,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
             f"Gaussians of {len(a.mean)} and {len(b.mean)} dimensions "
             "came: are the features of one network?"
         )
+
     if a.factor is not None and (b.factor is None or len(a.factor) < len(b.factor)):
         a, b = b, a
     factor = b.factor if b.factor is not None else _factor(b.covariance)
@@ -102,6 +108,7 @@ def frechet_distance(a: Gaussian, b: Gaussian) -> float:
         roots = torch.linalg.svdvals(factor @ a.factor.T)
     else:
         roots = torch.linalg.eigvalsh(factor @ a.covariance @ factor.T).clamp(min=0).sqrt()
+
     gap = (a.mean - b.mean).square().sum()
     return max(float(gap) + a.trace + b.trace - 2 * float(roots.sum()), 0.0)
 
@@ -120,6 +127,7 @@ def frechet_of_covariances(
         raise ValueError(
             f"means (B, D) and covariances (B, D, D) are needed: {', '.join(map(str, shapes))} came"
         )
+
     values, vectors = torch.linalg.eigh(covariance)
     root = vectors * values.clamp(min=0).sqrt().unsqueeze(-2) @ vectors.mT
     roots = torch.linalg.eigvalsh(root @ covariances @ root).clamp(min=0).sqrt().sum(-1)

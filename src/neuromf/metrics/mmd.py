@@ -44,6 +44,7 @@ def rbf_kernels(a: Tensor, b: Tensor, bandwidth: float) -> Kernels:
             "the bandwidth of an RBF kernel is above 0: "
             f"{bandwidth} came; median_distance gives one"
         )
+
     a, b = a.double(), b.double()
     return Kernels(
         *(

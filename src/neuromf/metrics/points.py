@@ -27,6 +27,7 @@ def check_points(what: str, *sets: Tensor, fewest: int = 1) -> None:
             raise ValueError(
                 f"{what} needs {fewest} points or more in each set: {len(points)} came"
             )
+
     if len({points.shape[1] for points in sets}) > 1:
         widths = " and ".join(str(points.shape[1]) for points in sets)
         raise ValueError(

@@ -40,6 +40,7 @@ def manifold(samples: Tensor, real: Tensor, k: int = 5) -> Manifold:
             f"the {k}-th neighbour needs more than {k} points in each "
             f"set: {len(samples)} and {len(real)} came"
         )
+
     samples, real = samples.double(), real.double()
     apart = torch.cdist(samples, real)
     real_radius, sample_radius = kth_distance(real, k), kth_distance(samples, k)
@@ -75,8 +76,10 @@ def nearest(
             f"leave_out has shape {tuple(leave_out.shape)}: ({len(points)}, {len(others)}) is "
             "needed, points by others"
         )
+
     distances, indices = [], []
     others = others.double()
+
     for start in range(0, len(points), CHUNK):
         apart = torch.cdist(points[start : start + CHUNK].double(), others)
         if leave_out is not None:
@@ -84,4 +87,5 @@ def nearest(
         found = apart.min(1)
         distances.append(found.values)
         indices.append(found.indices)
+
     return torch.cat(distances), torch.cat(indices)

@@ -213,6 +213,7 @@ def _refuse_unlike(what: str, a: Tensor, b: Tensor, mask: Tensor | None, data_ra
     """
     check_tensor(what, a)
     check_tensor(what, b)
+
     if a.shape != b.shape or not a.numel():
         raise ValueError(
             f"{what} takes two tensors of equal shape: {tuple(a.shape)} and {tuple(b.shape)} came"

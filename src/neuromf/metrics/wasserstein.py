@@ -60,4 +60,5 @@ def wasserstein_squared(a: Tensor, b: Tensor) -> Tensor:
     widths = torch.diff(edges, prepend=torch.zeros(1, dtype=edges.dtype)).to(a) / (n * m)
     last = edges - 1
     gap = a[(last // m).to(a.device)] - b[(last // n).to(b.device)]
+
     return (gap.square() * widths.to(a.device)[:, None]).sum(0)

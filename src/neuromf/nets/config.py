@@ -38,6 +38,7 @@ class UNetConfig:
             raise ValueError(
                 f"conditioning is {self.conditioning!r}: one of {', '.join(map(repr, TIMES))}"
             )
+
         levels = {len(self.channels), len(self.attention), len(self.attention_head_channels)}
         if len(levels) > 1 or levels == {0}:
             raise ValueError(
@@ -52,6 +53,7 @@ class UNetConfig:
                 f"channels are {self.channels}: each must be even and a "
                 f"multiple of norm_groups = {self.norm_groups}"
             )
+
         for c, heads, attends in zip(
             self.channels, self.attention_head_channels, self.attention, strict=True
         ):
@@ -60,6 +62,7 @@ class UNetConfig:
                     f"attention_head_channels is {heads} on a level with {c} "
                     "channels and attention: it must divide them"
                 )
+
         last = self.attention_head_channels[-1]
         if last < 1 or self.channels[-1] % last:
             raise ValueError(

@@ -76,6 +76,7 @@ class DualTimeUNet(nn.Module):
         body, embedding = self.body, self._embedding(t, r).to(z.dtype)
         h = body.conv_in(z)
         skips = [h]
+
         for block in body.down_blocks:
             for resnet, attend in _layers(block):
                 h = self._run(resnet, attend, h, embedding)
@@ -83,13 +84,16 @@ class DualTimeUNet(nn.Module):
             if block.downsampler is not None:
                 h = self._run(block.downsampler, None, h, embedding)
                 skips.append(h)
+
         h = self._run(body.middle_block.resnet_1, body.middle_block.attention, h, embedding)
         h = self._run(body.middle_block.resnet_2, None, h, embedding)
+
         for block in body.up_blocks:
             for resnet, attend in _layers(block):
                 h = self._run(resnet, attend, h, embedding, skips.pop())
             if block.upsampler is not None:
                 h = self._run(block.upsampler, None, h, embedding)
+
         return h, embedding
 
     def _run(
@@ -135,6 +139,7 @@ class DualTimeUNet(nn.Module):
                     f"{name} has dtype {value.dtype}: floating-point numbers are needed, for "
                     f"example {name}.float()"
                 )
+
         if z.ndim != 5 or z.shape[1] != c.latent_channels:
             raise ValueError(
                 f"z has shape {tuple(z.shape)}: this network takes (B, {c.latent_channels}, D, "

@@ -49,6 +49,7 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
                     failed.append((index, outcome))
                 else:
                     records.append(outcome)
+
         if not records:
             raise VolumeError(f"no phantom could be made; the first: {failed[0][1]}")
         finish_cohort(out, records, config.split)
@@ -62,8 +63,10 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
                 f"{cut} cut by the box all the same (`cut` in their .json): it is too small, or "
                 "deformation too strong"
             )
+
         for index, error in failed:
             print(f"phantom {index} failed: {error}")
+
     return len(failed)
 
 
@@ -91,6 +94,7 @@ def find_sources(source: str) -> list[Source]:
             )
             for e in entries
         ]
+
     return [
         Source(
             s.subject,
@@ -125,4 +129,5 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
         "cut": cut,
         "notes": ["the box cuts the brain"] if cut else [],
     }
+
     return save_entry(out, scan, volume, record)

@@ -63,6 +63,7 @@ class PhantomConfig:
                 f"spacing {self.spacing} mm, shape {self.shape}: {SPACING_MM[0]:g} to "
                 f"{SPACING_MM[1]:g} mm and three numbers of voxels, 8 or more"
             )
+
         refuse_large(self.shape)
         if self.seed < 0 or self.workers < 0:
             raise ValueError(f"seed is {self.seed}, workers {self.workers}: 0 or more")

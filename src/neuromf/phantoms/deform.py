@@ -66,6 +66,7 @@ def random_points(
     size = np.diag(np.exp(rng.normal(0, deformation.scale, 3)))
     turn = _rotation(np.deg2rad(rng.normal(0, deformation.rotation, 3)))
     turned = np.tensordot((turn @ size).astype(np.float32), points - middle, axes=(1, 0)) + middle
+
     return turned.astype(np.float32, copy=False)
 
 
@@ -84,6 +85,7 @@ def random_field(grid: Grid, deformation: Deformation, rng: np.random.Generator)
     factors = np.array([n / m for n, m in zip(grid.shape, shape, strict=True)])
     velocity = (velocity * (deformation.warp_mm / max(length, 1e-12))).astype(np.float32)
     displacement = integrate(velocity, factors * spacing)
+
     return np.stack(
         [ndimage.zoom(d, factors, order=1, mode="nearest", grid_mode=True) for d in displacement]
     )
@@ -124,6 +126,7 @@ def read_at(
         np.tensordot(back[:3, :3].astype(np.float32), points, axes=(1, 0))
         + back[:3, 3].astype(np.float32)[:, None, None, None]
     )
+
     return ndimage.map_coordinates(voxels, where, order=order, mode="constant").astype(
         np.float32, copy=False
     )

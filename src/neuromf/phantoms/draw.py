@@ -51,6 +51,7 @@ def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
         0,
     )
     volume, _ = scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)
+
     return Phantom(volume, redrawn, cut)
 
 
@@ -85,6 +86,7 @@ def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig
             return Phantom(shape, attempt, False)
         if best is None or sum(faces.values()) < best[0]:
             best = sum(faces.values()), shape
+
     assert best is not None
     return Phantom(best[1], TRIES - 1, True)
 
@@ -115,6 +117,7 @@ def bias_field(volume: Volume, appearance: Appearance, rng: np.random.Generator)
     )
     log = (noise - noise.mean()) * (appearance.bias / max(float(noise.std()), 1e-12))
     factors = [n / m for n, m in zip(volume.voxels.shape, shape, strict=True)]
+
     return np.exp(
         ndimage.zoom(log.astype(np.float32), factors, order=1, mode="nearest", grid_mode=True)
     )
@@ -139,6 +142,7 @@ def from_volume(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -
         > 0.5
     )
     exponent = np.float32(np.exp(rng.normal(0, config.appearance.contrast)))
+
     return Volume(np.where(inside, voxels**exponent, np.float32(0)), volume.affine)
 
 

@@ -53,6 +53,7 @@ def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) ->
             f"no FreeSurfer label map (values {present[:6].tolist()} ...): labels such as 2 and "
             "41, cerebral white matter, are needed; give `prepare` images, and this its folder"
         )
+
     spread = {
         value: float(np.exp(rng.normal(0, contrast))) for value in sorted(set(BRIGHTNESS.values()))
     }

@@ -94,6 +94,7 @@ def cached_weights(name: str) -> Path:
             f"without a network `neuromf weights get {name} --from "
             f"{Path(REMOTES[name].file).name}`"
         )
+
     kept = (
         read_record(record, Kept, f"fetch it again: neuromf weights get {name}")
         if record.is_file()
@@ -103,6 +104,7 @@ def cached_weights(name: str) -> Path:
         raise WeightsError(
             f"{path} was changed since it was fetched: delete it, then `neuromf weights get {name}`"
         )
+
     return path
 
 
@@ -127,6 +129,7 @@ def get_weights(
             f"{file}: SHA-256 {sha256}, but {name} has {expected}: fetch it again, or delete "
             f"{record} if both are right"
         )
+
     state = read_state(file)
     check(state, str(file))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,6 +161,7 @@ def _download(remote: Remote) -> Path:
         raise WeightsError(
             "huggingface_hub is missing: pip install 'neuromf[hub]', or give --from FILE"
         ) from None
+
     try:
         return Path(hf_hub_download(remote.repository, remote.file, revision=remote.revision))
     except Exception as error:  # many kinds: its own, and those of the network layers

@@ -35,11 +35,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         kind = "is no ordinary file" if path.exists() else "no such file of weights"
         raise FileNotFoundError(f"{path}: {kind}")
+
     content = _read_safetensors(path) if path.suffix == ".safetensors" else read_pickle(path)
     for wrapper in WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
             break
+
     if not isinstance(content, Mapping) or not content:
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not tensors by name")
     strange = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
@@ -48,6 +50,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"{path}: {', '.join(strange[:SHOWN])} are no tensors, and none of "
             f"{', '.join(WRAPPERS)} is in it"
         )
+
     return {str(key).removeprefix("module."): plain(value) for key, value in content.items()}
 
 
@@ -68,6 +71,7 @@ def check_fits(network: nn.Module, state: Mapping[str, Tensor], what: str) -> No
     own = network.state_dict()
     missing = [k for k in own if k not in state]
     extra = [k for k in state if k not in own]
+
     shapes = [
         f"{k} {tuple(state[k].shape)} for {tuple(own[k].shape)}"
         for k in own
@@ -175,6 +179,7 @@ def check_zip(path: Path) -> None:
         RuntimeError,
     ) as error:
         broken = _first_line(error)
+
     if broken is not None:
         raise WeightsError(
             f"{path}: was damaged since it was written ({broken}): "

@@ -53,6 +53,7 @@ def sheet(
     rows = -(-len(pictures) // columns)
     canvas = Image.new("L", (columns * (wide + 4), rows * (tall + 4)), 0)
     draw = ImageDraw.Draw(canvas)
+
     for index, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
         left, top = (index % columns) * (wide + 4), (index // columns) * (tall + 4)
         image = Image.fromarray(picture)
@@ -60,6 +61,7 @@ def sheet(
         draw.text(
             (left + 2, top + tall - TEXT), label.encode("ascii", "replace").decode(), fill=200
         )
+
     return canvas
 
 

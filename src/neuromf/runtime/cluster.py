@@ -128,6 +128,7 @@ def script(job: Job, slurm: Slurm) -> str:
     named = {"partition": slurm.partition, "account": slurm.account}
     options |= {k: v for k, v in named.items() if v}
     header = "\n".join(f"#SBATCH --{name}={value}" for name, value in options.items())
+
     return SCRIPT.format(
         header=f"{header}\n#SBATCH --requeue",
         warning=WARNING_SECONDS,

@@ -51,10 +51,12 @@ def load(schema: type[T], words: Sequence[str], verb: str) -> T:
             layers.append((word, _read_yaml(_preset(verb, value))))
         else:
             layers.append((word, _assignment(word, base)))
+
     try:
         for word, layer in layers:
             _refuse_new_keys(base, word)
             base = _merge(base, layer, word)
+
         _refuse_strange_numbers(base)
         return OmegaConf.to_object(base)  # type: ignore[return-value]
     except ConfigError:
@@ -130,6 +132,7 @@ def _refuse_new_keys(config: DictConfig, word: str) -> None:
     if "=" not in word or word.startswith("preset="):
         return
     dotted = word.partition("=")[0].split(".")
+
     for depth, key in enumerate(dotted):
         if not isinstance(node, DictConfig) or node._is_none():
             return
@@ -192,6 +195,7 @@ def _suggestion(key: str, known: list[str]) -> str:
     near_here = difflib.get_close_matches(key, own, n=1, cutoff=0.74)
     close = [leaves[leaf]] if leaf in leaves else near_here or [leaves[n] for n in near]
     siblings = [k for k in known if k.rpartition(".")[0] == key.rpartition(".")[0]]
+
     return (
         f": did you mean {close[0]!r}?"
         if close
@@ -227,6 +231,7 @@ def _assignment(word: str, base: DictConfig) -> Any:
     for part in key.split("."):
         inside = isinstance(node, DictConfig) and not node._is_none() and part in node
         node = node._get_node(part) if inside else None
+
     if isinstance(node, StringNode | AnyNode) and not value.startswith(("[", "{")):
         return _nested(key, value.replace("${", "\\${"))  # a path, not another key
     if (
@@ -236,6 +241,7 @@ def _assignment(word: str, base: DictConfig) -> Any:
         and value != "null"
     ):
         word = f"{key}=[{value}]"  # ema=0.999 for ema=[0.999]
+
     try:
         return OmegaConf.from_dotlist([word])
     except Exception as error:

@@ -22,6 +22,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
+
     if device.type not in {"cpu", "cuda", "mps"} or (
         device.type == "mps" and not torch.backends.mps.is_available()
     ):
@@ -34,6 +35,7 @@ def pick_device(name: str) -> torch.device:
             f"device={name}: torch sees {torch.cuda.device_count()} GPUs here; device=cpu works "
             "anywhere, `neuromf doctor` tells more"
         )
+
     return device
 
 
@@ -99,6 +101,7 @@ def without_tf32() -> Iterator[None]:
         else ("allow_tf32", False)
     )
     before = [getattr(backend, name) for backend in backends]
+
     try:
         for backend in backends:
             setattr(backend, name, full)

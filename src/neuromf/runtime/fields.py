@@ -47,6 +47,7 @@ def renamed(record: dict[str, Any], schema: Any) -> dict[str, Any]:
     types = get_type_hints(schema)
     dropped = getattr(schema, DROPPED, ())
     out = {}
+
     for old, value in record.items():
         name = names.get(old, old)
         if name in dropped:
@@ -54,6 +55,7 @@ def renamed(record: dict[str, Any], schema: Any) -> dict[str, Any]:
         kind = types.get(name)
         nested = isinstance(value, dict) and dataclasses.is_dataclass(kind)
         out[name] = renamed(value, kind) if nested else value
+
     return out
 
 

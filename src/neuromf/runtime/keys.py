@@ -56,7 +56,9 @@ def _rows(schema: type, config: DictConfig, prefix: str = "") -> list[tuple[str,
     for part in reversed(schema.__mro__):
         if dataclasses.is_dataclass(part):
             said |= comments(part)
+
     rows: list[tuple[str, str, str]] = []
+
     for field in dataclasses.fields(schema):
         value = config[field.name]
         inner = OmegaConf.get_type(config, field.name)
@@ -69,6 +71,7 @@ def _rows(schema: type, config: DictConfig, prefix: str = "") -> list[tuple[str,
             rows += _rows(inner, value, f"{prefix}{field.name}.")
         else:
             rows.append((f"{prefix}{field.name}", _shown(value), said.get(field.name, "")))
+
     return rows
 
 

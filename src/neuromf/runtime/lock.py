@@ -37,6 +37,7 @@ def lock(folder: Path) -> Iterator[None]:
     if own in _held:
         raise LockedError(f"{folder} is being written by this very process")
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
+
     try:
         _take(descriptor, folder)
         os.ftruncate(descriptor, 0)

@@ -36,6 +36,7 @@ def each(
         for item in items:
             yield item, _try(function, item)
         return
+
     left = deque(items)
     while left:
         broken = yield from _pool(function, left, workers)
@@ -67,6 +68,7 @@ def _pool(
                 return list(running.values())
             for future, outcome in outcomes.items():
                 yield running.pop(future), outcome
+
     return []
 
 
@@ -111,6 +113,7 @@ def _executor(workers: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(
         workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
     )
+
     try:
         yield pool
     finally:

@@ -71,10 +71,12 @@ def open_run(
     if (out.exists() or out.is_symlink()) and not out.is_dir():
         what = "a file" if out.exists() else "a link that leads nowhere"
         raise FileExistsError(f"{out} is {what}: choose another folder with out=FOLDER")
+
     refuse_inputs(out, inputs, overwrite=overwrite)
     # refused before anything is touched
     before = _look(out, output, resume=resume, overwrite=overwrite)
     out.mkdir(parents=True, exist_ok=True)
+
     with lock(out):
         # again: another start may have been faster
         before = _look(out, output, resume=resume, overwrite=overwrite)
@@ -118,11 +120,13 @@ def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Befor
             f"{out} is not empty: --resume continues, --overwrite "
             "starts again, or choose another out=FOLDER"
         )
+
     verb = record.get("verb", output.verb)  # earlier versions did not write it
     if verb != output.verb:
         raise FileExistsError(
             f"{out} was written by `neuromf {verb}`, not {output.verb}: choose another out=FOLDER"
         )
+
     return _Before(names, record)
 
 
@@ -145,6 +149,7 @@ def _make_room(
             f"{out}: an earlier --overwrite was stopped as it began: start with --overwrite "
             f"again, or move the files in {out / REPLACED} back"
         )
+
     remove_temporaries(out)
     if (out / "config.yaml").is_file():
         earlier = (out / "config.yaml").read_text(encoding="utf-8", errors="replace")
@@ -170,6 +175,7 @@ def _logged(out: Path, record: dict[str, Any]) -> Iterator[None]:
     log = logging.getLogger("neuromf")
     log.setLevel(logging.INFO)
     log.addHandler(handler)
+
     try:
         yield
         remove_replaced(out)
@@ -219,6 +225,7 @@ def provenance() -> dict[str, Any]:
         "ls-files", Path(__file__).name
     ):  # an installed copy may lie in somebody else's checkout
         record["git"] = {"commit": commit, "changed": bool(_git("status", "--porcelain"))}
+
     return record
 
 

@@ -36,10 +36,12 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not UTF-8: save the table as UTF-8") from None
+
     if "\0" in text:
         raise ValueError(
             f"{path}: holds NUL bytes, so it is no text in UTF-8: save the table again"
         )
+
     with io.StringIO(text, newline="") as stream:
         reader = csv.DictReader(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         try:
@@ -51,4 +53,5 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
                 f"{path}, line {reader.line_num}: not readable as a table ({error}): is a "
                 "quotation mark missing?"
             ) from None
+
     return columns, rows

@@ -99,6 +99,7 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
         *([] if config.gpu else ["--cpu"]),
         *config.arguments,
     ]
+
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, timeout=config.timeout, check=False
@@ -107,11 +108,13 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
         raise SynthSegError(
             f"{program} took longer than synthseg.timeout={config.timeout:g} s"
         ) from None
+
     if done.returncode or not volumes.is_file():
         said = (
             " / ".join((done.stderr or done.stdout).strip().splitlines()[-3:]) or "it said nothing"
         )
         raise SynthSegError(f"{program} ended with status {done.returncode}: {said}")
+
     sizes = read_table(volumes)
     scores = read_table(quality) if quality.is_file() else {}
     missing = [str(file) for name, file in zip(names, files, strict=True) if name not in sizes]
@@ -119,6 +122,7 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
         raise SynthSegError(
             f"{program} left out {len(missing)} of {len(files)} volumes, {missing[0]} first"
         )
+
     return [Parcellation(both_sides(sizes[name]), scores.get(name, {})) for name in names]
 
 

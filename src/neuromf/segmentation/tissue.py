@@ -71,6 +71,7 @@ def segment(volume: Volume) -> Segmentation:
     deep = on_grid(template("deep"), volume, to_template) > 0.5
     ml = {name: float((labels == i + 1).sum()) * volume.voxel_ml for i, name in enumerate(CLASSES)}
     ventricles = float(((labels == 1) & deep).sum()) * volume.voxel_ml
+
     return Segmentation(labels, ml | {"brain": ml["GM"] + ml["WM"], "ventricles": ventricles})
 
 

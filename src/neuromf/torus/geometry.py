@@ -82,10 +82,12 @@ def as_volumes(size: int) -> Torus:
         phase.reshape(1, -1, 1).expand(size, size, size),
     ]
     basis = torch.zeros(4, 4, size, size, size, dtype=torch.float64)
+
     for k, p in enumerate(
         along
     ):  # cos(p + θ) = cos θ cos p - sin θ sin p; sin(p + θ) = cos θ sin p + sin θ cos p
         basis[2 * k, 2 * k], basis[2 * k, 2 * k + 1] = p.cos(), p.sin()
         basis[2 * k + 1, 2 * k], basis[2 * k + 1, 2 * k + 1] = -p.sin(), p.cos()
+
     basis /= basis.flatten(1).norm(dim=1).reshape(4, 1, 1, 1, 1)
     return Torus(basis.float(), scale=math.sqrt(4 * size**3))

@@ -81,11 +81,13 @@ def run(
                 results[name], weights = train(arm, config.seed, bar, name)
                 _write(stored, results[name], weights)
                 log.info("%s: %s", name, results[name].metrics)
+
         metrics = {name: result.metrics for name, result in results.items()}
         write_json(out / "metrics.json", metrics)
         report.write(out, config.chosen(), results)
         print(report.table(metrics))
         print(f"report: {out / 'index.html'}")
+
     return metrics
 
 
@@ -143,6 +145,7 @@ class Epochs(pl.Callback):
         if loop.state.update % self.steps:
             return
         self.losses.append(loop.task.means(self.sums.tolist())["raw"])
+
         self.sums = torch.zeros(())
         self.bar.update(self.task, description=f"{self.name}, raw loss {self.losses[-1]:.4f}")
         self.bar.advance(self.task, self.steps)
@@ -166,6 +169,7 @@ def measure(
     for k in (0, 1):  # the exact map keeps angles: what it would get stands beside
         metrics[f"ks_p_angle_{k + 1}"] = _uniformity(torus.angles(points[1])[:, k])
         metrics[f"ks_p_noise_{k + 1}"] = _uniformity(torus.angles(noise)[:, k])
+
     few = noise[:256]
     t, s, r = (torch.full((len(few),), value) for value in (1.0, 0.5, 0.0))
     residual = composition_residual(lambda *a: arm.objective.velocity(network, *a), few, t, s, r)
@@ -176,6 +180,7 @@ def measure(
             "volumes": points[1][:4].clone(),
             "nearest": torus.embed(torus.angles(points[1][:4])),
         }
+
     return metrics, {name: value.contiguous() for name, value in arrays.items()}
 
 

@@ -90,6 +90,7 @@ def from_format_1(found: dict[str, Any], path: Path) -> dict[str, Any]:
         }
     except (KeyError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: a checkpoint of `neuromf train` holds more: {error}") from None
+
     gone = {"meter", "update", "skipped", "vae"}
     components = [{"name": IMAGE, "vae": found.get("vae")}]
     kept = {k: v for k, v in found.items() if k not in gone}
@@ -110,6 +111,7 @@ def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Orig
     refuse_other_config(checkpoint["config"], config, "the checkpoint")
     advice = "give the latents that the run began with, or choose another out=FOLDER"
     before = as_record(checkpoint["components"], tuple[Component, ...], "the checkpoint")
+
     if before != origin.components:
         raise ValueError(
             f"the checkpoint was trained on latents of {told(before)}, {config.latents} holds "

@@ -69,6 +69,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     device = pick_device(config.device)
     start_model(config, data.store.components)  # refused before anything is made
     last = out / "checkpoints" / LAST
+
     with _opened(out, config, resume=resume, overwrite=overwrite):
         found = read_checkpoint(last) if resume and last.is_file() else None
         loop = begin(config, data, found, str(last))
@@ -76,6 +77,7 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
             train(loop, config, data, device, out)
         if rank() == 0:
             finish(config, out, last)
+
     return out / "model"
 
 

@@ -151,6 +151,7 @@ class TrainConfig:
         for name, value in positive.items():
             if value < 1:
                 raise ValueError(f"{name} is {value}: 1 or more")
+
         if not 0 < self.latent_scale <= 10:
             raise ValueError(f"latent_scale is {self.latent_scale}: above 0; 0.1 to 1 is usual")
         if self.seed < 0 or self.num_workers < 0:
@@ -163,6 +164,7 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} goes from {ramp.start} to {ramp.end}: both must lie in [0, 1]"
                 )
+
         if (
             not self.ema
             or not all(0 <= decay < 1 for decay in self.ema)
@@ -171,6 +173,7 @@ class TrainConfig:
             raise ValueError(
                 f"ema is {self.ema}: one decay or several different ones, each in [0, 1)"
             )
+
         self._check_together()
 
     def _check_together(self) -> None:

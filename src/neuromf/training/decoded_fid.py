@@ -87,6 +87,7 @@ class DecodedFid:
             )
             for key, values in points.items():
                 values.append(found[key])
+
         return {key: fit_gaussian([torch.cat(values)]) for key, values in points.items()}
 
 

@@ -131,6 +131,7 @@ def measures(terms: Terms, loss: Loss) -> Row:
         "weight_max": loss.weight.max(),
     }
     row |= {"t_mean": terms.t.mean(), "h_mean": h.mean(), "share_equal": (h == 0).float().mean()}
+
     return {name: float(value) for name, value in row.items()}
 
 

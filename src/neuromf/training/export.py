@@ -49,9 +49,11 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             or "none: give a run's folder"
         )
         raise FileNotFoundError(f"{path}: no such checkpoint; there are {found}")
+
     state = read_checkpoint(path)
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
+
     with open_run(out, config, OUTPUT, [config.run], resume=resume, overwrite=overwrite):
         export(
             path,
@@ -61,6 +63,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             half=config.half,
             name=config.name or source.name,
         )
+
     print(f"{out}: neuromf generate model={out} n=4")
     return out
 
@@ -96,6 +99,7 @@ def export(
     )
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
     save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
+
     return folder
 
 
@@ -168,4 +172,5 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         "```",
         "",
     ]
+
     return "\n".join(lines)

@@ -50,6 +50,7 @@ class DivergenceGuard(pl.Callback):
                 "update %d: samples with NaN or Inf were left out; log.csv counts them",
                 state.update,
             )
+
         reason = why_to_give_up(state.rows, self.guard)
         if reason:
             raise DivergedError(reason)
@@ -64,6 +65,7 @@ def why_to_give_up(rows: list[Row], guard: Guard) -> str:
             f"{last['update']} gave NaN or Inf and were left out: take precision=float32, a "
             "lower optimiser.lr, or look at the latents (neuromf inspect)"
         )
+
     losses = [r["raw"] for r in earlier if math.isfinite(r["raw"])]
     if last["update"] <= guard.grace or not losses:
         return ""

@@ -216,6 +216,7 @@ def trainer_options(hardware: Hardware) -> dict[str, Any]:
             f"device={device} names one GPU, devices={hardware.devices}: device=cuda takes the "
             "first ones"
         )
+
     one = [device.index] if device.type == "cuda" and device.index is not None else 1
     return {
         "accelerator": {"cuda": "gpu"}.get(device.type, device.type),

@@ -58,6 +58,7 @@ class Patches(Dataset[list[PatchBatch]]):
         patch = np.pad(patch, [(0, side - n) for n in patch.shape])
         if rng.random() < 0.5:
             patch = patch[::-1]
+
         return torch.from_numpy(np.clip(patch * np.float32(rng.uniform(0.85, 1.1)), 0, 1).copy())[
             None
         ]

@@ -40,6 +40,7 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
                 "average lags behind; "
                 f"ema={max(0.0, 1 - 20 / config.updates):.4g} suits such a run"
             )
+
     if config.optimiser.lr > 2e-3:
         said.append(f"optimiser.lr={config.optimiser.lr} is high: 1e-4 to 1e-3 is usual")
     if config.times.endpoint_fraction == 0 and config.objective.jvp != "none":
@@ -47,25 +48,30 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
             "times.endpoint_fraction=0: t = 1, r = 0, all that "
             "one-step sampling uses, is hardly ever drawn"
         )
+
     if config.objective.jvp == "finite" and config.objective.predict == "u":
         said.append(
             "objective.jvp=finite with predict=u: differences of u lose more digits than those of x̂"
         )
+
     if config.objective.weight_power == 1 and config.objective.weight_eps < 1e-4:
         said.append(
             f"objective.weight_eps={config.objective.weight_eps}: samples that "
             "fit well get enormous weights"
         )
+
     if config.latent_scale > 0.5 and math.prod(shape) > MANY and config.objective.jvp != "none":
         said.append(
             f"latent_scale={config.latent_scale} with {math.prod(shape)} numbers a latent: large "
             "structures are decided so close to t = 1 that du/dt explodes there; "
             "latent_scale=0.3 trained well"
         )
+
     if subjects == 1:
         said.append(
             "the training split holds one subject: the network will learn that brain by heart"
         )
+
     return said
 
 
@@ -99,6 +105,7 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
             f"its reference by {100 * error:.2g} %, {100 * TOLERANCE[config.precision]:g} % is "
             "expected: take objective.jvp=exact or precision=float32"
         )
+
     return error
 
 
@@ -128,11 +135,13 @@ def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]
     z = torch.zeros(1, shape[0], *sizes, device=parameter.device)
     t = torch.ones(1, device=parameter.device)
     kept = Kept()
+
     with (
         torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda x: x),
         autocast(z.device, config.precision),
     ):
         network(z, t, 0 * t)
+
     own = {p.data_ptr() for p in network.parameters()}
     activations = sum(size for pointer, size in kept.storages.items() if pointer not in own)
     scale = config.batch * math.prod(shape[1:]) / math.prod(sizes)
@@ -181,4 +190,5 @@ def preflight(
             f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch "
             "(and raise accumulate), or set network.checkpointing=true"
         )
+
     return said

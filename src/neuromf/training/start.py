@@ -41,4 +41,5 @@ def start_model(config: TrainConfig, components: Sequence[Component]) -> Model |
             f"start={config.start} predicts {model.config.predict}, this run "
             f"{config.objective.predict}: set objective.predict={model.config.predict}"
         )
+
     return model

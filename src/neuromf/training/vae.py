@@ -87,6 +87,7 @@ def split(
             f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at "
             f"most patch={smallest // 4 * 4}"
         )
+
     return training, held_out
 
 
@@ -137,6 +138,7 @@ def card(
             " (deformed copies)" if entry.record.get("parent") else ""
         )
         counts[key] = counts.get(key, 0) + 1
+
     lines = [
         f"# {config.name}",
         "",

@@ -41,6 +41,7 @@ class TrainVAEConfig:
         for name in ("updates", "batch", "check_every", "check_volumes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
+
         if self.patch % 4 or self.patch < 16:
             raise ValueError(f"patch is {self.patch}: a multiple of 4, 16 or more")
         if not (

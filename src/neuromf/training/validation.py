@@ -75,11 +75,13 @@ class Validation(PeriodicCallback):
                 "training"
             )
             return []
+
         decodes = config.evaluation.fid_every > 0
         if decodes and run.vae is None and rank() == 0:
             raise ValueError(
                 "evaluation.fid_every needs the VAE of the latents, to decode them: set vae="
             )
+
         vae = run.vae if decodes else None
         return [cls(run.log, run.bar, run.out, config, held_out, run.saver, run.epoch, vae)]
 
@@ -172,6 +174,7 @@ def summary(rows: list[Row], settings: Evaluation) -> dict[str, Any]:
     finite = [row for row in rows if math.isfinite(row.get(name, math.nan))]
     if not finite:
         return {}
+
     return {
         "monitor": name,
         "looks": len(rows),

@@ -48,6 +48,7 @@ class Watched:
                 raise
             note(f"pictures show latents, not brains: {error}")
             return None
+
         return vae
 
     @property
