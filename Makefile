@@ -15,7 +15,7 @@ torus: $(VENV)/.package
 	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 test-hostile: $(VENV)/.dev
 	$(BIN)/pytest -m hostile tests/hostile

@@ -43,12 +43,15 @@ def vae_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def coarse_mni152(monkeypatch) -> None:
+def coarse_mni152(monkeypatch):
     """Phantoms drawn in this process are of the average at 4 mm: to smooth the one of 1 mm is most
     of their cost.
     """
     monkeypatch.setattr(draw, "mni152", coarse_template)
     monkeypatch.setattr(draw, "mni152_mask", coarse_mask)
+    draw.lowered_template.cache_clear()
+    yield
+    draw.lowered_template.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from neuromf.data.resample import Grid
-from neuromf.phantoms.deform import Deformation, integrate, random_field, random_points, read_at
+from neuromf.phantoms.deform import (
+    Deformation,
+    integrate,
+    lowered,
+    random_field,
+    random_points,
+    read_at,
+)
 from support import egg, placed
 
 GRID = Grid((40, 48, 40), placed(spacing=(4.0, 4.0, 4.0), degrees=8))
@@ -76,7 +83,9 @@ def test_reading_at_the_own_voxels_returns_them():
         + volume.affine[:3, 3].astype(np.float32)[:, None, None, None]
     )
     for order in (1, 3):
-        np.testing.assert_allclose(read_at(volume, points, 4.0, order), volume.voxels, atol=0.2)
+        np.testing.assert_allclose(
+            read_at(lowered(volume, 4.0), points, order), volume.voxels, atol=0.2
+        )
 
 
 @pytest.mark.parametrize(

@@ -108,26 +108,24 @@ def integrate(velocity: Field, spacing: NDArray[np.float64]) -> Field:
     return displacement
 
 
-def read_at(
-    volume: Volume, points: NDArray[np.float32], resolution: float, order: int = 1
-) -> Voxels:
-    """Return the values of a volume at points (3, ...) in RAS+ mm, after lowering its resolution to
-    `resolution` mm; 0 outside.
-    """
-    size = np.asarray(volume.spacing)
-    sigmas = resolution_sigmas(size, np.full(3, resolution))
-    voxels = (
-        ndimage.gaussian_filter(volume.voxels, sigmas, mode="constant")
-        if sigmas.any()
-        else volume.voxels
-    )
+def lowered(volume: Volume, resolution: float) -> Volume:
+    """Return a volume at a resolution of `resolution` mm, on its own grid."""
+    sigmas = resolution_sigmas(np.asarray(volume.spacing), np.full(3, resolution))
+    if not sigmas.any():
+        return volume
+    voxels = ndimage.gaussian_filter(volume.voxels, sigmas, mode="constant")
+    return Volume(voxels, volume.affine)
+
+
+def read_at(volume: Volume, points: NDArray[np.float32], order: int = 1) -> Voxels:
+    """Return the values of a volume at points (3, ...) in RAS+ mm; 0 outside."""
     back = np.linalg.inv(volume.affine)
     where = (
         np.tensordot(back[:3, :3].astype(np.float32), points, axes=(1, 0))
         + back[:3, 3].astype(np.float32)[:, None, None, None]
     )
 
-    return ndimage.map_coordinates(voxels, where, order=order, mode="constant").astype(
+    return ndimage.map_coordinates(volume.voxels, where, order=order, mode="constant").astype(
         np.float32, copy=False
     )
 

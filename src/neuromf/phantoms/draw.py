@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from neuromf.data.resample import Grid
 from neuromf.data.template import MIDDLE, mni152, mni152_mask
 from neuromf.data.volume import Volume, Voxels
 from neuromf.phantoms.config import Appearance, PhantomConfig, Source
-from neuromf.phantoms.deform import random_points, read_at
+from neuromf.phantoms.deform import lowered, random_points, read_at
 from neuromf.phantoms.labels import labelled_brain
 
 TRIES = 20  # draws of a phantom that the box cuts; of 200 copies it cut 28 the first time
@@ -91,15 +92,24 @@ def _draw_inside(source: Source, rng: np.random.Generator, config: PhantomConfig
     return Phantom(best[1], TRIES - 1, True)
 
 
+@functools.lru_cache(maxsize=2)
+def lowered_template(resolution: float) -> tuple[Volume, Volume, Volume, Volume]:
+    """Return the MNI152 average, grey matter, white matter and brain mask at a resolution in mm:
+    smoothed once, not for every phantom.
+    """
+    mask = Volume(mni152_mask().astype(np.float32), mni152().affine)
+    t1, gm, wm, inside = (
+        lowered(part, resolution) for part in (mni152("t1"), mni152("gm"), mni152("wm"), mask)
+    )
+    return t1, gm, wm, inside
+
+
 def from_template(rng: np.random.Generator, config: PhantomConfig) -> Volume:
     """Return the MNI152 average, deformed, with another intensity for each tissue."""
     grid = Grid(config.shape, centred_in(config))
     middle = np.asarray(MIDDLE, dtype=np.float32)[:, None, None, None]
     points = middle + (random_points(grid, config.deformation, rng) - middle) / np.float32(SIZE)
-    t1, gm, wm = (read_at(mni152(tissue), points, config.spacing) for tissue in ("t1", "gm", "wm"))
-    inside = read_at(
-        Volume(mni152_mask().astype(np.float32), mni152().affine), points, config.spacing
-    )
+    t1, gm, wm, inside = (read_at(part, points) for part in lowered_template(config.spacing))
     grey, white, fluid = np.exp(rng.normal(0, config.appearance.contrast, 3)).astype(np.float32)
     gain = grey * gm + white * wm + fluid * np.clip(1 - gm - wm, 0, 1)
     return Volume(np.where(inside > 0.5, t1 * gain, np.float32(0)), grid.affine)
@@ -132,15 +142,10 @@ def from_volume(rng: np.random.Generator, config: PhantomConfig, entry: Entry) -
     points = random_points(
         Grid((shape[0], shape[1], shape[2]), volume.affine), config.deformation, rng
     )
-    voxels = np.clip(read_at(volume, points, max(volume.spacing), order=3), 0, 1)
-    inside = (
-        read_at(
-            Volume((volume.voxels > 0).astype(np.float32), volume.affine),
-            points,
-            max(volume.spacing),
-        )
-        > 0.5
-    )
+    resolution = max(volume.spacing)
+    voxels = np.clip(read_at(lowered(volume, resolution), points, order=3), 0, 1)
+    mask = Volume((volume.voxels > 0).astype(np.float32), volume.affine)
+    inside = read_at(lowered(mask, resolution), points) > 0.5
     exponent = np.float32(np.exp(rng.normal(0, config.appearance.contrast)))
 
     return Volume(np.where(inside, voxels**exponent, np.float32(0)), volume.affine)
@@ -152,7 +157,7 @@ def from_labels(rng: np.random.Generator, config: PhantomConfig, path: Path) -> 
     middle = bounds(brain.voxels > 0).mean(axis=0)
     affine = centred_in(config, (brain.affine @ np.append(middle, 1.0))[:3])
     points = random_points(Grid(config.shape, affine), config.deformation, rng)
-    return Volume(read_at(brain, points, config.spacing), affine)
+    return Volume(read_at(lowered(brain, config.spacing), points), affine)
 
 
 def centred_in(config: PhantomConfig, centre: Any = MIDDLE) -> Any:
