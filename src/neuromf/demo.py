@@ -186,7 +186,7 @@ def loss_curve(rows: list[dict[str, str]]) -> Figure:
         for name, label in (
             ("raw_equal", "r = t (flow matching)"),
             ("raw_interval", "r < t"),
-            ("raw", "all rows"),
+            ("raw", "all samples"),
         ):
             losses = [float(row[name]) for row in rows]
             axes.plot(updates, losses, label=label, lw=2 if name == "raw" else 1)
@@ -205,7 +205,7 @@ def anatomy(like: Volume) -> Picture:
 
 
 def mean_seconds(rows: list[dict[str, str]]) -> float:
-    """Return the seconds of an update, over all rows of log.csv: a row is of the
+    """Return the seconds of an update, over all samples of log.csv: a row is of the
     updates since the one before.
     """
     ends = [0, *(int(row["update"]) for row in rows)]
