@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from neuromf.reporting.slices import PER_SHEET, contact_sheets, data_uri, grey, sheet, slices
+from neuromf.reporting.slices import PER_SHEET, contact_sheets, grey, sheet, slices
 
 
 def test_slices_show_up_as_up_and_left_as_left():
@@ -35,7 +35,3 @@ def test_sheets(tmp_path):
     with Image.open(paths[0]) as image:
         assert image.width == 3 * 24
     assert sheet(pictures[:1], ["a"]).width == 24
-
-
-def test_uri_holds_a_png():
-    assert data_uri(np.zeros((4, 4), np.uint8)).startswith("data:image/png;base64,iVBOR")

@@ -33,24 +33,6 @@ Differentiated = tuple[Tensor, Tensor | None, Tensor]
 FINITE_STEP = 5e-3
 
 
-def split(
-    network: Network,
-    z: Tensor,
-    t: Tensor,
-    r: Tensor,
-    samples: Tensor,
-    tangent: Tensor,
-    condition: Condition | None = None,
-) -> Differentiated:
-    """Forward-mode AD under no_grad beside a plain forward: any differentiable network, memory of
-    one forward.
-    """
-    prediction, head = split_output(call(network, z, t, r, condition))
-    z, t, r = select(samples, z, t, r)
-    own = select_condition(samples, condition)
-    return prediction, head, exact_jvp(network, z, t, r, tangent, own)
-
-
 def two_stream(
     network: Network,
     z: Tensor,
@@ -63,7 +45,7 @@ def two_stream(
     """Prediction and derivative of the given samples in one pass of `Dual` tensors, the other
     samples in a plain one.
 
-    Cheaper than `split` by one forward of those samples. The network must use functions that
+    Cheaper than `exact` by one forward of those samples. The network must use functions that
     `flow.dual` has rules for. Raises ValueError for a compiled network: the compiler does not
     follow tangents.
     """
@@ -91,31 +73,6 @@ def two_stream(
     back = torch.cat([samples, others]).argsort()
     heads = None if head is None or plain_head is None else torch.cat([head, plain_head])[back]
     return torch.cat([value, plain])[back], heads, jvp
-
-
-def finite(
-    network: Network,
-    z: Tensor,
-    t: Tensor,
-    r: Tensor,
-    samples: Tensor,
-    tangent: Tensor,
-    condition: Condition | None = None,
-) -> Differentiated:
-    """Central difference in full float32: the fallback where forward-mode AD fails, and the test
-    oracle.
-    """
-    prediction, head = split_output(call(network, z, t, r, condition))
-    z, t, r = select(samples, z, t, r)
-    own = select_condition(samples, condition)
-    return prediction, head, finite_jvp(network, z, t, r, tangent, own)
-
-
-WAYS: dict[str, Callable[..., Differentiated]] = {
-    "exact": split,
-    "two-stream": two_stream,
-    "finite": finite,
-}
 
 
 @torch.no_grad()
@@ -208,3 +165,32 @@ class _Affine(torch.autograd.Function):
     def jvp(ctx: Any, dx: Tensor, *_: None) -> Tensor:
         result: Tensor = ctx.linear(dx)
         return result
+
+
+def apart(derivative: Callable[..., Tensor]) -> Callable[..., Differentiated]:
+    """Return the way that takes a derivative under no_grad beside a plain forward: memory of one
+    forward.
+    """
+
+    def way(
+        network: Network,
+        z: Tensor,
+        t: Tensor,
+        r: Tensor,
+        samples: Tensor,
+        tangent: Tensor,
+        condition: Condition | None = None,
+    ) -> Differentiated:
+        prediction, head = split_output(call(network, z, t, r, condition))
+        z, t, r = select(samples, z, t, r)
+        own = select_condition(samples, condition)
+        return prediction, head, derivative(network, z, t, r, tangent, own)
+
+    return way
+
+
+WAYS: dict[str, Callable[..., Differentiated]] = {
+    "exact": apart(exact_jvp),  # any differentiable network
+    "two-stream": two_stream,
+    "finite": apart(finite_jvp),  # where forward-mode AD fails
+}

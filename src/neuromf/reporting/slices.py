@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -85,13 +83,6 @@ def contact_sheets(
         save(path, sheet(list(itertools.islice(rest, len(part))), part))
         written.append(path)
     return written
-
-
-def data_uri(image: Image.Image | Picture) -> str:
-    """Return a PNG as a data URI, to be embedded in a page."""
-    buffer = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _tall(plane: NDArray[Any], tall: int) -> NDArray[Any]:
