@@ -44,6 +44,10 @@ CASES = {
     "negative": lambda x: -x,
     "avg_pool3d": lambda x: F.avg_pool3d(x, 2, 2),
     "interpolate": lambda x: F.interpolate(x, scale_factor=2.0, mode="nearest"),
+    "sqrt": lambda x: torch.sqrt(x * x + 1) + (x * x + 2).sqrt(),
+    "waves": lambda x: torch.fft.irfftn(
+        torch.fft.rfftn(x, dim=(-3, -2, -1)) * (2 + x[..., :3].sin()), s=(4, 4, 4), dim=(-3, -2, -1)
+    ),
     "dropout, off": lambda x: F.dropout(x, 0.5, training=False),
     "methods": lambda x: (
         x.sin() * x.cos() + x.tanh() + torch.softmax(x, 2) + x.flatten(1).reshape(x.shape).float()

@@ -55,11 +55,12 @@ class Dual(Tensor):
         except (AttributeError, TypeError, ValueError) as error:
             raise _no_rule(func, f"with these arguments ({error})") from error
 
-        if isinstance(result, Dual) and not result.value.is_floating_point():
+        if isinstance(result, Dual) and result.value.dtype in _WHOLE:
             raise _no_rule(func, f"with a result of dtype {result.value.dtype}")
         return result
 
 
+_WHOLE = (torch.bool, torch.int32, torch.int64)
 _ATTRIBUTES = ("shape", "dtype", "device", "ndim", "layout", "is_cuda", "requires_grad", "grad_fn")
 _ASKED_OF_THE_VALUE = {
     *(getattr(Tensor, name).__get__ for name in _ATTRIBUTES), Tensor.size, Tensor.dim,
@@ -72,7 +73,7 @@ def _no_rule(func: Any, why: str = "") -> NotImplementedError:
     name = torch.overrides.resolve_name(func) or func
     return NotImplementedError(
         f"the two-stream pass has no rule for {name}{' ' * bool(why)}{why}: add one to "
-        "neuromf/flow/streams.py, or choose jvp='exact', which takes any differentiable function"
+        "neuromf/flow/dual.py, or choose jvp='exact', which takes any differentiable function"
     )
 
 
@@ -99,7 +100,7 @@ def rule(*functions: Any) -> Callable[[Rule], Rule]:
 @rule(
     Tensor.reshape, Tensor.transpose, Tensor.permute, Tensor.flatten, Tensor.contiguous,
     Tensor.unsqueeze, Tensor.__getitem__, Tensor.to, Tensor.float, Tensor.mean, Tensor.neg,
-    F.avg_pool3d, F.interpolate,
+    F.avg_pool3d, F.interpolate, torch.fft.rfftn, torch.fft.irfftn,
 )  # fmt: skip
 def linear_map(func: Any, x: Dual, *args: Any, **kwargs: Any) -> Dual:
     """d(A x) = A dx."""
@@ -170,6 +171,13 @@ def silu(func: Any, x: Dual, inplace: bool = False) -> Dual:
     if inplace:
         raise ValueError("inplace=True would change the value of an earlier Dual")
     return _dual(func(x.value), lambda: torch.ops.aten.silu_backward(x.tangent, x.value))
+
+
+@rule(torch.sqrt, Tensor.sqrt)
+def root(func: Any, x: Dual) -> Dual:
+    """d√x = dx / (2 √x)."""
+    value = func(x.value)
+    return _dual(value, lambda: x.tangent / (2 * value.detach()))
 
 
 @rule(torch.sin, Tensor.sin)
@@ -274,13 +282,9 @@ def _dual(value: Tensor, tangent: Callable[[], Tensor]) -> Dual:
 
 def _like(x: Any) -> Any:
     """Return the tangent for a sum: of a constant, a 0 that takes part in no broadcasting."""
-    return (
-        x.tangent
-        if isinstance(x, Dual)
-        else torch.zeros((), dtype=x.dtype, device=x.device)
-        if isinstance(x, Tensor)
-        else 0.0
-    )
+    if isinstance(x, Dual):
+        return x.tangent
+    return torch.zeros((), dtype=x.dtype, device=x.device) if isinstance(x, Tensor) else 0.0
 
 
 def _leibniz(bilinear: Callable[[Any, Any], Tensor], x: Any, y: Any) -> Tensor:

@@ -85,6 +85,24 @@ class UNetConfig:
         return int(2 ** (len(self.channels) - 1))
 
 
+@dataclass(frozen=True)
+class Precondition:
+    """How the network's output becomes the average velocity.
+
+    `skip` adds what a Gaussian of the data's variance says, `gaussian` the flow of a Gaussian with
+    the mean image and the power spectrum of the training latents; then objective.predict is u.
+    """
+
+    kind: Literal["none", "skip", "gaussian"] = "none"
+    width: float = 1.0  # standard deviation of the skip's Gaussian, over that of the data
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("none", "skip", "gaussian"):
+            raise ValueError(f"kind is {self.kind!r}: 'none', 'skip' or 'gaussian'")
+        if not 0 < self.width < math.inf:
+            raise ValueError(f"width is {self.width}: a finite number above 0; 1 is usual")
+
+
 BRAIN = UNetConfig()
 
 
