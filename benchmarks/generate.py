@@ -21,14 +21,14 @@ from pathlib import Path
 
 import torch
 from monai.networks.schedulers.rectified_flow import RFlowScheduler
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.volume import Volume, centred_affine, write_volume
 from neuromf.flow import sample
 from neuromf.generation.model import load_model
-from neuromf.nets import BRAIN, DualTimeUNet
+from neuromf.nets import BRAIN
 from neuromf.runtime.device import Precision
 from step import hardware, network_with_weights
 
@@ -61,7 +61,7 @@ def main() -> None:
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def parts(size: str, model: str, precision: Precision) -> tuple[DualTimeUNet, FrozenVAE]:
+def parts(size: str, model: str, precision: Precision) -> tuple[nn.Module, FrozenVAE]:
     if size == "small2mm":
         return load_model(model).network, load_vae("small", precision=precision)
     return network_with_weights(BRAIN).eval().requires_grad_(False), load_vae(
@@ -71,7 +71,7 @@ def parts(size: str, model: str, precision: Precision) -> tuple[DualTimeUNet, Fr
 
 @torch.no_grad()
 def measure(
-    size: str, network: DualTimeUNet, vae: FrozenVAE, volumes: int
+    size: str, network: nn.Module, vae: FrozenVAE, volumes: int
 ) -> dict[str, dict[str, float]]:
     shape, spacing = SIZES[size]
     ways: dict[str, Callable[[Tensor], Tensor]] = {
@@ -119,7 +119,7 @@ def summary(median: dict[str, float]) -> dict[str, dict[str, float]]:
     }
 
 
-def rectified_flow(network: DualTimeUNet, noise: Tensor, calls: int) -> Tensor:
+def rectified_flow(network: nn.Module, noise: Tensor, calls: int) -> Tensor:
     """Return data after MAISI-v2's steps, `calls` network calls each (2 with guidance)."""
     scheduler = RFlowScheduler(
         1000, False, use_timestep_transform=True, scale=1.4, base_img_size_numel=32**3

@@ -14,14 +14,15 @@ from typing import Any, Literal
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.autoencoder.components import IMAGE, Component, check_components
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.flow.path import Prediction
 from neuromf.latents.statistics import LatentStats
-from neuromf.nets import DualTimeUNet, UNetConfig
+from neuromf.nets.config import Precondition, UNetConfig
+from neuromf.nets.precondition import build
 from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import renamed
@@ -51,6 +52,7 @@ class ModelConfig:
     spacing: tuple[float, float, float]  # mm, of the volumes
     updates: int
     ema: float
+    precondition: Precondition = field(default_factory=Precondition)
 
     def __post_init__(self) -> None:
         if not 0 < self.latent_scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
@@ -74,6 +76,10 @@ class ModelConfig:
     def shape(self) -> tuple[int, ...]:
         """Of a latent, (C, D, H, W)."""
         return self.stats.shape
+
+    def build(self) -> nn.Module:
+        """Return the network, with random weights."""
+        return build(self.network, self.precondition, self.latent_scale, self.shape)
 
     def to_json(self, sha256: str) -> dict[str, Any]:
         """Return what config.json holds."""
@@ -106,7 +112,7 @@ class Model:
     """A network with its configuration, in evaluation mode, and where it was read from."""
 
     config: ModelConfig
-    network: DualTimeUNet
+    network: nn.Module
     sha256: str  # of the network's state
     folder: Path
 
@@ -147,7 +153,7 @@ def save_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
-    network = DualTimeUNet(config.network)
+    network = config.build()
     stored = {k: v.detach().to("cpu", dtype).contiguous() for k, v in state.items()}
     load_strict(network, stored, "the trained network")
     if vae:
@@ -166,9 +172,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
     folder = find_model(str(name))
     path = folder / CONFIG
     config, expected = ModelConfig.read(path)
-    network = loaded(
-        lambda: DualTimeUNet(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS)
-    )
+    network = loaded(config.build, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     sha256 = state_sha256(network.state_dict())
     if sha256 != expected:
         raise WeightsError(

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from neuromf.flow.gaussian import GaussianFlow
 from neuromf.flow.network import Condition, Output, call, predict_main, split_output
 from neuromf.flow.path import per_sample
-from neuromf.nets.config import Precondition
+from neuromf.nets.config import Precondition, UNetConfig
+from neuromf.nets.unet import DualTimeUNet
 
 
 class Skip(nn.Module):
@@ -71,16 +72,36 @@ class Preconditioned(nn.Module):
         return z / (a * a * s + time * time).sqrt(), left / (a * a * sigma + time * time)
 
 
+def build(
+    config: UNetConfig, settings: Precondition, scale: float, shape: tuple[int, ...]
+) -> nn.Module:
+    """Return a new network for normalised latents (C, D, H, W) times `scale`."""
+    return preconditioned(DualTimeUNet(config), settings, scale, shape)
+
+
 def preconditioned(
     network: nn.Module, settings: Precondition, scale: float, shape: tuple[int, ...]
 ) -> nn.Module:
-    """Return the network as it is trained on normalised latents (C, D, H, W) times `scale`.
+    """Return a network as it is trained on normalised latents (C, D, H, W) times `scale`.
 
-    The Gaussian's statistics are those of N(0, 1): `fit_gaussian` gives it the data's, or a state
-    dict does.
+    The Gaussian's statistics are those of N(0, 1) until `fit_base` or a state dict gives it
+    others.
     """
     if settings.kind == "none":
         return network
     if settings.kind == "skip":
         return Preconditioned(network, Skip(settings.width * scale), scale)
     return Preconditioned(network, GaussianFlow.empty(shape), scale)
+
+
+def fit_base(network: nn.Module, latents: Iterable[Tensor], scale: float) -> None:
+    """Give the Gaussian of a network, if it has one, the statistics of normalised latents
+    (C, D, H, W) times `scale`.
+    """
+    if isinstance(network, Preconditioned) and isinstance(network.base, GaussianFlow):
+        network.base = GaussianFlow.fit(latents).scaled(scale)
+
+
+def backbone(network: nn.Module) -> nn.Module:
+    """Return the network inside a preconditioned one."""
+    return network.network if isinstance(network, Preconditioned) else network

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 
 from neuromf.generation.model import MODEL_FILES
-from neuromf.nets import DualTimeUNet
 from neuromf.runtime.device import pick_device
 from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import Output
@@ -33,7 +33,7 @@ from neuromf.training.preflight import preflight
 from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
-from neuromf.training.start import first_network, start_model
+from neuromf.training.start import first_network, new_network, start_model
 from neuromf.training.validation import Validation, out_of_patience, sentence, summary
 from neuromf.training.watched import Watched
 
@@ -97,15 +97,15 @@ def begin(config: TrainConfig, data: Data, found: dict[str, Any] | None, where: 
     """
     torch.manual_seed(config.seed)
     if found is None:
-        return loop_of(config, first_network(config, data.store.components))
+        return loop_of(config, first_network(config, data))
     check_same_run(found, config, data.origin)
-    loop = loop_of(config, DualTimeUNet(config.network))
+    loop = loop_of(config, new_network(config, data))
     loop.resume(found, where, first=rank() == 0)
     log.info("resumed after update %d", loop.state.update)
     return loop
 
 
-def loop_of(config: TrainConfig, network: DualTimeUNet) -> Loop:
+def loop_of(config: TrainConfig, network: nn.Module) -> Loop:
     """Return the loop that trains a network as configured."""
     task = MeanFlowTask(network, config.objective, config.compile)
     return Loop(task, config.optimiser, config.updates, config.ema, config.precision)
@@ -123,9 +123,8 @@ def train(loop: Loop, config: TrainConfig, data: Data, device: torch.device, out
     """
     if rank() == 0:
         loop.to(device)
-        stats, network = data.train.stats, loop.network
-        assert isinstance(network, DualTimeUNet)
-        for said in preflight(network, config, stats.shape, stats.subjects):
+        stats = data.train.stats
+        for said in preflight(loop.network, config, stats.shape, stats.subjects):
             note(said)
 
     def batches(rank: int, processes: int) -> Iterable[list[Batch]]:

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
 from neuromf.latents.dataset import LatentAugmentation
-from neuromf.nets.config import BRAIN, UNetConfig
+from neuromf.nets.config import BRAIN, Precondition, UNetConfig
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import key
 from neuromf.training.optimiser import Optimiser
@@ -113,6 +113,7 @@ class TrainConfig:
     vae: str = ""  # to look at samples with; the latents' own, if empty
     start: str = ""  # a model folder whose weights to begin with; random, if empty
     network: UNetConfig = BRAIN
+    precondition: Precondition = field(default_factory=Precondition)
     objective: MeanFlow = field(default_factory=lambda: MeanFlow(jvp="two-stream"))
     times: TimeSampler = field(default_factory=TimeSampler)
     equal_fraction: Ramp | None = None  # over the run, in place of times.equal_fraction
@@ -184,6 +185,11 @@ class TrainConfig:
                 f"times.equal_fraction is {self.times.equal_fraction} with "
                 f"objective.jvp={self.objective.jvp}: rectified flow is times.equal_fraction=1 "
                 "equal_fraction=null objective.jvp=none, MeanFlow has a share below 1 and a jvp"
+            )
+        if self.precondition.kind != "none" and self.objective.predict != "u":
+            raise ValueError(
+                f"precondition.kind={self.precondition.kind} makes a velocity of the network's "
+                f"output, objective.predict is {self.objective.predict}: set objective.predict=u"
             )
         if self.objective.tangent == "head" and not self.network.v_head_blocks:
             raise ValueError("objective.tangent=head needs a v head: network.v_head_blocks=1")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
@@ -34,11 +37,27 @@ class Data:
         held_out = LatentDataset(store, "val", train.stats) if store.split("val") else None
         return cls(store, train, held_out)
 
+    def plain(self) -> Iterable[Tensor]:
+        """Return the normalised training latents (C, D, H, W), without augmentation; they can be
+        gone through several times.
+        """
+        return Plain(LatentDataset(self.store, "train", self.train.stats))
+
     @property
     def origin(self) -> Origin:
         """What a model folder, and a resumed run, have to know of the latents."""
         store = self.store
         return Origin(store.components, self.train.stats, spacing_of(store), store.sha256)
+
+
+class Plain:
+    """The latents of a dataset alone."""
+
+    def __init__(self, latents: LatentDataset) -> None:
+        self.latents = latents
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self.latents[i].latent for i in range(len(self.latents)))
 
 
 def check_size(where: str, shape: tuple[int, ...], network: UNetConfig) -> None:

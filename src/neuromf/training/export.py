@@ -96,6 +96,7 @@ def export(
         spacing=state["spacing"],
         updates=state["state"]["update"],
         ema=decay,
+        precondition=config.precondition,
     )
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
     save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)

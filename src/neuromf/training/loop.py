@@ -135,8 +135,7 @@ class Loop(pl.LightningModule):
 
     def configure_optimizers(self) -> Any:
         o, done = self.settings, self.state.update
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(trained, lr=o.lr, betas=o.betas, weight_decay=o.weight_decay)
+        optimiser = o.of(self.network)
         if self._resumed is not None:
             optimiser.load_state_dict(self._resumed)
             self._resumed = None

@@ -10,10 +10,10 @@ import math
 
 import psutil
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.flow.jvp import WAYS, exact_jvp, finite_jvp
-from neuromf.nets import DualTimeUNet
+from neuromf.nets.precondition import backbone
 from neuromf.runtime.device import autocast, has_bf16
 from neuromf.training.config import TrainConfig
 
@@ -49,7 +49,8 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
             "one-step sampling uses, is hardly ever drawn"
         )
 
-    if config.objective.jvp == "finite" and config.objective.predict == "u":
+    plain = config.precondition.kind == "none"
+    if config.objective.jvp == "finite" and config.objective.predict == "u" and plain:
         said.append(
             "objective.jvp=finite with predict=u: differences of u lose more digits than those of x̂"
         )
@@ -75,7 +76,7 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
     return said
 
 
-def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
+def check_derivative(network: nn.Module, config: TrainConfig, shape: tuple[int, ...]) -> float:
     """Return the relative error of du/dt, on this device and in this precision,
     against a central difference.
 
@@ -84,8 +85,8 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     """
     if config.objective.jvp == "none":
         return 0.0
-    probe = with_random_weights(network)
-    divisor = network.config.divisor
+    probe = with_random_weights(backbone(network))  # the rest is in closed form
+    divisor = config.network.divisor
     sizes = [min(n, max(divisor, LARGEST // divisor * divisor)) for n in shape[1:]]
     device = next(network.parameters()).device
     generator = torch.Generator().manual_seed(0)
@@ -109,7 +110,7 @@ def check_derivative(network: DualTimeUNet, config: TrainConfig, shape: tuple[in
     return error
 
 
-def with_random_weights(network: DualTimeUNet) -> DualTimeUNet:
+def with_random_weights(network: nn.Module) -> nn.Module:
     """Return a copy whose zero weights, and all others, have the usual spread."""
     probe = copy.deepcopy(network).requires_grad_(False)
     generator = torch.Generator().manual_seed(1)
@@ -122,7 +123,7 @@ def with_random_weights(network: DualTimeUNet) -> DualTimeUNet:
     return probe
 
 
-def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]) -> float:
+def memory_gb(network: nn.Module, config: TrainConfig, shape: tuple[int, ...]) -> float:
     """Return an estimate of the memory of a step: weights, gradients, AdamW,
     averages, and what backward keeps.
 
@@ -130,7 +131,7 @@ def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]
     """
     weights = sum(p.numel() for p in network.parameters()) * 4
     parameter = next(network.parameters())
-    divisor = network.config.divisor
+    divisor = config.network.divisor
     sizes = [min(n, divisor * max(1, 8 // divisor)) for n in shape[1:]]
     z = torch.zeros(1, shape[0], *sizes, device=parameter.device)
     t = torch.ones(1, device=parameter.device)
@@ -140,7 +141,7 @@ def memory_gb(network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...]
         torch.autograd.graph.saved_tensors_hooks(kept.pack, lambda x: x),
         autocast(z.device, config.precision),
     ):
-        network(z, t, 0 * t)
+        backbone(network)(z, t, 0 * t)
 
     own = {p.data_ptr() for p in network.parameters()}
     activations = sum(size for pointer, size in kept.storages.items() if pointer not in own)
@@ -171,7 +172,7 @@ def free_gb(device: torch.device) -> float:
 
 
 def preflight(
-    network: DualTimeUNet, config: TrainConfig, shape: tuple[int, ...], subjects: int
+    network: nn.Module, config: TrainConfig, shape: tuple[int, ...], subjects: int
 ) -> list[str]:
     """Check, log, and return what the user should know. Raises PreflightError
     where training would go wrong.
