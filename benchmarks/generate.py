@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.networks.schedulers.rectified_flow import RFlowScheduler
@@ -119,7 +120,7 @@ def summary(median: dict[str, float]) -> dict[str, dict[str, float]]:
     }
 
 
-def rectified_flow(network: nn.Module, noise: Tensor, calls: int) -> Tensor:
+def rectified_flow(network: Any, noise: Tensor, calls: int) -> Tensor:
     """Return data after MAISI-v2's steps, `calls` network calls each (2 with guidance)."""
     scheduler = RFlowScheduler(
         1000, False, use_timestep_transform=True, scale=1.4, base_img_size_numel=32**3

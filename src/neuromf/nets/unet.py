@@ -120,6 +120,11 @@ class DualTimeUNet(nn.Module):
         embedding: Tensor = self.body.time_embed(first)
         return embedding + self.interval_embed(second[0]) if second else embedding
 
+    def interval_embedding(self, interval: Tensor) -> Tensor:
+        """Return what the branch of the second time adds, (B, 4 channels[0]), for times (B,)."""
+        added: Tensor = self.interval_embed(self._sinusoids(interval))
+        return added
+
     def _sinusoids(self, time: Tensor) -> Tensor:
         """Return [cos(f time), sin(f time)] (B, channels[0]), frequencies f falling
         geometrically; float32 or wider.

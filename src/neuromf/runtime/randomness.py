@@ -22,6 +22,7 @@ class Purpose(IntEnum):
     DIRECTIONS = 7  # seed: along which distances are taken
     BOOTSTRAP = 8  # seed, set: which volumes are in a resampled set; the reference is set 0
     SUBSETS = 9  # seed, what for, draw, set: which volumes a smaller set is of
+    SECANTS = 11  # seed, update, part: which points of a teacher's trajectory
     PAIRS = 10  # seed, set: which volumes are compared with each other
 
 

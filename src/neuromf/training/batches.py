@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from neuromf.flow import MeanFlow, Network, Terms
 from neuromf.flow.network import Condition
+from neuromf.flow.trajectory import draw_secants
 from neuromf.latents.dataset import LatentDataset
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.training.config import TrainConfig
@@ -30,6 +31,8 @@ class Batch:
     t: Tensor  # (B,)
     r: Tensor  # (B,), r <= t
     condition: Condition | None = None  # of each sample, by name
+    # (2, pairs): first and last points of secants, on trajectories from the noise
+    ends: Tensor | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """Return the batch on a device; Lightning calls it."""
@@ -39,14 +42,17 @@ class Batch:
         """Return the batch in pinned memory; PyTorch's loader calls it."""
         return self._each(Tensor.pin_memory)
 
-    def terms(self, objective: MeanFlow, network: Network) -> Terms:
-        """Return the objective's terms of a network on this batch."""
-        return objective.terms(network, self.x, self.noise, self.t, self.r, self.condition)
+    def terms(self, objective: MeanFlow, network: Network, target: Tensor | None = None) -> Terms:
+        """Return the objective's terms of a network on this batch, against a target velocity
+        (B, C, D, H, W) if given.
+        """
+        return objective.terms(network, self.x, self.noise, self.t, self.r, self.condition, target)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         x, noise, t, r = map(change, (self.x, self.noise, self.t, self.r))
         condition = self.condition and {k: change(v) for k, v in self.condition.items()}
-        return Batch(x, noise, t, r, condition)
+        ends = None if self.ends is None else change(self.ends)
+        return Batch(x, noise, t, r, condition, ends)
 
 
 class Batches(Dataset[list[Batch]]):
@@ -79,7 +85,15 @@ class Batches(Dataset[list[Batch]]):
         first = (update * parts + part) * c.batch
         x = c.latent_scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
         noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
-        return Batch(x, noise, t, r)
+        return Batch(x, noise, t, r, ends=self._ends(update, part))
+
+    def _ends(self, update: int, part: int) -> Tensor | None:
+        """Return the secants that a student of trajectories learns from."""
+        c = self.config
+        if not c.teacher or c.distillation.target != "trajectory":
+            return None
+        drawn = generator(Purpose.SECANTS, c.seed, update, part)
+        return torch.stack(draw_secants(c.distillation.pairs, c.distillation.steps, drawn))
 
     def _latent(self, place: int) -> Tensor:
         """Return the latent at a place in the endless sequence of epochs."""

@@ -27,13 +27,15 @@ from neuromf.training.distributed import SameWeights
 from neuromf.training.export import export
 from neuromf.training.guard import DivergenceGuard
 from neuromf.training.log import Log
-from neuromf.training.loop import Hardware, Loop, fit
+from neuromf.training.loop import Hardware, Loop, Task, fit
 from neuromf.training.meanflow import MeanFlowTask
 from neuromf.training.preflight import preflight
 from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
-from neuromf.training.start import first_network, new_network, start_model
+from neuromf.training.secants import SecantTask
+from neuromf.training.start import check_student, first_network, new_network, start_model
+from neuromf.training.teacher import Teacher, check_same_teacher, load_teacher
 from neuromf.training.validation import Validation, out_of_patience, sentence, summary
 from neuromf.training.watched import Watched
 
@@ -68,13 +70,15 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     data = Data.read(config)
     device = pick_device(config.device)
     start_model(config, data.store.components)  # refused before anything is made
+    teacher = load_teacher(config, data.store.components, data.train.stats)
+    check_student(config, teacher)
     last = out / "checkpoints" / LAST
 
     with _opened(out, config, resume=resume, overwrite=overwrite):
         found = read_checkpoint(last) if resume and last.is_file() else None
-        loop = begin(config, data, found, str(last))
+        loop = begin(config, data, teacher, found, str(last))
         if not is_done(loop, config):
-            train(loop, config, data, device, out)
+            train(loop, config, data, device, out, teacher)
         if rank() == 0:
             finish(config, out, last)
 
@@ -87,27 +91,37 @@ def _opened(
     """Return the run's folder, which the first process opens for all."""
     if rank() != 0:
         return contextlib.nullcontext()
-    inputs = [config.latents, config.vae, config.start]
+    inputs = [config.latents, config.vae, config.start, config.teacher]
     return open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite)
 
 
-def begin(config: TrainConfig, data: Data, found: dict[str, Any] | None, where: str) -> Loop:
+def begin(
+    config: TrainConfig,
+    data: Data,
+    teacher: Teacher | None,
+    found: dict[str, Any] | None,
+    where: str,
+) -> Loop:
     """Return a new loop, or that of a checkpoint. Raises ConfigError or ValueError where the
     checkpoint is of another run.
     """
     torch.manual_seed(config.seed)
     if found is None:
-        return loop_of(config, first_network(config, data))
+        return loop_of(config, first_network(config, data, teacher), teacher)
     check_same_run(found, config, data.origin)
-    loop = loop_of(config, new_network(config, data))
+    check_same_teacher(found, teacher, where)
+    loop = loop_of(config, new_network(config, data), teacher)
     loop.resume(found, where, first=rank() == 0)
     log.info("resumed after update %d", loop.state.update)
     return loop
 
 
-def loop_of(config: TrainConfig, network: nn.Module) -> Loop:
+def loop_of(config: TrainConfig, network: nn.Module, teacher: Teacher | None = None) -> Loop:
     """Return the loop that trains a network as configured."""
-    task = MeanFlowTask(network, config.objective, config.compile)
+    wanted, objective = config.distillation, config.objective
+    task: Task = MeanFlowTask(network, objective, config.compile, teacher)
+    if teacher is not None and wanted.target == "trajectory":
+        task = SecantTask(network, objective, teacher, wanted.steps, config.compile)
     return Loop(task, config.optimiser, config.updates, config.ema, config.precision)
 
 
@@ -117,7 +131,14 @@ def is_done(loop: Loop, config: TrainConfig) -> bool:
     return loop.state.update > 0 and (loop.state.update >= config.updates or over)
 
 
-def train(loop: Loop, config: TrainConfig, data: Data, device: torch.device, out: Path) -> None:
+def train(
+    loop: Loop,
+    config: TrainConfig,
+    data: Data,
+    device: torch.device,
+    out: Path,
+    teacher: Teacher | None = None,
+) -> None:
     """Train to the last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for
     it.
     """
@@ -131,18 +152,26 @@ def train(loop: Loop, config: TrainConfig, data: Data, device: torch.device, out
         own = Batches(data.train, config, rank, processes)
         return loader(own, loop.state.update, pin=device.type == "cuda")
 
-    run = watched(config, data, device, out)
+    run = watched(config, data, device, out, teacher)
     callbacks = [run.log, run.bar, *(c for make in OBSERVERS for c in make(run)), run.saver]
     fit(loop, batches, Hardware(device, config.devices, config.nodes), callbacks)
     run.saver.raise_if_stopped(loop)
 
 
-def watched(config: TrainConfig, data: Data, device: torch.device, out: Path) -> Watched:
+def watched(
+    config: TrainConfig,
+    data: Data,
+    device: torch.device,
+    out: Path,
+    teacher: Teacher | None = None,
+) -> Watched:
     """Return what the observers of a run are made of."""
     log = Log(out, config.log_every, config.batch * config.accumulate, config.log_row)
     kept, about = config.checkpoints, data.origin.record()
+    if teacher is not None:
+        about["teacher"] = teacher.sha256
     saver = Saver(out / "checkpoints", log, kept.every, kept.keep, "train", config, about)
-    return Watched(config, data, out, log, Bar(), saver, device)
+    return Watched(config, data, out, log, Bar(), saver, device, teacher)
 
 
 def finish(config: TrainConfig, out: Path, last: Path) -> None:

@@ -4,6 +4,7 @@ and how often to look at it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
@@ -106,12 +107,45 @@ class Guard:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """What a student learns from its teacher, a trained rectified flow."""
+
+    # velocity: the teacher's velocity is target and, with objective.tangent=conditional, tangent of
+    # the MeanFlow objective (MFD, arXiv 2511.13019); trajectory: average velocities between points
+    # of its trajectories, without a derivative (CMT, arXiv 2509.24526)
+    target: Literal["velocity", "trajectory"] = "velocity"
+    steps: int = 16  # network calls of a trajectory
+    pairs: int = 8  # of points on each trajectory that an update learns from
+    # a worse model of the same kind, an earlier average perhaps: the teacher is led away from it
+    # (autoguidance, arXiv 2406.02507)
+    guide: str = ""
+    guidance: float = 1.0  # v + (guidance - 1) (v - the guide's); 1 is off
+
+    def __post_init__(self) -> None:
+        if self.target not in ("velocity", "trajectory"):
+            raise ValueError(f"target is {self.target!r}: 'velocity' or 'trajectory'")
+        if self.steps < 2 or self.pairs < 1:
+            raise ValueError(f"steps is {self.steps}, pairs {self.pairs}: 2 or more, 1 or more")
+        if not 1 <= self.guidance < math.inf:
+            raise ValueError(f"guidance is {self.guidance}: 1, which is none, or more")
+        if (self.guidance > 1) != bool(self.guide):
+            raise ValueError(
+                f"guidance is {self.guidance}, guide {self.guide!r}: a guidance above 1 needs the "
+                "model folder of a guide, and a guide a guidance above 1"
+            )
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A training: rectified flow is times.equal_fraction=1 with objective.jvp=none."""
 
     latents: str = ""  # a folder or URL that encode wrote
     vae: str = ""  # to look at samples with; the latents' own, if empty
     start: str = ""  # a model folder whose weights to begin with; random, if empty
+    # a model folder whose rectified flow is turned into average velocities; the student begins with
+    # its weights unless start= names others
+    teacher: str = ""
+    distillation: Distillation = field(default_factory=Distillation)
     network: UNetConfig = BRAIN
     precondition: Precondition = field(default_factory=Precondition)
     objective: MeanFlow = field(default_factory=lambda: MeanFlow(jvp="two-stream"))
@@ -186,6 +220,14 @@ class TrainConfig:
                 f"objective.jvp={self.objective.jvp}: rectified flow is times.equal_fraction=1 "
                 "equal_fraction=null objective.jvp=none, MeanFlow has a share below 1 and a jvp"
             )
+        if self.teacher and self.objective.jvp == "none":
+            raise ValueError(
+                "teacher= is for learning average velocities, objective.jvp=none and "
+                "times.equal_fraction=1 train a rectified flow: drop teacher=, or set "
+                "objective.jvp=two-stream and times.equal_fraction=0.5"
+            )
+        if not self.teacher and self.distillation != Distillation():
+            raise ValueError("distillation needs a teacher: teacher=MODEL")
         if self.precondition.kind != "none" and self.objective.predict != "u":
             raise ValueError(
                 f"precondition.kind={self.precondition.kind} makes a velocity of the network's "

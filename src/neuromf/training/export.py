@@ -137,7 +137,11 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
     kind = "rectified flow" if config.objective.jvp == "none" else "MeanFlow"
     rows = state["state"]["rows"]
-    shown = to_yaml(replace(config, latents="", vae="", start=""))
+    # Folders of this machine are nobody else's.
+    teacher, guide = (Path(name).name for name in (config.teacher, config.distillation.guide))
+    shared = replace(config, latents="", vae="", start="", teacher=teacher,
+                     distillation=replace(config.distillation, guide=guide))  # fmt: skip
+    shown = to_yaml(shared)
     lines = [
         f"# {model.name}",
         "",

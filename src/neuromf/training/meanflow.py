@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from neuromf.flow import Loss, MeanFlow
+from neuromf.flow.path import point_on_path
 from neuromf.training.batches import Batch
 from neuromf.training.state import Row
+from neuromf.training.teacher import Teacher
 
 
 class MeanFlowTask:
@@ -23,43 +25,61 @@ class MeanFlowTask:
         "precision=bfloat16, or a smaller network"
     )
 
-    def __init__(self, network: nn.Module, objective: MeanFlow, compiled: bool = False) -> None:
-        self.network, self.objective = network, objective
+    def __init__(
+        self,
+        network: nn.Module,
+        objective: MeanFlow,
+        compiled: bool = False,
+        teacher: Teacher | None = None,
+    ) -> None:
+        self.network, self.objective, self.teacher = network, objective, teacher
         self._called = torch.compile(network) if compiled else network
 
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch, and sums over its samples."""
-        terms = batch.terms(self.objective, self._called)
+        target = None if self.teacher is None else taught(self.teacher, batch)
+        terms = batch.terms(self.objective, self._called, target)
         loss = self.objective.loss(terms)
-        return loss.total, sums_of(loss, batch)
+        return loss.total, sums_of(loss, batch.t == batch.r)
 
     def means(self, sums: Sequence[float]) -> Row:
         """Return the means over samples; NaN over none."""
-        raw, n, equal, n_equal, interval, n_interval, head, left_out, weighted, *channels = sums
-        row: Row = {
-            "raw": _ratio(raw, n),
-            "raw_equal": _ratio(equal, n_equal),
-            "raw_interval": _ratio(interval, n_interval),
-            "raw_head": _ratio(head, n),
-            "weighted": _ratio(weighted, n),
-            "nonfinite_samples": int(left_out),
-            "nonfinite_share": _ratio(left_out, n + left_out),
-        }
-        return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
+        return means(sums)
+
+
+def taught(teacher: Teacher, batch: Batch) -> Tensor:
+    """Return the teacher's velocity at the points of a batch."""
+    return teacher.velocity(point_on_path(batch.x, batch.noise, batch.t), batch.t)
 
 
 @torch.no_grad()
-def sums_of(loss: Loss, batch: Batch) -> Tensor:
+def sums_of(loss: Loss, equal: Tensor) -> Tensor:
     """Return sums and counts that add up over batches and processes: of all samples, of those
-    with r = t and with r < t, the head's; samples left out; squared errors per channel.
+    with r = t, which `equal` (B,) marks, and with r < t, the head's; samples left out; squared
+    errors per channel.
     """
-    finite, equal = loss.weight > 0, batch.t == batch.r
+    finite = loss.weight > 0
     head = torch.zeros_like(loss.raw) if loss.raw_head is None else loss.raw_head * finite.sum()
     kinds = [finite, finite & equal, finite & ~equal]
     numbers = [v for kind in kinds for v in ((loss.samples * kind).sum(), kind.sum())]
     numbers += [head, loss.nonfinite, (loss.weight * loss.samples).sum()]
     channels = (loss.channels * finite.sum()).double()
     return torch.cat([torch.stack([v.double() for v in numbers]), channels])
+
+
+def means(sums: Sequence[float]) -> Row:
+    """Return the means of what `sums_of` summed; NaN over no sample."""
+    raw, n, equal, n_equal, interval, n_interval, head, left_out, weighted, *channels = sums
+    row: Row = {
+        "raw": _ratio(raw, n),
+        "raw_equal": _ratio(equal, n_equal),
+        "raw_interval": _ratio(interval, n_interval),
+        "raw_head": _ratio(head, n),
+        "weighted": _ratio(weighted, n),
+        "nonfinite_samples": int(left_out),
+        "nonfinite_share": _ratio(left_out, n + left_out),
+    }
+    return row | {f"raw_channel_{c}": _ratio(value, n) for c, value in enumerate(channels)}
 
 
 def _ratio(value: float, count: float) -> float:

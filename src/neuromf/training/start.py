@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
 
 from torch import nn
 
 from neuromf.autoencoder.components import Component
 from neuromf.generation.model import Model, load_model
+from neuromf.nets.config import UNetConfig
 from neuromf.nets.precondition import build, fit_base
 from neuromf.pretrained.statedict import load_strict
 from neuromf.training.checkpoint import told
 from neuromf.training.config import TrainConfig
 from neuromf.training.data import Data
+from neuromf.training.teacher import Teacher
 
 
 def new_network(config: TrainConfig, data: Data) -> nn.Module:
@@ -20,17 +24,25 @@ def new_network(config: TrainConfig, data: Data) -> nn.Module:
     return build(config.network, config.precondition, config.latent_scale, data.store.shape)
 
 
-def first_network(config: TrainConfig, data: Data) -> nn.Module:
-    """Return a new network, or one with the weights of `start`. Raises WeightsError where
-    they do not fit.
+def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = None) -> nn.Module:
+    """Return a new network, or one with the weights of `start`, or those of the teacher. Raises
+    WeightsError where they do not fit.
     """
     network = new_network(config, data)
     model = start_model(config, data.store.components)
-    if model is None:
-        fit_base(network, data.plain(), config.latent_scale)
-    else:
+    if model is not None:
         load_strict(network, model.network.state_dict(), f"start={config.start}")
+    elif teacher is not None:
+        load_strict(network, teacher.model.network.state_dict(), f"teacher={config.teacher}")
+    else:
+        fit_base(network, data.plain(), config.latent_scale)
     return network
+
+
+def check_student(config: TrainConfig, teacher: Teacher | None) -> None:
+    """Raise ValueError where a student is to begin with its teacher's weights and cannot."""
+    if teacher is not None and not config.start:
+        check_alike(teacher.model, config, f"teacher={config.teacher}")
 
 
 def start_model(config: TrainConfig, components: Sequence[Component]) -> Model | None:
@@ -46,21 +58,33 @@ def start_model(config: TrainConfig, components: Sequence[Component]) -> Model |
             f"{config.latents} holds latents of {told(components)}: encode with the same VAE "
             "(and version: up to 0.1 the fingerprint covered the decoder too)"
         )
-    if model.config.latent_scale != config.latent_scale:
-        raise ValueError(
-            f"start={config.start} was trained with latent_scale={model.config.latent_scale}, this "
-            f"run has {config.latent_scale}: set latent_scale={model.config.latent_scale}"
-        )
-    if model.config.precondition != config.precondition:
-        raise ValueError(
-            f"start={config.start} has {model.config.precondition}, this run "
-            f"{config.precondition}: set precondition.kind={model.config.precondition.kind} "
-            f"precondition.width={model.config.precondition.width}"
-        )
-    if model.config.predict != config.objective.predict:
-        raise ValueError(
-            f"start={config.start} predicts {model.config.predict}, this run "
-            f"{config.objective.predict}: set objective.predict={model.config.predict}"
-        )
-
+    check_alike(model, config, f"start={config.start}")
     return model
+
+
+def check_alike(model: Model, config: TrainConfig, name: str) -> None:
+    """Raise ValueError where a model's weights mean something else than a run's would, with the
+    keys to set.
+    """
+    own = model.config
+    pairs: dict[str, tuple[Any, Any]] = {
+        "latent_scale": (own.latent_scale, config.latent_scale),
+        "objective.predict": (own.predict, config.objective.predict),
+        "precondition.kind": (own.precondition.kind, config.precondition.kind),
+        "precondition.width": (own.precondition.width, config.precondition.width),
+    }
+    for field in fields(UNetConfig):
+        if field.name not in ("checkpointing", "fused_attention"):  # the same function
+            values = (getattr(own.network, field.name), getattr(config.network, field.name))
+            pairs[f"network.{field.name}"] = values
+    wrong = {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    if wrong:
+        words = " ".join(f"{key}={shown(pair[0])}" for key, pair in wrong.items())
+        here = ", ".join(f"{key}={shown(pair[1])}" for key, pair in wrong.items())
+        raise ValueError(f"{name} was trained with {words}, this run has {here}: set {words}")
+
+
+def shown(value: Any) -> str:
+    """Return a value as the command line takes it."""
+    text = str(list(value) if isinstance(value, tuple) else value)
+    return text.replace(" ", "").replace("True", "true").replace("False", "false")

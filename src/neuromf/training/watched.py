@@ -16,6 +16,7 @@ from neuromf.training.data import Data
 from neuromf.training.log import Log
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
+from neuromf.training.teacher import Teacher
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Watched:
     bar: Bar
     saver: Saver
     device: torch.device
+    teacher: Teacher | None = None
 
     @functools.cached_property
     def vae(self) -> FrozenVAE | None:

@@ -1,0 +1,137 @@
+"""The teacher of a conversion: a trained rectified flow, whose velocity is right and slow to
+follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from neuromf.autoencoder.components import Component
+from neuromf.flow import MeanFlow
+from neuromf.flow.trajectory import trajectory
+from neuromf.generation.model import Model, load_model
+from neuromf.latents.statistics import LatentStats
+from neuromf.nets.precondition import backbone
+from neuromf.nets.unet import DualTimeUNet
+from neuromf.training.checkpoint import told
+from neuromf.training.config import TrainConfig
+
+
+class Teacher:
+    """The velocity of a model, led away from that of a worse one if there is a guide."""
+
+    def __init__(self, model: Model, guide: Model | None = None, guidance: float = 1.0) -> None:
+        self.model, self.guide, self.guidance = model, guide, guidance
+        self._objective = MeanFlow(predict=model.config.predict)
+        for one in (model, guide):
+            if one is not None:
+                hold_interval(one.network)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of the weights, the guide's too."""
+        own = [m.sha256 for m in (self.model, self.guide) if m is not None]
+        return " ".join(own)
+
+    @torch.no_grad()
+    def velocity(self, z: Tensor, t: Tensor, r: Tensor | None = None) -> Tensor:
+        """Return the velocity at z (B, C, *spatial), t (B,), shape of z.
+
+        With r, the average velocity to there if the network's output were the same on the way:
+        of a network with the flow of a Gaussian that part is exact, so that steps may be longer.
+        """
+        r = t if r is None else r
+        v = self._of(self.model.network, z, t, r)
+        if self.guide is None:
+            return v
+        return v + (self.guidance - 1) * (v - self._of(self.guide.network, z, t, r))
+
+    def trajectory(self, noise: Tensor, steps: int) -> Tensor:
+        """Return the points (steps + 1, B, C, *spatial) between noise and data."""
+        return trajectory(self.velocity, noise, steps)
+
+    def _of(self, network: nn.Module, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        return self._objective.velocity(network.to(z.device), z, t, r)
+
+
+def hold_interval(network: nn.Module) -> None:
+    """Make a network trained at r = t give for every r what it gives there: the branch of the
+    interval returns a constant, and its last layer can learn from that.
+    """
+    unet = backbone(network)
+    if not isinstance(unet, DualTimeUNet) or unet.config.conditioning != "t_h":
+        return
+    with torch.no_grad():
+        last: Any = unet.interval_embed[-1]
+        at_zero = unet.interval_embedding(torch.zeros(1, device=last.bias.device))[0]
+        last.weight.zero_()
+        last.bias.copy_(at_zero)
+
+
+def load_teacher(
+    config: TrainConfig, components: Sequence[Component], stats: LatentStats
+) -> Teacher | None:
+    """Return the teacher of a training, if it has one. Raises ValueError where the teacher, or its
+    guide, is of other latents or no rectified flow.
+    """
+    if not config.teacher:
+        return None
+    model = load_model(config.teacher)
+    check_teacher(f"teacher={config.teacher}", model, config, components, stats)
+    wanted = config.distillation
+    if not wanted.guide:
+        return Teacher(model)
+
+    guide = load_model(wanted.guide)
+    check_teacher(f"distillation.guide={wanted.guide}", guide, config, components, stats)
+    if guide.config.predict != model.config.predict:
+        raise ValueError(
+            f"distillation.guide={wanted.guide} predicts {guide.config.predict}, the teacher "
+            f"{model.config.predict}: give an earlier average of the teacher"
+        )
+    return Teacher(model, guide, wanted.guidance)
+
+
+def check_teacher(
+    name: str,
+    model: Model,
+    config: TrainConfig,
+    components: Sequence[Component],
+    stats: LatentStats,
+) -> None:
+    """Raise ValueError where a model cannot teach a training."""
+    own = model.config
+    if own.components != tuple(components):
+        raise ValueError(
+            f"{name} was trained on latents of {told(own.components)}, {config.latents} holds "
+            f"latents of {told(components)}: encode with the same VAE, or give another teacher"
+        )
+    if own.solver != "euler":
+        raise ValueError(
+            f"{name} is itself trained for few calls: a teacher is a rectified flow "
+            "(times.equal_fraction=1 objective.jvp=none)"
+        )
+    if own.latent_scale != config.latent_scale:
+        raise ValueError(
+            f"{name} was trained with latent_scale={own.latent_scale}, this run has "
+            f"{config.latent_scale}: set latent_scale={own.latent_scale}"
+        )
+    if (own.stats.mean, own.stats.std) != (stats.mean, stats.std):
+        raise ValueError(
+            f"{name} was trained on latents with other means and deviations than {config.latents} "
+            "has: train it on these latents"
+        )
+
+
+def check_same_teacher(checkpoint: Mapping[str, Any], teacher: Teacher | None, where: str) -> None:
+    """Raise ValueError where a run was taught by other weights before it was stopped."""
+    before, now = checkpoint.get("teacher", ""), "" if teacher is None else teacher.sha256
+    if before != now:
+        raise ValueError(
+            f"{where} was taught by the model {before[:16]}, the teacher's folder holds "
+            f"{now[:16]} now: put the first one back, or choose another out=FOLDER"
+        )
