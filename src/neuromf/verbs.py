@@ -82,6 +82,12 @@ VERBS = {
         preset="small2mm",
         example="latents=latents",
     ),
+    "train-stages": Verb(
+        "Train a rectified flow and turn it into a model of one call: several trainings in order.",
+        "neuromf.training.stages",
+        "StagesConfig",
+        example="latents=latents",
+    ),
     "export": Verb(
         "A training's weights as a model folder to give away, float16.",
         "neuromf.training.export",

@@ -80,7 +80,7 @@ def test_the_gaussian_is_that_of_the_training_latents_times_the_scale(store):
                 "precondition": Precondition("skip"),
                 "objective": MeanFlow(predict="u", jvp="two-stream"),
             },
-            "set precondition.kind=none",
+            "precondition.kind=none",
         ),
     ],
 )

@@ -165,12 +165,17 @@ def test_a_student_of_another_parametrisation_is_refused_before_anything_is_made
     ("changes", "message"),
     [
         ({"teacher": "x", **FLOW}, "drop teacher="),
-        ({"distillation": Distillation("trajectory")}, "distillation needs a teacher"),
     ],
 )
 def test_contradictions_are_refused(store, changes, message):
     with pytest.raises(ValueError, match=message):
         tiny_config(store, **changes)
+
+
+def test_distillation_without_a_teacher_is_refused(store, tmp_path):
+    with pytest.raises(ValueError, match="there is no teacher: teacher=MODEL"):
+        command.run(tiny_config(store, distillation=Distillation("trajectory")), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

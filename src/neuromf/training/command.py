@@ -67,11 +67,8 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
     A signal (SIGTERM, SIGUSR1) saves and raises Stopped. Raises StoreError, ValueError or
     WeightsError for data, settings or checkpoints that do not fit.
     """
-    data = Data.read(config)
+    data, teacher = fitting(config)  # refused before anything is made
     device = pick_device(config.device)
-    start_model(config, data.store.components)  # refused before anything is made
-    teacher = load_teacher(config, data.store.components, data.train.stats)
-    check_student(config, teacher)
     last = out / "checkpoints" / LAST
 
     with _opened(out, config, resume=resume, overwrite=overwrite):
@@ -83,6 +80,17 @@ def run(config: TrainConfig, out: Path, *, resume: bool = False, overwrite: bool
             finish(config, out, last)
 
     return out / "model"
+
+
+def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
+    """Return the latents of a run and its teacher. Raises StoreError, ValueError or WeightsError
+    where they, or the model to start from, do not fit each other.
+    """
+    data = Data.read(config)
+    start_model(config, data.store.components)
+    teacher = load_teacher(config, data.store.components, data.train.stats)
+    check_student(config, teacher)
+    return data, teacher
 
 
 def _opened(

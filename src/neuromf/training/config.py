@@ -226,8 +226,6 @@ class TrainConfig:
                 "times.equal_fraction=1 train a rectified flow: drop teacher=, or set "
                 "objective.jvp=two-stream and times.equal_fraction=0.5"
             )
-        if not self.teacher and self.distillation != Distillation():
-            raise ValueError("distillation needs a teacher: teacher=MODEL")
         if self.precondition.kind != "none" and self.objective.predict != "u":
             raise ValueError(
                 f"precondition.kind={self.precondition.kind} makes a velocity of the network's "

@@ -14,7 +14,7 @@ from neuromf.nets.config import UNetConfig
 from neuromf.nets.precondition import build, fit_base
 from neuromf.pretrained.statedict import load_strict
 from neuromf.training.checkpoint import told
-from neuromf.training.config import TrainConfig
+from neuromf.training.config import Distillation, TrainConfig
 from neuromf.training.data import Data
 from neuromf.training.teacher import Teacher
 
@@ -40,7 +40,12 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
 
 
 def check_student(config: TrainConfig, teacher: Teacher | None) -> None:
-    """Raise ValueError where a student is to begin with its teacher's weights and cannot."""
+    """Raise ValueError where a student has no teacher, or is to begin with its weights and cannot."""
+    if teacher is None and config.distillation != Distillation():
+        raise ValueError(
+            "distillation is set and there is no teacher: teacher=MODEL, a rectified flow that "
+            "`neuromf train preset=flow2mm` trained"
+        )
     if teacher is not None and not config.start:
         check_alike(teacher.model, config, f"teacher={config.teacher}")
 
