@@ -22,6 +22,9 @@ from neuromf.training.config import (
 from support import STORE_VAE, TINY
 
 SIZE = (4, 8, 8, 8)
+# A rectified flow, and a student that takes its teacher's velocity for the tangent.
+FLOW = {"objective": MeanFlow(predict="u", jvp="none"), "times": TimeSampler(equal_fraction=1)}
+STUDENT = MeanFlow(predict="u", jvp="two-stream", tangent="conditional")
 
 
 def latent_store(

@@ -6,13 +6,14 @@ import pytest
 import torch
 
 from neuromf.generation.model import load_model
+from neuromf.nets.config import Precondition
 from neuromf.runtime.config import ConfigError, presets, to_yaml
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.checkpoint import read_checkpoint
+from neuromf.training.config import Distillation
 from neuromf.training.stages import StagesConfig, planned, run
-from training.support import tiny_config
-from training.test_teacher import FLOW, STUDENT, Distillation, Precondition
+from training.support import FLOW, STUDENT, tiny_config
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import torch
 
 from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.frozen import LatentSpace
-from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.generation.model import load_model
 from neuromf.nets.config import Precondition
 from neuromf.runtime.run import Stopped
@@ -19,10 +18,7 @@ from neuromf.training.data import Data
 from neuromf.training.start import first_network
 from neuromf.training.teacher import Teacher, check_teacher, load_teacher
 from support import STORE_VAE, TINY, relative
-from training.support import tiny_config
-
-FLOW = {"objective": MeanFlow(predict="u", jvp="none"), "times": TimeSampler(equal_fraction=1)}
-STUDENT = MeanFlow(predict="u", jvp="two-stream", tangent="conditional")
+from training.support import FLOW, STUDENT, tiny_config
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
 
 
 def check_student(config: TrainConfig, teacher: Teacher | None) -> None:
-    """Raise ValueError where a student has no teacher, or is to begin with its weights and cannot."""
+    """Raise ValueError where a student has no teacher, or cannot begin with its weights."""
     if teacher is None and config.distillation != Distillation():
         raise ValueError(
             "distillation is set and there is no teacher: teacher=MODEL, a rectified flow that "
