@@ -71,7 +71,7 @@ def test_composition_residual_is_zero_for_an_exact_field_and_not_for_another(gau
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [({"steps": 0}, "steps is 0"), ({"steps": 1.5}, "steps is 1.5"), ({"predict": "v"}, "'x' or 'u'"),
-     ({"solver": "heun"}, "'average' or 'euler'"), ({"times": [1.0, 0.5]}, "fall from 1 to 0")],
+     ({"solver": "heun"}, "one of 'average', 'euler', 'exponential'"), ({"times": [1.0, 0.5]}, "fall from 1 to 0")],
 )  # fmt: skip
 def test_bad_arguments_are_named(gaussian, arguments, message):
     with pytest.raises(ValueError, match=message):

@@ -117,6 +117,35 @@ def test_two_stream_and_exact_give_the_same_gradient(kind):
     assert relative(found[1], found[0]) < 1e-9
 
 
+def test_an_exponential_step_follows_the_part_in_closed_form_exactly():
+    noise, net = point(), made("gaussian")
+    silent = Preconditioned(Silent(), net.base, SCALE)
+    one, many = (sample(silent, noise, n, solver="exponential") for n in (1, 9))
+    assert relative(one, many) < 1e-6
+    assert relative(sample(silent, noise, 1, solver="euler"), many) > 0.1
+
+
+def test_exponential_and_euler_steps_have_one_limit_and_the_first_are_nearer():
+    noise, net = point(), made("gaussian")
+    limit = sample(net, noise, 200, solver="exponential")
+    errors = {
+        solver: relative(sample(net, noise, 20, solver=solver), limit)
+        for solver in ("exponential", "euler")
+    }
+    assert errors["exponential"] < 0.5 * errors["euler"]
+    assert relative(sample(net, noise, 200, solver="euler"), limit) < 0.2 * errors["euler"]
+
+
+def test_at_equal_times_an_exponential_step_is_the_velocity():
+    net, z, t = made("gaussian"), point(), torch.full((3,), 0.7).double()
+    assert relative(net.exponential(z, t, t), net(z, t, t)) < 1e-12
+
+
+def test_a_network_without_a_closed_form_has_no_exponential_step():
+    with pytest.raises(TypeError, match="take 'euler'"):
+        sample(Silent(), point(), 2, solver="exponential")
+
+
 def test_without_a_precondition_the_network_is_itself():
     network = Silent()
     assert preconditioned(network, Precondition(), SCALE, SHAPE) is network

@@ -48,6 +48,10 @@ def case(n=2):
     return z, torch.tensor([0.9, 0.4])[:n], torch.tensor([0.0, 0.2])[:n]
 
 
+def test_a_flow_with_a_gaussian_is_sampled_by_an_exponential_integrator(teacher):
+    assert load_model(teacher).config.solver == "exponential"
+
+
 def test_its_velocity_is_the_models_at_equal_times(store, teacher):
     z, t, _ = case()
     expected = load_model(teacher).network(z, t, t)

@@ -30,7 +30,7 @@ from neuromf.flow.network import (
 )
 from neuromf.flow.path import Prediction, path_velocity, per_sample, point_on_path, to_velocity
 from neuromf.flow.reductions import batch_mean, per_channel, spatial_mean, without_nonfinite
-from neuromf.flow.sampler import sample
+from neuromf.flow.sampler import Solver, sample
 
 
 class Terms(NamedTuple):
@@ -135,7 +135,7 @@ class MeanFlow:
         )
 
     @property
-    def solver(self) -> Literal["average", "euler"]:
+    def solver(self) -> Solver:
         """How a network that this objective trained is sampled: without a derivative it
         knows r = t alone.
         """

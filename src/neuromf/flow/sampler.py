@@ -12,6 +12,8 @@ from neuromf.flow.network import Condition, Network, predict_main
 from neuromf.flow.path import Prediction, step
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, t, r)
+SOLVERS = ("average", "euler", "exponential")
+Solver = Literal["average", "euler", "exponential"]
 
 
 @torch.no_grad()
@@ -21,7 +23,7 @@ def sample(
     steps: int = 1,
     *,
     predict: Prediction = "u",
-    solver: Literal["average", "euler"] = "average",
+    solver: Solver = "average",
     times: Tensor | None = None,
     condition: Condition | None = None,
 ) -> Tensor:
@@ -31,15 +33,18 @@ def sample(
     `network(z, t, r)` returns the average velocity (predict="u": a trained u, or
     `objective.velocity` with its network bound) or the data estimate (predict="x"); of a pair the
     first is taken. One step of x̂ is the network's own output at (noise, 1, 0). `solver="euler"`
-    asks for the instantaneous velocity, at r = t, as rectified flow needs. `times` (steps + 1,),
-    falling from 1 to 0, replaces the even spacing. `condition` holds tensors (B, ...) that the
-    network takes. Raises ValueError or TypeError on bad arguments.
+    asks for the instantaneous velocity, at r = t, as rectified flow needs; "exponential" does so
+    too, of a network with a part in closed form, and follows that part exactly. `times`
+    (steps + 1,), falling from 1 to 0, replaces the even spacing. `condition` holds tensors
+    (B, ...) that the network takes. Raises ValueError or TypeError on bad arguments.
     """
     check_latents("noise", noise)
     if predict not in ("x", "u"):
         raise ValueError(f"predict is {predict!r}: 'x' or 'u'")
-    if solver not in ("average", "euler"):
-        raise ValueError(f"solver is {solver!r}: 'average' or 'euler'")
+    if solver not in SOLVERS:
+        raise ValueError(f"solver is {solver!r}: one of {', '.join(map(repr, SOLVERS))}")
+    if solver == "exponential":
+        network = exponential(network)
     grid = _time_grid(steps, times).to(noise)
     z = noise
 
@@ -51,6 +56,19 @@ def sample(
         z = step(z, prediction.to(z.dtype), start, end, predict)
 
     return z
+
+
+def exponential(network: Network) -> Network:
+    """Return the step of an exponential integrator (Hochbruck and Ostermann, Acta Numerica 2010)
+    of a network with a part in closed form. Raises TypeError where it has none.
+    """
+    if not hasattr(type(network), "exponential"):
+        raise TypeError(
+            f"solver='exponential' needs a network with a part in closed form, as "
+            f"nets.precondition makes it; {type(network).__name__} is none: take 'euler'"
+        )
+    step: Network = network.exponential  # type: ignore[attr-defined]
+    return step
 
 
 def composition_residual(velocity: Velocity, z: Tensor, t: Tensor, s: Tensor, r: Tensor) -> Tensor:

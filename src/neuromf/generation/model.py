@@ -10,7 +10,7 @@ import shutil
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -20,6 +20,7 @@ from neuromf.autoencoder.components import IMAGE, Component, check_components
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.flow.path import Prediction
+from neuromf.flow.sampler import Solver
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import Precondition, UNetConfig
 from neuromf.nets.precondition import build
@@ -43,7 +44,7 @@ class ModelConfig:
     name: str
     network: UNetConfig
     predict: Prediction
-    solver: Literal["average", "euler"]  # euler for rectified flow
+    solver: Solver  # euler or exponential for rectified flow
     latent_scale: float = field(
         metadata={"formerly": "scale"}
     )  # of the normalised latents on the path

@@ -66,6 +66,17 @@ class Preconditioned(nn.Module):
         u: Tensor = self.base(z, t, r) - c_out * prediction.to(z.dtype)
         return u
 
+    def exponential(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor:
+        """Return the average velocity from t to r if the network's output, at r = t, stayed what it
+        is: u₀ is exact, so of a rectified flow the steps may be longer than Euler's.
+        """
+        inner, c_out = self._scales(z, t)
+        prediction = predict_main(self.network, inner, t, t, condition)
+        u: Tensor = self.base(z, t, r) - c_out * prediction.to(z.dtype)
+        return u
+
     def _scales(self, z: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         """Return the network's input and c_out = √(s² t² + (1 - t)² σ⁴) / ((1 - t)² σ² + t²)."""
         time = per_sample(t, like=z)

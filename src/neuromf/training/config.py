@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
+from neuromf.flow.sampler import Solver
 from neuromf.latents.dataset import LatentAugmentation
 from neuromf.nets.config import BRAIN, Precondition, UNetConfig
 from neuromf.runtime.device import Precision
@@ -237,6 +238,14 @@ class TrainConfig:
             raise ValueError(
                 "compile=true does not go with objective.jvp=two-stream: take objective.jvp=exact"
             )
+
+    @property
+    def solver(self) -> Solver:
+        """How the trained network is sampled: a rectified flow by an exponential integrator where
+        part of it is in closed form.
+        """
+        flow, closed = self.objective.jvp == "none", self.precondition.kind == "gaussian"
+        return "exponential" if flow and closed else self.objective.solver
 
     def times_at(self, update: int) -> TimeSampler:
         """Return the time sampler of an update, counted from 0."""

@@ -87,7 +87,7 @@ def export(
         name=name or folder.resolve().parent.name,
         network=config.network,
         predict=config.objective.predict,
-        solver=config.objective.solver,
+        solver=config.solver,
         latent_scale=config.latent_scale,
         components=as_record(
             state["components"], tuple[Component, ...], f"{checkpoint}: components"

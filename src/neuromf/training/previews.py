@@ -13,7 +13,9 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from neuromf.autoencoder.frozen import FrozenVAE
-from neuromf.flow import MeanFlow
+from neuromf.flow import sample
+from neuromf.flow.path import Prediction
+from neuromf.flow.sampler import Solver
 from neuromf.generation.generator import noise_of
 from neuromf.latents.statistics import LatentStats
 from neuromf.reporting.slices import Picture, sheet, slices
@@ -102,7 +104,8 @@ class Previews(PeriodicCallback):
 class Sampler:
     """How a network in training is sampled: in parts no larger than a training batch."""
 
-    objective: MeanFlow
+    predict: Prediction
+    solver: Solver
     latent_scale: float
     batch: int
     precision: Precision
@@ -110,13 +113,17 @@ class Sampler:
     @classmethod
     def of(cls, config: TrainConfig) -> Sampler:
         """Return the sampler of a training."""
-        return cls(config.objective, config.latent_scale, config.batch, config.precision)
+        predict, solver = config.objective.predict, config.solver
+        return cls(predict, solver, config.latent_scale, config.batch, config.precision)
 
     @torch.no_grad()
     def draw(self, network: nn.Module, noise: Tensor, nfe: int) -> Tensor:
         """Return normalised latents (n, C, D, H, W), float32, for noise of that shape."""
         with autocast(noise.device, self.precision):
-            parts = [self.objective.sample(network, z, nfe) for z in noise.split(self.batch)]
+            parts = [
+                sample(network, z, nfe, predict=self.predict, solver=self.solver)
+                for z in noise.split(self.batch)
+            ]
         return torch.cat(parts).float() / self.latent_scale
 
 

@@ -16,7 +16,7 @@ from neuromf.pretrained.statedict import load_strict
 from neuromf.training.checkpoint import told
 from neuromf.training.config import Distillation, TrainConfig
 from neuromf.training.data import Data
-from neuromf.training.teacher import Teacher
+from neuromf.training.teacher import Teacher, hold_interval
 
 
 def new_network(config: TrainConfig, data: Data) -> nn.Module:
@@ -34,6 +34,7 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
         load_strict(network, model.network.state_dict(), f"start={config.start}")
     elif teacher is not None:
         load_strict(network, teacher.model.network.state_dict(), f"teacher={config.teacher}")
+        hold_interval(network)
     else:
         fit_base(network, data.plain(), config.latent_scale)
     return network

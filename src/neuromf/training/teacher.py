@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import Component
 from neuromf.flow import MeanFlow
+from neuromf.flow.sampler import exponential
 from neuromf.flow.trajectory import trajectory
 from neuromf.generation.model import Model, load_model
 from neuromf.latents.statistics import LatentStats
@@ -27,9 +28,6 @@ class Teacher:
     def __init__(self, model: Model, guide: Model | None = None, guidance: float = 1.0) -> None:
         self.model, self.guide, self.guidance = model, guide, guidance
         self._objective = MeanFlow(predict=model.config.predict)
-        for one in (model, guide):
-            if one is not None:
-                hold_interval(one.network)
 
     @property
     def sha256(self) -> str:
@@ -39,23 +37,24 @@ class Teacher:
 
     @torch.no_grad()
     def velocity(self, z: Tensor, t: Tensor, r: Tensor | None = None) -> Tensor:
-        """Return the velocity at z (B, C, *spatial), t (B,), shape of z.
-
-        With r, the average velocity to there if the network's output were the same on the way:
-        of a network with the flow of a Gaussian that part is exact, so that steps may be longer.
+        """Return the velocity at z (B, C, *spatial), t (B,), shape of z; with r (B,) what its own
+        solver steps along from t to r.
         """
         r = t if r is None else r
-        v = self._of(self.model.network, z, t, r)
+        v = self._of(self.model, z, t, r)
         if self.guide is None:
             return v
-        return v + (self.guidance - 1) * (v - self._of(self.guide.network, z, t, r))
+        return v + (self.guidance - 1) * (v - self._of(self.guide, z, t, r))
 
     def trajectory(self, noise: Tensor, steps: int) -> Tensor:
         """Return the points (steps + 1, B, C, *spatial) between noise and data."""
         return trajectory(self.velocity, noise, steps)
 
-    def _of(self, network: nn.Module, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
-        return self._objective.velocity(network.to(z.device), z, t, r)
+    def _of(self, model: Model, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        network = model.network.to(z.device)
+        if model.config.solver == "exponential":
+            return self._objective.velocity(exponential(network), z, t, r)
+        return self._objective.velocity(network, z, t, t)
 
 
 def hold_interval(network: nn.Module) -> None:
@@ -110,7 +109,7 @@ def check_teacher(
             f"{name} was trained on latents of {told(own.components)}, {config.latents} holds "
             f"latents of {told(components)}: encode with the same VAE, or give another teacher"
         )
-    if own.solver != "euler":
+    if own.solver == "average":
         raise ValueError(
             f"{name} is itself trained for few calls: a teacher is a rectified flow "
             "(times.equal_fraction=1 objective.jvp=none)"
