@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from neuromf.metrics.bands import BANDS, band_error, band_power
+from neuromf.metrics.bands import BANDS, band_error, band_power, by_band
 from neuromf.metrics.spectrum import frequency_radius
 
 SHAPE = (4, 20, 24, 20)
@@ -81,6 +81,10 @@ def test_half_the_deviation_has_a_quarter_of_the_power():
     found = band_error(mean + 0.5 * (reference - mean), reference, mean)
     assert found.power.tolist() == pytest.approx([0.25] * BANDS, rel=1e-5)
     assert found.bands.tolist() == pytest.approx([0.5] * BANDS, rel=1e-5)
+
+
+def test_bands_by_name():
+    assert by_band("power", torch.tensor([1.0, math.nan, 3.0])) == {"power_1": 1.0, "power_3": 3.0}
 
 
 def test_refused():

@@ -30,6 +30,8 @@ def test_no_two_streams_are_alike():
         Purpose.BOOTSTRAP: 2,
         Purpose.SUBSETS: 4,
         Purpose.PAIRS: 2,
+        Purpose.VELOCITY: 2,
+        Purpose.BASELINES: 3,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]

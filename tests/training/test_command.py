@@ -324,7 +324,9 @@ def test_a_run_that_left_out_most_rows_is_given_up(tmp_path, store, monkeypatch)
 def test_a_run_that_stopped_early_is_over(tmp_path, store, monkeypatch):
     monkeypatch.setattr(evaluation, "distance", lambda *_: 1.0)
     config = tiny_config(
-        store, updates=10, evaluation=Evaluation(every=1, n=4, projections=8, patience=2)
+        store,
+        updates=10,
+        evaluation=Evaluation(every=1, n=4, projections=8, patience=2, monitor="swd"),
     )
     fit.run(config, tmp_path / "run")
     assert read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["update"] == 3

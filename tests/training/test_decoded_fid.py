@@ -13,7 +13,6 @@ from neuromf.training import command as fit
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
 from neuromf.training.decoded_fid import DecodedFid, packed, unpacked
-from neuromf.training.validation import sentence, summary
 from support import tiny_vae
 from training.support import latent_store, tiny_config
 
@@ -103,11 +102,11 @@ def test_a_training_is_judged(decodable, vae, tmp_path, head, capsys):
     ]  # 18 latents in batches of 2: an epoch is 9 updates
     assert all(look["fid"] > 0 for look in looks)
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
-    assert found["monitor"] == "swd"
+    assert found["monitor"] == "v_linear"
     assert found["baseline"] == looks[0]
     assert found["last"] == looks[-1]
-    assert found["best"]["swd"] == min(look["swd"] for look in looks)
-    assert "swd to held-out latents:" in capsys.readouterr().out
+    assert found["best"]["v_linear"] == min(look["v_linear"] for look in looks)
+    assert "v-loss on held-out latents over a linear filter's:" in capsys.readouterr().out
 
 
 def test_the_first_look_is_after_the_first_epoch(decodable, tmp_path):
@@ -149,13 +148,3 @@ def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
         )
     with pytest.raises(ValueError, match="fid_every needs the VAE"):
         fit.run(tiny_config(store, evaluation=LOOKS), tmp_path / "run")
-
-
-def test_a_summary_in_words():
-    rows = [{"update": 5, "swd": 3.0}, {"update": 10, "swd": 1.0}, {"update": 15, "swd": 2.0}]
-    text = sentence(summary(rows, Evaluation()))
-    assert (
-        text
-        == "swd to held-out latents: 3 at first (update 5), 1 at best (update 10), 2 at last (update 15)"
-    )
-    assert summary([], Evaluation()) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -71,3 +72,11 @@ def band_error(x: Tensor, reference: Tensor, mean: Tensor, bands: int = BANDS) -
         (band_power(error, bands) / of_reference).sqrt(),
         band_power(x - mean, bands) / of_reference,
     )
+
+
+def by_band(name: str, values: Tensor) -> dict[str, float]:
+    """Return values of bands (bands,) as name_1, name_2, ... from low to high; NaN, as of a band
+    without a wave, is left out.
+    """
+    numbered = enumerate(values.tolist(), 1)
+    return {f"{name}_{i}": value for i, value in numbered if not math.isnan(value)}

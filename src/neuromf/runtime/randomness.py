@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     SUBSETS = 9  # seed, what for, draw, set: which volumes a smaller set is of
     SECANTS = 11  # seed, update, part: which points of a teacher's trajectory
     PAIRS = 10  # seed, set: which volumes are compared with each other
+    VELOCITY = 11  # seed, latent: noise that the velocity on held-out latents is evaluated with
+    BASELINES = 12  # seed, kind, number: what a sample of a closed-form model is drawn from
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:

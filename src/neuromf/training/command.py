@@ -14,7 +14,6 @@ from torch import nn
 
 from neuromf.generation.model import MODEL_FILES
 from neuromf.runtime.device import pick_device
-from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 from neuromf.training.bar import Bar
@@ -29,6 +28,7 @@ from neuromf.training.guard import DivergenceGuard
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, Task, fit
 from neuromf.training.meanflow import MeanFlowTask
+from neuromf.training.monitor import out_of_patience, sentence, summary
 from neuromf.training.preflight import preflight
 from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
@@ -36,7 +36,7 @@ from neuromf.training.saver import Saver
 from neuromf.training.secants import SecantTask
 from neuromf.training.start import check_student, first_network, new_network, start_model
 from neuromf.training.teacher import Teacher, check_same_teacher, load_teacher
-from neuromf.training.validation import Validation, out_of_patience, sentence, summary
+from neuromf.training.validation import Validation
 from neuromf.training.watched import Watched
 
 log = logging.getLogger("neuromf")
@@ -54,7 +54,7 @@ OUTPUT = Output(
     (
         *("checkpoints/*.ckpt", "log.csv", "samples/update-*"),
         *("diagnostics.csv", "diagnostics/update-*"),
-        *("evaluation.csv", "evaluation.json", "evaluation/real-*"),
+        *("evaluation.csv", "evaluation.json", "evaluation/real-*", "evaluation/teacher-*"),
         *(f"model/{name}" for name in MODEL_FILES),
     ),
     loose=("checkpoints/update-*.ckpt", "tensorboard/**", "model/vae/*"),
@@ -187,8 +187,7 @@ def finish(config: TrainConfig, out: Path, last: Path) -> None:
     rows = read_checkpoint(last)["state"]["evaluations"]
     found = summary(rows, config.evaluation)
     if found:
-        write_json(out / "evaluation.json", found)
-        print(sentence(found))
+        print(sentence(found, config.evaluation))
     chosen = last.with_name(BEST if out_of_patience(rows, config.evaluation) else LAST)
     model = export(chosen, out / "model", vae=config.vae)
     print(f"{model}: a model to draw from: neuromf generate model={model} n=4")

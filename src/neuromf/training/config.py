@@ -58,17 +58,19 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Looks at held-out latents: raw loss, and the distance of one-call samples to
-    them; a first one after an epoch.
+    """Looks at held-out latents: losses of the averaged weights, distance and power of one-call
+    samples; a first one after an epoch.
     """
 
     every: int = 2000  # updates; 0 is never
     n: int = 64  # samples
     projections: int = 512  # of the sliced Wasserstein distance
-    patience: int = 0  # rows without a better distance after which training stops; 0 is never
+    patience: int = 0  # rows without a better value after which training stops; 0 is never
     fid_every: int = 0  # updates between rows with 2.5D FID of decoded samples; 0 is never
     extractor: str = "radimagenet"  # of that FID
-    monitor: Literal["swd", "fid"] = "swd"  # what best.ckpt and patience go by
+    # what best.ckpt and patience go by: v-loss over a linear filter's, 2.5D FID, error to the
+    # teacher, or the distance of latents, which white noise around the mean image passes
+    monitor: Literal["v_linear", "fid", "teacher", "swd"] = "v_linear"
 
     def __post_init__(self) -> None:
         if (

@@ -1,118 +1,153 @@
-"""Held-out latents against the run: raw loss of the averaged weights, distance of
+"""Held-out latents against the run: losses of the averaged weights, distance and power of
 one-call samples, early stopping.
 """
 
 from __future__ import annotations
 
-import math
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.flow.gaussian import GaussianFlow
 from neuromf.latents.dataset import LatentDataset
+from neuromf.latents.gaussian import latent_gaussian
+from neuromf.metrics.bands import band_power, by_band
 from neuromf.metrics.wasserstein import sliced_wasserstein
 from neuromf.runtime.device import autocast
+from neuromf.runtime.files import write_json
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.tables import write_table
-from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch
 from neuromf.training.callback import PeriodicCallback
 from neuromf.training.checkpoint import BEST
-from neuromf.training.config import Evaluation, TrainConfig
-from neuromf.training.decoded_fid import DecodedFid
-from neuromf.training.log import Log
+from neuromf.training.config import Evaluation
+from neuromf.training.decoded_fid import FOLDER, DecodedFid
 from neuromf.training.loop import Loop
+from neuromf.training.monitor import is_best, out_of_patience, summary
 from neuromf.training.previews import Sampler, fixed_noise
 from neuromf.training.ranks import note, rank
-from neuromf.training.saver import Saver
 from neuromf.training.state import Row
+from neuromf.training.teacher import Teacher
+from neuromf.training.teacher_error import TeacherError, teacher_samples
+from neuromf.training.velocity import HeldOutVelocity
 from neuromf.training.watched import Watched
 
 MOST = 256  # held-out latents looked at
-SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
 
 
 class Validation(PeriodicCallback):
-    """Writes one row of evaluation.csv a time. The weights with the smallest monitored distance
-    are kept in best.ckpt; where it has not fallen for `patience` rows, the run ends.
+    """Writes one row of evaluation.csv a time, and what the rows came to into evaluation.json. The
+    weights with the smallest monitored value are kept in best.ckpt; where it has not fallen for
+    `patience` rows, the run ends.
     """
 
-    what = "one-call samples against held-out latents, into evaluation.csv"
+    what = "losses on held-out latents and one-call samples, into evaluation.csv"
 
-    def __init__(
-        self,
-        log: Log,
-        bar: Bar,
-        out: Path,
-        config: TrainConfig,
-        held_out: LatentDataset,
-        saver: Saver,
-        epoch: int = 0,
-        vae: FrozenVAE | None = None,
-    ) -> None:
-        super().__init__(log, bar, config.evaluation.every, config.updates)
-        self.out, self.config, self.saver, self.epoch = out, config, saver, epoch
+    def __init__(self, run: Watched, held_out: LatentDataset) -> None:
+        config = run.config
+        super().__init__(run.log, run.bar, config.evaluation.every, config.updates)
+        self.out, self.config, self.saver, self.epoch = run.out, config, run.saver, run.epoch
+        self.training, self.teacher = run.data.train, run.teacher
+        self._error: TeacherError | None = None
+
         real = [held_out[i].latent for i in range(min(len(held_out), MOST))]
         self.real = torch.stack(real)
         self.noise = fixed_noise(self.real.shape[1:], config.evaluation.n, config.seed)
-        self.fid = DecodedFid(out, config, held_out.stats, vae, self.real) if vae else None
+        vae = run.vae if config.evaluation.fid_every else None
+        self.fid = DecodedFid(run.out, config, held_out.stats, vae, self.real) if vae else None
 
     @classmethod
     def of(cls, run: Watched) -> list[Validation]:
         """Return the validation of a run; none if never asked for, or without held-out latents.
-        Raises ValueError where samples are to be decoded and the VAE is not at hand.
+        Raises ValueError where the VAE, the teacher or the training latents that it needs are not
+        at hand.
         """
-        config, held_out = run.config, run.data.held_out
-        if not config.evaluation.every:
+        settings, held_out, where = run.config.evaluation, run.data.held_out, run.config.latents
+        if not settings.every:
             return []
         if held_out is None:
-            note(
-                f"{config.latents} holds no latent in the split 'val': nothing is evaluated in "
-                "training"
-            )
+            note(f"{where} holds no latent in the split 'val': nothing is evaluated in training")
             return []
 
-        decodes = config.evaluation.fid_every > 0
-        if decodes and run.vae is None and rank() == 0:
+        if len(run.data.train) < 2:
+            raise ValueError(
+                f"{where} holds one training latent, a linear filter to compare with needs two or "
+                "more: set evaluation.every=0"
+            )
+        if settings.fid_every and run.vae is None and rank() == 0:
             raise ValueError(
                 "evaluation.fid_every needs the VAE of the latents, to decode them: set vae="
             )
-
-        vae = run.vae if decodes else None
-        return [cls(run.log, run.bar, run.out, config, held_out, run.saver, run.epoch, vae)]
+        if settings.monitor == "teacher" and run.teacher is None and rank() == 0:
+            raise ValueError(
+                "evaluation.monitor=teacher needs a training with a teacher: "
+                "evaluation.monitor=v_linear goes with every training"
+            )
+        return [cls(run, held_out)]
 
     def due(self, update: int) -> bool:
         """Return True every so often, at the end, and after the first epoch, for a baseline."""
         return super().due(update) or (self.every > 0 and update == self.epoch)
 
+    @cached_property
+    def gaussian(self) -> GaussianFlow:
+        """The Gaussian of the training latents, fitted when it is needed first."""
+        return latent_gaussian(self.training)
+
+    @cached_property
+    def velocity(self) -> HeldOutVelocity:
+        """The velocity on held-out latents; that of the linear filter is shown."""
+        found = HeldOutVelocity(self.config, self.real, self.gaussian)
+        losses = ", ".join(f"{loss:.4g} at t = {t:g}" for t, loss in found.linear.items())
+        self.bar.say(f"v-loss of a linear filter on {len(found.x)} held-out latents: {losses}")
+        return found
+
     def observe(self, loop: Loop) -> None:
         """Measure, write, and keep the weights if they are the best so far."""
         state, settings = loop.state, self.config.evaluation
-        earlier = [v for v in monitored(state.evaluations, settings) if math.isfinite(v)]
-        noise = self.noise.to(loop.device)
-        samples = Sampler.of(self.config).draw(loop.average, noise, 1).cpu()
+        row = self._row(loop)
+        best = is_best(row, state.evaluations, settings)
+        state.evaluations.append(row)
 
-        row = {
-            "update": state.update,
+        write_table(self.out / "evaluation.csv", state.evaluations)
+        linear = {f"{t:g}": loss for t, loss in self.velocity.linear.items()}
+        found = summary(state.evaluations, settings) | {"v_loss_linear": linear}
+        write_json(self.out / "evaluation.json", found)
+        values = {f"evaluation/{k}": v for k, v in row.items() if k != "update"}
+        self.run_log.scalars(values, state.update)
+        if best:
+            self.saver.save(loop, BEST)
+
+    def _row(self, loop: Loop) -> Row:
+        settings, update = self.config.evaluation, loop.state.update
+        samples = Sampler.of(self.config).draw(loop.average, self.noise.to(loop.device), 1).cpu()
+
+        row: Row = {
+            "update": update,
             "swd": distance(samples, self.real, settings, self.config.seed),
             "raw": self._raw(loop),
         }
-        if self.fid is not None and self._decodes(state.update):
+        row |= self.velocity.row(loop.average, loop.device)
+        row |= by_band("power", relative_power(samples, self.real, self.gaussian.mean))
+        if self.teacher is not None:
+            row |= self._teacher_error(self.teacher, loop.device).row(samples)
+        if self.fid is not None and self._decodes(update):
             row["fid"] = self.fid.fid(samples)
+        return row
 
-        state.evaluations.append(row)
-        write_table(self.out / "evaluation.csv", state.evaluations)
-        values = {f"evaluation/{k}": v for k, v in row.items() if k != "update"}
-        self.run_log.scalars(values, state.update)
-        if row.get(settings.monitor, math.inf) < min(earlier, default=math.inf):
-            self.saver.save(loop, BEST)
+    def _teacher_error(self, teacher: Teacher, device: torch.device) -> TeacherError:
+        """Return the error to a teacher, whose samples are drawn when they are needed first."""
+        if self._error is None:
+            self.bar.say("the teacher's samples from the same noise")
+            noise, folder = self.noise.to(device), self.out / FOLDER
+            reference = teacher_samples(teacher, noise, self.config, folder)
+            self._error = TeacherError(reference, self.gaussian.mean)
+        return self._error
 
     def after(self, trainer: pl.Trainer, loop: Loop) -> None:
-        """Stop every process where the distance has not fallen for `patience` rows."""
+        """Stop every process where the monitored value has not fallen for `patience` rows."""
         settings = self.config.evaluation
         over = trainer.is_global_zero and out_of_patience(loop.state.evaluations, settings)
         if trainer.strategy.broadcast(over):
@@ -150,48 +185,8 @@ def distance(samples: Tensor, real: Tensor, settings: Evaluation, seed: int) -> 
     return sliced_wasserstein(samples, real, settings.projections, directions)
 
 
-def monitored(rows: list[Row], settings: Evaluation) -> list[float]:
-    """Return the distances that best.ckpt and patience go by, of the rows that have them."""
-    return [row[settings.monitor] for row in rows if settings.monitor in row]
-
-
-def out_of_patience(rows: list[Row], settings: Evaluation) -> bool:
-    """Return True if the smallest distance is `patience` rows ago or longer; with patience 0
-    never.
+def relative_power(samples: Tensor, real: Tensor, mean: Tensor) -> Tensor:
+    """Return (bands,): the power of samples (N, C, D, H, W) over that of real latents by frequency
+    band, of deviations from the mean latent (C, D, H, W), which would hide them in low bands.
     """
-    distances = monitored(rows, settings)
-    if not settings.patience or not distances:
-        return False
-    found = [d if math.isfinite(d) else math.inf for d in distances]
-    return len(found) - 1 - found.index(min(found)) >= settings.patience
-
-
-def summary(rows: list[Row], settings: Evaluation) -> dict[str, Any]:
-    """Return the first row (the baseline), the best and the last by the monitored distance; empty
-    without rows.
-    """
-    name = settings.monitor
-    finite = [row for row in rows if math.isfinite(row.get(name, math.nan))]
-    if not finite:
-        return {}
-
-    return {
-        "monitor": name,
-        "looks": len(rows),
-        "baseline": finite[0],
-        "best": min(finite, key=lambda row: row[name]),
-        "last": finite[-1],
-        "stopped_early": out_of_patience(rows, settings),
-    }
-
-
-def sentence(found: dict[str, Any]) -> str:
-    """Return a summary in words."""
-    name = found["monitor"]
-    parts = [
-        f"{found[k][name]:.4g} {text} (update {found[k]['update']})" for k, text in SUMMARY.items()
-    ]
-    return (
-        f"{name} to held-out latents: "
-        f"{', '.join(parts)}{'; stopped early' if found['stopped_early'] else ''}"
-    )
+    return band_power(samples - mean) / band_power(real - mean)
