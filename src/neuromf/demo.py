@@ -26,8 +26,9 @@ from neuromf.data.reading import picture, read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import MIDDLE, mni152
 from neuromf.data.volume import Volume
-from neuromf.generation.command import GenerateConfig, with_ending
+from neuromf.generation.command import GenerateConfig
 from neuromf.generation.command import run as generate
+from neuromf.generation.samples import with_ending
 from neuromf.latents.encode import EncodeConfig
 from neuromf.latents.encode import run as encode
 from neuromf.latents.statistics import LatentStats

@@ -15,8 +15,9 @@ from safetensors.torch import load_file
 import neuromf
 from neuromf.data.scans import find_scans
 from neuromf.data.volume import STEPS
-from neuromf.generation import command
-from neuromf.generation.command import GenerateConfig, run, sample_path
+from neuromf.generation import samples
+from neuromf.generation.command import GenerateConfig, run
+from neuromf.generation.samples import SampleFolder, sample_path
 from neuromf.runtime import config as settings
 
 
@@ -70,8 +71,8 @@ def test_resume_draws_what_is_missing(tmp_path, model_folder, monkeypatch):
     paths[2].with_name(paths[2].name.replace(".nii.gz", ".json")).unlink()
     kept = paths[0].stat().st_mtime_ns
     drawn = []
-    write = command.write_sample
-    monkeypatch.setattr(command, "write_sample", lambda *a: drawn.append(a[1].number) or write(*a))
+    write = SampleFolder.write
+    monkeypatch.setattr(SampleFolder, "write", lambda *a: drawn.append(a[1].number) or write(*a))
     run(asked(model_folder, n=4), out, resume=True)
     assert drawn == [1, 2, 3]
     assert [path.read_bytes() for path in paths] == bits
@@ -88,14 +89,14 @@ def test_other_settings_do_not_mix(tmp_path, model_folder):
 
 def test_a_full_disk_stops_and_is_gone_on_from(tmp_path, model_folder, monkeypatch):
     out = tmp_path / "samples"
-    write = command.write_volume
+    write = samples.write_volume
 
     def full(path, volume):
         if "00001" in path.name:
             raise OSError(28, os.strerror(28), str(path))
         write(path, volume)
 
-    monkeypatch.setattr(command, "write_volume", full)
+    monkeypatch.setattr(samples, "write_volume", full)
     with pytest.raises(OSError, match="No space"):
         run(asked(model_folder), out)
     monkeypatch.undo()

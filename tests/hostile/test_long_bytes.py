@@ -22,8 +22,8 @@ from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.features.cache import Cache
-from neuromf.generation.command import is_there
 from neuromf.generation.model import load_model
+from neuromf.generation.samples import is_there
 from neuromf.latents.encode import check_grids, latent_entry
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, finished_shards

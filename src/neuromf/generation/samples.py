@@ -1,0 +1,156 @@
+"""A folder of samples, laid out as a BIDS derivative: written volume by volume, resumable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from neuromf import __version__
+from neuromf.data.reading import picture
+from neuromf.data.volume import volume_sha256, write_volume
+from neuromf.generation.generator import Drawn
+from neuromf.reporting.slices import contact_sheets
+from neuromf.runtime.config import ConfigError
+from neuromf.runtime.files import write_bytes, write_json, write_text
+from neuromf.runtime.folders import COMMON
+from neuromf.runtime.progress import progress
+from neuromf.runtime.records import read_json_object
+
+FILES = (
+    "dataset_description.json",
+    "README.md",
+    ".bidsignore",
+    "sub-*/anat/sub-*",
+    "contact*.png",
+)  # what is written, for the verb's Output
+SHOWN = 60  # samples on the contact sheet
+NOT_BIDS = (*COMMON, "timing.json", "contact*.png", "*_latent.safetensors")
+
+
+@dataclass(frozen=True)
+class SampleFolder:
+    """Samples 0 to n - 1 in a folder."""
+
+    folder: Path
+    n: int
+    suffix: str  # of the files' names, as BIDS has them
+    # in the sidecar of every sample: everything that has to be equal to draw it again
+    about: dict[str, Any]
+    latents: bool = False  # write the latents too
+
+    @property
+    def paths(self) -> list[Path]:
+        """The volumes' files, of which some may not be there yet."""
+        return [sample_path(self.folder, index, self.suffix) for index in range(self.n)]
+
+    def describe(self, name: str, author: str, description: str, readme: str) -> None:
+        """Write what the folder says of itself: dataset_description.json, README.md and
+        .bidsignore.
+        """
+        by = {"Name": "NeuroMF", "Version": __version__, "Description": description}
+        about = {
+            "Name": name,
+            "BIDSVersion": "1.10.0",
+            "DatasetType": "derivative",
+            "Authors": [author, "The NeuroMF developers"],
+            "GeneratedBy": [by],
+        }
+        self.folder.mkdir(exist_ok=True)
+        write_json(self.folder / "dataset_description.json", about)
+        write_text(self.folder / "README.md", readme)
+        write_text(self.folder / ".bidsignore", "\n".join(NOT_BIDS) + "\n")
+
+    def missing(self) -> list[int]:
+        """Return the numbers of the samples that are not there, or not whole."""
+        return [i for i, path in enumerate(self.paths) if not is_there(path, self.about, i)]
+
+    def fill(
+        self, numbers: Sequence[int], draw: Callable[[Sequence[int]], Iterable[Drawn]], task: str
+    ) -> dict[str, float]:
+        """Draw and write the samples of the given numbers; return the seconds that each part took.
+        A sample is written while the next one is drawn. `task` names the progress bar.
+        """
+        spent = {"network": 0.0, "decode": 0.0, "write": 0.0, "total": 0.0}
+        started = time.perf_counter()
+        with progress("volumes") as bar, ThreadPoolExecutor(1) as writer:
+            shown = bar.add_task(task, total=self.n, completed=self.n - len(numbers))
+            pending: list[Future[float]] = []
+            for drawn in draw(numbers):
+                spent["network"] += drawn.network_seconds
+                spent["decode"] += drawn.decode_seconds
+                pending.append(writer.submit(self.write, drawn))
+                if len(pending) > 4:  # drawing waits for a slow disk
+                    spent["write"] += pending.pop(0).result()
+                bar.advance(shown)
+            spent["write"] += sum(future.result() for future in pending)
+
+        spent["total"] = time.perf_counter() - started
+        return {name: round(value, 4) for name, value in spent.items()}
+
+    def write(self, drawn: Drawn) -> float:
+        """Write a sample's volume, its latent if asked for, and then its sidecar, which marks it
+        as complete; return the seconds it took.
+        """
+        started = time.perf_counter()
+        path = sample_path(self.folder, drawn.number, self.suffix)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(path, drawn.volume)
+        if self.latents:
+            latent = save({"latent": drawn.latent.contiguous()})
+            write_bytes(with_ending(path, "_latent.safetensors"), latent)
+
+        record = self.about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
+        write_json(with_ending(path, ".json"), record)
+        return time.perf_counter() - started
+
+    def show(self) -> None:
+        """Write contact.png, three slices of each of the first samples."""
+        shown = self.paths[:SHOWN]
+        labels = [path.name.split("_")[0] for path in shown]
+        contact_sheets(self.folder, (picture(path) for path in shown), labels)
+
+
+def refuse_fewer(folder: Path, n: int) -> None:
+    """Raise ConfigError if a folder that is resumed holds more samples than are asked for: the
+    others would stay.
+    """
+    numbers = [
+        int(p.name[4:9]) for p in folder.glob("sub-*/anat/sub-*.nii.gz") if p.name[4:9].isdigit()
+    ]
+    more = [number for number in numbers if number >= n]
+    if more:
+        raise ConfigError(
+            f"{folder} holds samples up to sub-{max(more):05d}, n={n} asks for fewer: "
+            f"n={max(more) + 1} keeps them, or choose another out=FOLDER"
+        )
+
+
+def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
+    """Return True if a sample was completely written by the same model with the same settings."""
+    try:
+        record = read_json_object(with_ending(path, ".json"))
+    except (OSError, ValueError):
+        return False
+    same = (
+        record.pop("Index", None) == index
+        and path.is_file()
+        and record.pop("Sha256", None) == volume_sha256(path)
+    )
+    return same and record == about
+
+
+def sample_path(folder: Path, index: int, suffix: str) -> Path:
+    """Return where a sample lies: sub-00017/anat/sub-00017_desc-generated_T1w.nii.gz."""
+    subject = f"sub-{index:05d}"
+    return folder / subject / "anat" / f"{subject}_desc-generated_{suffix}.nii.gz"
+
+
+def with_ending(path: Path, ending: str) -> Path:
+    """Return the path with another ending in place of .nii.gz."""
+    return path.with_name(path.name.removesuffix(".nii.gz") + ending)
