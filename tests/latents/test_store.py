@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import fsspec
 import pytest
@@ -25,6 +26,9 @@ def test_every_latent_is_where_the_index_says(store_folder):
         torch.testing.assert_close(store.sigma(i), 0.1 * latents[i].abs())
     assert store.split("val") == [8, 9]
     assert store.entries[0].affine[0] == (2.0, 0, 0, 1)
+    assert store.spacing == (2.0, 2.0, 2.0)
+    store.entries = [replace(e, affine=()) for e in store.entries]
+    assert store.spacing == (1.0, 1.0, 1.0)  # imported without a place
 
 
 def test_at_a_url(store_folder):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.components import split
+from neuromf.autoencoder.components import Component, split
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
@@ -122,10 +122,8 @@ class Generator:
                 f"{self.config.name} drew NaN or Inf: precision=float32 "
                 "may help; else its weights are of no use"
             )
-        with explain_oom("decoding", "decode_memory_gb=4, or less"):
-            image = split(latent, self.config.components)[self.config.components[0].name]
-            array = cleaned(self.vae.decode(image, self.decode_memory_gb))
-        return Volume(array, centred_affine(array.shape, self.config.spacing))
+        components, spacing = self.config.components, self.config.spacing
+        return decoded_volume(latent, components, self.vae, spacing, self.decode_memory_gb)
 
     def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
         """Yield samples one by one."""
@@ -155,6 +153,22 @@ def load(
 ) -> Generator:
     """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
     return Generator(load_model(name), device, precision, decoder=decoder)
+
+
+def decoded_volume(
+    latent: Tensor,
+    components: Sequence[Component],
+    vae: FrozenVAE,
+    spacing: tuple[float, float, float],
+    memory_gb: float | None = None,
+) -> Volume:
+    """Return the image of a latent (1, C, D, H, W), as the VAE of its first component decodes it:
+    values in [0, 1], 0 outside the brain, RAS, `spacing` mm, centre at 0 mm.
+    """
+    with explain_oom("decoding", "decode_memory_gb=4, or less"):
+        image = split(latent, components)[components[0].name]
+        array = cleaned(vae.decode(image, memory_gb))
+    return Volume(array, centred_affine(array.shape, spacing))
 
 
 def cleaned(decoded: Tensor) -> Voxels:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from neuromf.autoencoder.components import IMAGE, Component, check_components
@@ -131,6 +132,15 @@ class LatentStore:
     def vae(self) -> LatentSpace:
         """The latent space of the first component, the image."""
         return self.components[0].vae
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size of the volumes, mm; 1 where latents were imported without any."""
+        affine = next((e.affine for e in self.entries if e.affine), ())
+        if not affine:
+            return 1.0, 1.0, 1.0
+        a, b, c = np.linalg.norm(np.array(affine)[:3, :3], axis=0).round(4).tolist()
+        return a, b, c
 
     def __getitem__(self, index: int) -> Tensor:
         """Return a latent, the posterior's mean; its checksum is compared the first

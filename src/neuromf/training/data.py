@@ -13,7 +13,6 @@ from neuromf.latents.store import LatentStore
 from neuromf.nets import UNetConfig
 from neuromf.training.checkpoint import Origin
 from neuromf.training.config import TrainConfig
-from neuromf.training.export import spacing_of
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Data:
     def origin(self) -> Origin:
         """What a model folder, and a resumed run, have to know of the latents."""
         store = self.store
-        return Origin(store.components, self.train.stats, spacing_of(store), store.sha256)
+        return Origin(store.components, self.train.stats, store.spacing, store.sha256)
 
 
 class Plain:

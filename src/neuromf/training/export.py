@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 
 from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
-from neuromf.latents.store import LatentStore
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
@@ -119,17 +117,6 @@ def chosen_weights(
             f"{', '.join(state['averages'])}; -1 is the weights themselves"
         )
     return decay, state["averages"][str(decay)]
-
-
-def spacing_of(store: LatentStore) -> tuple[float, float, float]:
-    """Return the voxel size of the volumes behind a store, mm; 1 where latents were
-    imported without any.
-    """
-    affine = next((e.affine for e in store.entries if e.affine), ())
-    if not affine:
-        return 1.0, 1.0, 1.0
-    a, b, c = np.linalg.norm(np.array(affine)[:3, :3], axis=0).round(4).tolist()
-    return a, b, c
 
 
 def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
