@@ -100,6 +100,13 @@ VERBS = {
         "GenerateConfig",
         example="model=embedded n=8",
     ),
+    "baselines": Verb(
+        "Volumes from closed-form models of training latents: the sets that every model "
+        "has to be better than.",
+        "neuromf.generation.baselines",
+        "BaselinesConfig",
+        example="latents=latents n=100",
+    ),
     "evaluate": Verb(
         "Samples against held-out people: metrics with references and "
         "intervals, copies, anatomy; a page to look at.",
