@@ -100,6 +100,13 @@ VERBS = {
         "GenerateConfig",
         example="model=embedded n=8",
     ),
+    "velocity": Verb(
+        "The velocity of a model on held-out latents beside a linear filter's: what it has "
+        "learned from near the data to near the noise.",
+        "neuromf.generation.velocity",
+        "VelocityConfig",
+        example="model=embedded latents=latents",
+    ),
     "baselines": Verb(
         "Volumes from closed-form models of training latents: the sets that every model "
         "has to be better than.",

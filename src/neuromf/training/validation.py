@@ -13,7 +13,9 @@ from torch import Tensor
 from neuromf.flow.gaussian import GaussianFlow
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.gaussian import latent_gaussian
+from neuromf.latents.velocity import HeldOutVelocity
 from neuromf.metrics.bands import band_power, by_band
+from neuromf.metrics.velocity import mean_ratio
 from neuromf.metrics.wasserstein import sliced_wasserstein
 from neuromf.runtime.device import autocast
 from neuromf.runtime.files import write_json
@@ -31,7 +33,6 @@ from neuromf.training.ranks import note, rank
 from neuromf.training.state import Row
 from neuromf.training.teacher import Teacher
 from neuromf.training.teacher_error import TeacherError, teacher_samples
-from neuromf.training.velocity import HeldOutVelocity
 from neuromf.training.watched import Watched
 
 MOST = 256  # held-out latents looked at
@@ -99,7 +100,8 @@ class Validation(PeriodicCallback):
     @cached_property
     def velocity(self) -> HeldOutVelocity:
         """The velocity on held-out latents; that of the linear filter is shown."""
-        found = HeldOutVelocity(self.config, self.real, self.gaussian)
+        config = self.config
+        found = HeldOutVelocity(self.real, self.gaussian, config.latent_scale, config.seed)
         losses = ", ".join(f"{loss:.4g} at t = {t:g}" for t, loss in found.linear.items())
         self.bar.say(f"v-loss of a linear filter on {len(found.x)} held-out latents: {losses}")
         return found
@@ -129,7 +131,7 @@ class Validation(PeriodicCallback):
             "swd": distance(samples, self.real, settings, self.config.seed),
             "raw": self._raw(loop),
         }
-        row |= self.velocity.row(loop.average, loop.device)
+        row |= self._velocity_row(loop)
         row |= by_band("power", relative_power(samples, self.real, self.gaussian.mean))
         if self.teacher is not None:
             row |= self._teacher_error(self.teacher, loop.device).row(samples)
@@ -145,6 +147,16 @@ class Validation(PeriodicCallback):
             reference = teacher_samples(teacher, noise, self.config, folder)
             self._error = TeacherError(reference, self.gaussian.mean)
         return self._error
+
+    def _velocity_row(self, loop: Loop) -> Row:
+        """Return the v-loss of the averaged weights by t, and its ratio to the linear filter's."""
+        config, network = self.config, loop.average
+        with autocast(loop.device, config.precision):
+            losses = self.velocity.losses(
+                lambda z, t: config.objective.velocity(network, z, t, t), config.batch, loop.device
+            )
+        row: Row = {f"v_{t:g}": loss for t, loss in losses.items()}
+        return row | {"v_linear": mean_ratio(losses, self.velocity.linear)}
 
     def after(self, trainer: pl.Trainer, loop: Loop) -> None:
         """Stop every process where the monitored value has not fallen for `patience` rows."""
