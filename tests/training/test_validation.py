@@ -116,6 +116,9 @@ def test_a_run_whose_rows_have_no_v_linear_goes_on(tmp_path, store, monkeypatch)
     fit.run(config, tmp_path / "run", resume=True)
     last = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["evaluations"]
     assert [("v_linear" in row) for row in last] == [False, False, True, True]
+    fit.run(config, tmp_path / "whole")
+    whole = read_checkpoint(tmp_path / "whole" / "checkpoints" / "last.ckpt")["state"]
+    assert last[2:] == whole["evaluations"][2:]  # to the bit
     found = json.loads((tmp_path / "run" / "evaluation.json").read_text())
     assert found["baseline"]["update"] == 6
     best = read_checkpoint(tmp_path / "run" / "checkpoints" / "best.ckpt")["state"]["update"]
