@@ -2,48 +2,49 @@
 a process each.
 
 python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random]
-[--bounds 2 4 8] [--out FILE]
+[--bounds 2 4 8] [--device cuda] [--out FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
+from machine import add_device, hardware, use_device
 
-def measure(vae_name: str, size: int, bound: float | None) -> dict[str, Any]:
+
+def measure(vae_name: str, size: int, bound: float | None, name: str) -> dict[str, Any]:
     import torch
 
+    from machine import high_water_gb, name_of, timed, use_device
     from neuromf.autoencoder.load import load_vae
     from neuromf.autoencoder.tiling import tile_size
 
-    vae = load_vae(vae_name)
-    z = torch.randn(1, vae.channels, size, size, size, generator=torch.Generator().manual_seed(0))
+    device = use_device(name)
+    vae = load_vae(vae_name, device)
+    z = torch.randn(
+        1, vae.channels, size, size, size, generator=torch.Generator().manual_seed(0)
+    ).to(device)
     vae.decode(z[..., :8, :8, :8])
     if bound is not None:
         vae.decode(z[..., :16, :16, :16], bound)  # imports what tiles need
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    start = time.perf_counter()
-    y = vae.decode(z, bound)
-    seconds = time.perf_counter() - start
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    torch.save(y, decoded(vae_name, size, bound))
+    before = high_water_gb(device)
+    seconds, y = timed(lambda: vae.decode(z, bound))
+    after = high_water_gb(device)
+    torch.save(y.cpu(), decoded(vae_name, size, bound))
     return {
         "vae": vae_name,
         "bound_gb": bound,
         "tile": tile_size((size,) * 3, vae.factor, vae.decode_bytes, bound),
-        "seconds": round(seconds, 1),
+        "seconds": round(seconds, 3),
         "peak_gb": round(after - before, 2),
         "bytes_a_latent_voxel": round((after - before) * 2**30 / size**3),
-        "threads": torch.get_num_threads(),
+        "device": name_of(device),
     }
 
 
@@ -59,10 +60,13 @@ def main() -> None:
     parser.add_argument("--bounds", nargs="*", type=float, default=[2.0, 4.0, 8.0])
     parser.add_argument("--one", help="measure in this process: VAE:BOUND")
     parser.add_argument("--out", type=Path)
+    add_device(parser)
     options = parser.parse_args()
     if options.one:
         name, _, bound = options.one.partition(":")
-        print(json.dumps(measure(name, options.size, float(bound) if bound else None)))
+        print(
+            json.dumps(measure(name, options.size, float(bound) if bound else None, options.device))
+        )
         return
     import torch
 
@@ -76,6 +80,8 @@ def main() -> None:
                 str(options.size),
                 "--one",
                 f"{name}:{bound or ''}",
+                "--device",
+                options.device,
             ]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
@@ -99,9 +105,7 @@ def main() -> None:
             print(row, flush=True)
     if options.out:
         options.out.write_text(
-            json.dumps(
-                {"machine": platform.processor() or platform.machine(), "rows": rows}, indent=1
-            )
+            json.dumps({"hardware": hardware(use_device(options.device)), "rows": rows}, indent=1)
             + "\n"
         )
 

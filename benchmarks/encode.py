@@ -1,43 +1,43 @@
 """Seconds and peak memory of encoding one volume, for both VAEs, a process each.
 
 python benchmarks/encode.py [--cases small:80x96x80 maisi-random:80x96x80 ...] [--rounds
-3] [--out FILE]
+3] [--device cuda] [--out FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import resource
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from machine import add_device, hardware, use_device
 
 CASES = ["small:80x96x80", "maisi-random:80x96x80", "small:192x192x192", "maisi-random:192x192x192"]
 
 
-def measure(case: str, rounds: int) -> dict[str, Any]:
+def measure(case: str, rounds: int, where: str) -> dict[str, Any]:
     import torch
 
+    from machine import high_water_gb, name_of, timed, use_device
     from neuromf.autoencoder.load import load_vae
 
     name, _, size = case.partition(":")
-    vae = load_vae(name)
+    device = use_device(where)
+    vae = load_vae(name, device)
     x = torch.rand(
         1, 1, *(int(n) for n in size.split("x")), generator=torch.Generator().manual_seed(0)
-    )
+    ).to(device)
     vae.encode(x[..., :16, :16, :16])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    before = high_water_gb(device)
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
-        z = vae.encode(x)
-        times.append(time.perf_counter() - start)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        seconds, z = timed(lambda: vae.encode(x))
+        times.append(seconds)
+    after = high_water_gb(device)
     seconds = statistics.median(times)
     return {
         "vae": name,
@@ -46,7 +46,7 @@ def measure(case: str, rounds: int) -> dict[str, Any]:
         "seconds": round(seconds, 3),
         "scans_a_second": round(1 / seconds, 3),
         "peak_gb": round(after - before, 2),
-        "threads": torch.get_num_threads(),
+        "device": name_of(device),
     }
 
 
@@ -56,13 +56,15 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--one", help="measure this case in this process")
     parser.add_argument("--out", type=Path)
+    add_device(parser)
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one, options.rounds)))
+        print(json.dumps(measure(options.one, options.rounds, options.device)))
         return
     rows = []
     for case in options.cases:
         command = [sys.executable, __file__, "--one", case, "--rounds", str(options.rounds)]
+        command += ["--device", options.device]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         rows.append(
             json.loads(done.stdout.splitlines()[-1])
@@ -71,12 +73,9 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     if options.out:
-        options.out.write_text(
-            json.dumps(
-                {"machine": platform.machine(), "rounds": options.rounds, "rows": rows}, indent=1
-            )
-            + "\n"
-        )
+        found = hardware(use_device(options.device))
+        result = {"hardware": found, "rounds": options.rounds, "rows": rows}
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The steps of `neuromf prepare` without strip and N4 as a plain MONAI Compose, to
-compare speed and values with.
+compare speed and values with, on the CPU.
 """
 
 from __future__ import annotations

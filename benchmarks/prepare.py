@@ -1,5 +1,5 @@
-"""`prepare` against a plain MONAI Compose of the same steps (no strip, no N4): seconds a
-scan in one process, values.
+"""`prepare` against a plain MONAI Compose of the same steps (no strip, no N4): seconds a scan in
+one process, values. No network takes part, so it runs on the CPU alone.
 
 python benchmarks/prepare.py SCANS... [--spacing 1] [--shape 192 192 192] [--rounds 3] [--out FILE]
 

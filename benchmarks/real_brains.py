@@ -1,10 +1,10 @@
 """MeanFlow against rectified flow on real brains: same network, data and updates. Writes
 figures and results.
 
-`python benchmarks/real_brains.py MEANFLOW_RUN RECTIFIED_RUN LATENTS OUT [--n N]`. The runs are
-folders that `neuromf train` wrote. Distances are sliced Wasserstein between normalised latents of
-samples and of held-out people, all from the same noise; the bound is that between training people
-and held-out people, as many as there are.
+`python benchmarks/real_brains.py MEANFLOW_RUN RECTIFIED_RUN LATENTS OUT [--n N] [--device cuda]`.
+The runs are folders that `neuromf train` wrote. Distances are sliced Wasserstein between normalised
+latents of samples and of held-out people, all from the same noise; the bound is that between
+training people and held-out people, as many as there are.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from machine import CPU, add_device, hardware, high_water_gb, use_device
 from neuromf.autoencoder.load import load_vae
 from neuromf.flow import composition_residual, sample
 from neuromf.generation.generator import noise_of
@@ -31,7 +32,6 @@ from neuromf.pretrained.statedict import load_strict
 from neuromf.reporting.slices import save, sheet, slices
 from neuromf.runtime.files import atomic
 from neuromf.training.checkpoint import read_checkpoint, trained_config
-from step import hardware
 
 CALLS = {"MeanFlow": (1, 2, 5, 10), "rectified flow": (1, 2, 5, 10, 30, 50)}
 SHOWN = 4
@@ -47,7 +47,9 @@ def main() -> None:
     arguments.add_argument(
         "--many", type=int, default=2000, help="one-call latents whose statistics are taken"
     )
+    add_device(arguments)
     chosen = arguments.parse_args()
+    device = use_device(chosen.device)
     chosen.out.mkdir(parents=True, exist_ok=True)
     store, stats = LatentStore(chosen.latents), LatentStats.load(chosen.latents)
     real = {
@@ -56,7 +58,7 @@ def main() -> None:
     }
     runs = {"MeanFlow": chosen.meanflow, "rectified flow": chosen.rectified}
     results: dict[str, Any] = {
-        "hardware": hardware(),
+        "hardware": hardware(device),
         "n": chosen.n,
         "people": {k: len(v) for k, v in real.items()},
     }
@@ -72,7 +74,7 @@ def main() -> None:
         results[name] = {"updates": state["update"], "raw": state["state"]["rows"][-1]["raw"]}
         results[name] |= {"looks": state["state"]["evaluations"], "scale": scale}
         for weights in ("averaged", "online"):
-            network = loaded(state, weights)
+            network = loaded(state, weights, device)
             rows = {}
             for calls in CALLS[name] if weights == "averaged" else (1, 5):
                 drawn = draw(network, noise, calls, name) / scale
@@ -82,12 +84,13 @@ def main() -> None:
                     pictures[f"{name}, {calls} call{'s' if calls > 1 else ''}"] = drawn[:SHOWN]
             results[name][weights] = rows
         if name == "MeanFlow":
-            network = loaded(state, "averaged")
+            network = loaded(state, "averaged", device)
             results[name]["composition_residual"] = residual(network, noise[:16])
             results[name]["many"] = many(network, stats.shape, chosen.many, scale)
             results["nearest_training"]["one call"] = nearest(
                 draw(network, noise, 1, name) / scale, taught
             )
+    results["peak_gb"] = high_water_gb(device)
     (chosen.out / "real-brains.json").write_text(json.dumps(results, indent=1) + "\n")
     draw_pictures(pictures, stats, chosen.out / "calls.png")
     draw_training(chosen.meanflow, stats, chosen.out / "training.png")
@@ -100,7 +103,7 @@ def people(store: LatentStore, stats: LatentStats, splits: tuple[str, ...]) -> T
     return torch.stack([stats.normalise(store[i]) for i in chosen])
 
 
-def loaded(state: dict[str, Any], weights: str) -> DualTimeUNet:
+def loaded(state: dict[str, Any], weights: str, device: torch.device = CPU) -> DualTimeUNet:
     network = DualTimeUNet(trained_config(state).network)
     averages = state["averages"]
     load_strict(
@@ -108,7 +111,7 @@ def loaded(state: dict[str, Any], weights: str) -> DualTimeUNet:
         state["network"] if weights == "online" else averages[next(iter(averages))],
         weights,
     )
-    return network.eval().requires_grad_(False)
+    return network.to(device).eval().requires_grad_(False)
 
 
 def nearest(points: Tensor, taught: Tensor) -> float:
@@ -122,9 +125,11 @@ def nearest(points: Tensor, taught: Tensor) -> float:
 @torch.no_grad()
 def draw(network: DualTimeUNet, noise: Tensor, calls: int, name: str) -> Tensor:
     solver: Any = "average" if name == "MeanFlow" else "euler"
+    device = next(network.parameters()).device
+    parts = noise.to(device).split(8)
     return torch.cat(
-        [sample(network, part, calls, predict="x", solver=solver) for part in noise.split(8)]
-    )
+        [sample(network, part, calls, predict="x", solver=solver) for part in parts]
+    ).cpu()
 
 
 def swd(a: Tensor, b: Tensor) -> float:
@@ -179,7 +184,8 @@ def residual(network: DualTimeUNet, noise: Tensor) -> float:
     def velocity(z: Tensor, t: Tensor, r: Tensor) -> Tensor:
         return (z - network.without_head(z, t, r)) / t.view(-1, 1, 1, 1, 1)
 
-    t, s, r = (torch.full((len(noise),), value) for value in (1.0, 0.5, 0.0))
+    noise = noise.to(next(network.parameters()).device)
+    t, s, r = (noise.new_full((len(noise),), value) for value in (1.0, 0.5, 0.0))
     return float(composition_residual(velocity, noise, t, s, r).mean())
 
 

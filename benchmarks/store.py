@@ -1,5 +1,5 @@
 """Random reads of a latent (4 x 48³) from the store, one file each, HDF5 and .pt, in
-one run; the files are warm.
+one run; the files are warm. No network takes part, so it runs on the CPU alone.
 
 python benchmarks/store.py [--latents 128] [--reads 400] [--size 48] [--out FILE]
 """

@@ -1,10 +1,10 @@
 """Training steps a second, through Lightning with loader, optimiser and averages:
 MeanFlow against flow matching.
 
-`python benchmarks/train.py LATENTS [--updates N] [--rounds N] [--out FILE.json]`. The preset
-small2mm; ways alternate, so that ratios hold on a machine whose speed drifts; medians over rounds.
-The joint step is the one usually written: a jvp with gradients over all rows. Diagnostics are timed
-by themselves: seconds of a look over seconds between two.
+`python benchmarks/train.py LATENTS [--updates N] [--rounds N] [--device cuda] [--out
+FILE.json]`. The preset small2mm; ways alternate, so that ratios hold on a machine whose speed
+drifts; medians over rounds. The joint step is the one usually written: a jvp with gradients over
+all rows. Diagnostics are timed by themselves: seconds of a look over seconds between two.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from machine import add_device, hardware, high_water_gb, use_device
 from neuromf.nets import DualTimeUNet
 from neuromf.runtime import config as settings
+from neuromf.runtime.device import wait_for_gpu
 from neuromf.training import command
 from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch, Batches, loader
@@ -33,7 +35,7 @@ from neuromf.training.diagnostics import DiagnosticsCallback
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.meanflow import MeanFlowTask
-from step import hardware, usual_loss
+from ways import usual_loss
 
 WAYS = {
     "flow matching": ("times.equal_fraction=1", "objective.jvp=none"),
@@ -62,7 +64,9 @@ def main() -> None:
     arguments.add_argument("--updates", type=int, default=12)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--out", type=Path)
+    add_device(arguments)
     chosen = arguments.parse_args()
+    device = use_device(chosen.device)
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     waits: dict[str, list[float]] = {name: [] for name in WAYS}
     look = 0.0
@@ -73,8 +77,8 @@ def main() -> None:
                 ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null", *words],
                 "train",
             )
-            config = replace(config, updates=chosen.updates, device="cpu")
-            spent, waited = train(config, joint=name.startswith("joint"))
+            config = replace(config, updates=chosen.updates, device=chosen.device)
+            spent, waited = train(config, device, joint=name.startswith("joint"))
             seconds[name].append(spent)
             waits[name].append(waited)
     config = settings.load(
@@ -82,7 +86,7 @@ def main() -> None:
         ["preset=small2mm", f"latents={chosen.latents}", "equal_fraction=null"],
         "train",
     )
-    look = diagnostics_seconds(config)
+    look = diagnostics_seconds(config, device)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     rows: dict[str, Any] = {
         name: {
@@ -109,10 +113,11 @@ def main() -> None:
     )
     if chosen.out:
         result = {
-            "hardware": hardware(),
+            "hardware": hardware(device),
             "batch": config.batch,
             "ways": rows,
             "diagnostics": diagnostics,
+            "peak_gb": high_water_gb(device),
         }
         chosen.out.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -130,6 +135,7 @@ class Clock(pl.Callback):
     def on_train_batch_end(
         self, trainer: Any, module: Any, outputs: Any, batch: Any, number: int
     ) -> None:
+        wait_for_gpu()
         now = time.perf_counter()
         if number >= self.skip:
             self.spent += now - self.ended
@@ -137,7 +143,7 @@ class Clock(pl.Callback):
         self.ended = now
 
 
-def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
+def train(config: TrainConfig, device: torch.device, joint: bool) -> tuple[float, float]:
     torch.manual_seed(0)
     data = Data.read(config)
     network = DualTimeUNet(config.network)
@@ -145,16 +151,18 @@ def train(config: TrainConfig, joint: bool) -> tuple[float, float]:
     loop = Loop(task, config.optimiser, config.updates, config.ema, config.precision)
     clock = Clock(skip=2)
     batches = loader(Batches(data.train, config), 0)
-    fit(loop, lambda rank, processes: batches, Hardware(torch.device("cpu")), [clock])
+    fit(loop, lambda rank, processes: batches, Hardware(device), [clock])
     return clock.spent / clock.count, clock.waited / clock.spent
 
 
-def diagnostics_seconds(config: TrainConfig) -> float:
+def diagnostics_seconds(config: TrainConfig, device: torch.device) -> float:
     """Return the median seconds that diagnostics cost once, gradients and weights noted before
     them included.
     """
     data = Data.read(config)
-    loop = command.loop_of(config, DualTimeUNet(config.network))
+    loop = command.loop_of(config, DualTimeUNet(config.network)).to(device)
+    for average in loop.averages.values():
+        average.to(device)
     batch = Batches(data.train, replace(config, batch=config.diagnostics.batch)).batch(0, 0)
     spent = []
     with tempfile.TemporaryDirectory() as name:
@@ -165,10 +173,12 @@ def diagnostics_seconds(config: TrainConfig) -> float:
             parameter.grad = torch.zeros_like(parameter)
         for _ in range(4):
             loop.state.update = config.diagnostics.every - 1
+            wait_for_gpu()
             started = time.perf_counter()
             callback.on_after_backward(FirstProcess(), loop)  # type: ignore[arg-type]
             loop.state.update += 1
             callback.observe(loop)
+            wait_for_gpu()
             spent.append(time.perf_counter() - started)
     return statistics.median(spent[1:])
 
