@@ -43,7 +43,7 @@ piece() {
     [ -e "$out/done/$needed" ] || { say "$name" "waits for $needed"; return 0; }
   done
   left=$((LIMIT - SECONDS))
-  [ $left -ge 15 ] || { say "$name" "no time left"; return 0; }
+  [ $left -ge 10 ] || { say "$name" "no time left"; return 0; }
   [ $left -lt "$seconds" ] && seconds=$left
 
   timeout --kill-after=45 "$seconds" "$@" >> "$out/logs/$name.log" 2>&1 &
@@ -76,19 +76,21 @@ if [ -z "$small" ]; then
   device=${DEVICE:-cuda} workers=0 loaders=8
   step=brain192 rounds=10 only=() limits=(40 0) most=512
   size=brain192 precisions=(float32 bfloat16) decoders=(maisi-random small) volumes=3
-  copies=2000 n=100 words=()
+  copies=2000 n=100 words=() measured=()
   # The network of these presets has 5 M parameters and latents of 9600 voxels: at the presets' batch of 4
   # a GPU would wait for the CPU that tells it what to do. Sixteen times the batch costs little more time an
   # update; secants2mm learns from 8 pairs on each of its 8 trajectories. float32, as the presets have it: so
   # small a network gains nothing from bfloat16. Updates follow from the minutes, by a trial on this GPU.
   minutes=(5 2 4) batches=(64 8 64) trial=60
+  # batches travel from the processes that read them through shared memory, of which containers may have little
+  [ "$(df -k --output=avail /dev/shm 2> /dev/null | tail -n 1)" -ge 1000000 ] 2> /dev/null || loaders=0
 else
   device=${DEVICE:-cpu} workers=1 loaders=0
   export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
   step=tiny rounds=1 only=(--only "split, v_c, share 0.5") limits=(0) most=2
   size=tiny precisions=(float32) decoders=(small) volumes=1
-  copies=4 n=4
-  words=("network.channels=[8,16,32]" "network.attention_head_channels=[0,0,16]" "distillation.steps=2" "distillation.pairs=2")
+  copies=4 n=4 measured=("extractors=[random-3d]" morphology=none reconstructions=0 pairs=2 workers=1)
+  words=("network.channels=[8,16,32]" "network.attention_head_channels=[0,0,16]")
   minutes=(0.01 0.01 0.01) batches=(2 1 2) trial=3
 fi
 stages=(flow2mm secants2mm meanflow2mm)
@@ -141,7 +143,7 @@ done
 
 # 7. What the model of one call draws, and how it compares with people who were held out.
 AFTER=train verb samples 120 generate model="$out/trained/model" n=$n device="$device" out="$out/samples"
-AFTER=samples verb evaluate 400 evaluate samples="$out/samples" reference="$out/volumes" "splits=[val,test]" train="$out/volumes:train" vae=small device="$device" cache="$out/cache" out="$out/evaluation"
+AFTER=samples verb evaluate 400 evaluate samples="$out/samples" reference="$out/volumes" "splits=[val,test]" train="$out/volumes:train" vae=small device="$device" cache="$out/cache" "${measured[@]}" out="$out/evaluation"
 for stage in flow2mm meanflow2mm; do
   AFTER=train verb "export-$stage" 90 export run="$out/trained/stages/$stage" out="$out/export-$stage"
 done
