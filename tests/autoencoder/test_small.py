@@ -6,9 +6,6 @@ import torch
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.small import (
-    ChannelNorm,
-    Gather,
-    Scatter,
     SmallVAE,
     SmallVAEConfig,
     gradient_l1,
@@ -30,22 +27,6 @@ def test_shapes(size):
 
 def test_the_shipped_size():
     assert sum(p.numel() for p in SmallVAE().parameters()) == 2_436_729  # 4.9 MB in float16
-
-
-def test_gather_and_scatter_are_inverse():
-    x = torch.rand(2, 3, 4, 6, 8)
-    assert Gather()(x).shape == (2, 24, 2, 3, 4)
-    assert torch.equal(Scatter()(Gather()(x)), x)
-
-
-def test_norm_is_a_voxels_own():
-    """A change of one voxel changes the norm of no other: patches and tiles see the network of the whole volume."""
-    x = torch.rand(1, 6, 4, 4, 4)
-    y = x.clone()
-    y[..., 0, 0, 0] *= 9
-    norm = ChannelNorm(6)
-    assert torch.equal(norm(x)[..., 1:], norm(y)[..., 1:])
-    torch.testing.assert_close(norm(x).square().mean(1), torch.ones(1, 4, 4, 4), atol=1e-4, rtol=0)
 
 
 def test_inside_a_patch_is_as_in_the_volume():

@@ -56,6 +56,8 @@ class FrozenVAE:
         precision: Precision = "float32",
         device: torch.device | str = "cpu",
         decoder: tuple[str, ...] = ("decoder.",),
+        space: LatentSpace | None = None,
+        earlier: tuple[str, ...] = (),
     ) -> None:
         self.network = network.to(device).eval().requires_grad_(False)
         self.name, self.channels, self.factor = name, channels, factor
@@ -64,6 +66,8 @@ class FrozenVAE:
         self.precision = check_precision(precision)
         self.device = torch.device(device)
         self.decoder = decoder  # prefixes of the decoder's weights
+        self._space = space  # where the network's own weights do not tell
+        self._earlier = earlier
 
     @functools.cached_property
     def sha256(self) -> str:
@@ -73,10 +77,19 @@ class FrozenVAE:
     @functools.cached_property
     def space(self) -> LatentSpace:
         """The latent space: fingerprint of the encoder alone."""
+        if self._space is not None:
+            return self._space
         state = self.network.state_dict()
         encoder = {k: v for k, v in state.items() if not k.startswith(self.decoder)}
         sha256 = state_sha256(encoder)
         return LatentSpace(self.name, sha256, self.channels, self.factor, "encoder")
+
+    @property
+    def whole(self) -> tuple[str, ...]:
+        """Fingerprints of this VAE, and of others with the same encoder: version 0.1 named a latent
+        space by a whole VAE.
+        """
+        return (self.sha256, *(s for s in self._earlier if s != self.sha256))
 
     @functools.cached_property
     def decoder_sha256(self) -> str:
@@ -164,9 +177,9 @@ def check_space(vae: FrozenVAE, wanted: LatentSpace, who: str, advice: str) -> N
             f"VAE {vae.name} has {vae.channels} channels and factor {vae.factor}, {who} "
             f"{wanted.name} with {wanted.channels} and {wanted.factor}: {advice}"
         )
-    own = vae.space.sha256 if wanted.of == "encoder" else vae.sha256
-    if wanted.sha256 and own != wanted.sha256:
+    own = (vae.space.sha256,) if wanted.of == "encoder" else vae.whole
+    if wanted.sha256 and wanted.sha256 not in own:
         raise ValueError(
-            f"VAE {vae.name} has the fingerprint {own[:16]}, {who} {wanted.name} "
+            f"VAE {vae.name} has the fingerprint {own[0][:16]}, {who} {wanted.name} "
             f"{wanted.sha256[:16]}: {advice}"
         )

@@ -7,19 +7,29 @@ from pathlib import Path
 
 import torch
 
+from neuromf.autoencoder.exchange import KIND, load_decoder, with_decoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import CONFIG, load_small
 from neuromf.runtime.device import Precision
 from neuromf.runtime.folders import local_path
+from neuromf.runtime.records import read_json_object
 
 
 def load_vae(
-    name: str, device: torch.device | str = "cpu", precision: Precision = "float32"
+    name: str,
+    device: torch.device | str = "cpu",
+    precision: Precision = "float32",
+    decoder: str = "",
 ) -> FrozenVAE:
     """Return `small` (ships with the package), `maisi` or `maisi-v2` (downloaded before,
     see `neuromf weights`), or the VAE in a folder that `train-vae` wrote, or in a MAISI
-    checkpoint file.
+    checkpoint file. A folder that `train-decoder` wrote gives a VAE that decodes only.
+
+    `decoder` is another VAE or decoder of the same latent space, to decode with.
     """
+    if decoder:
+        vae = load_vae(name, device, precision)
+        return with_decoder(vae, load_vae(decoder, device, precision))
     if name in {
         "small",
         "small-vae",
@@ -33,12 +43,14 @@ def load_vae(
         return load_maisi(name, device, precision)
     path = local_path(name)
     if (path / CONFIG).is_file():
-        return load_small(path, device, precision)
+        kind = read_json_object(path / CONFIG, "copy the folder again").get("kind")
+        load = load_decoder if kind == KIND else load_small
+        return load(path, device, precision)
     if path.is_file():
         from neuromf.autoencoder.maisi import maisi_from_file
 
         return maisi_from_file(path, device, precision)
     raise ValueError(
         f"vae={name}: small, maisi, maisi-v2, maisi-random (untrained, for measuring), a folder "
-        "that `neuromf train-vae` wrote, or a MAISI checkpoint"
+        "that `neuromf train-vae` or `train-decoder` wrote, or a MAISI checkpoint"
     )

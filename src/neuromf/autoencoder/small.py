@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from neuromf.autoencoder.blocks import ChannelNorm, Gather, Residual, Scatter, channels_last, conv
+from neuromf.autoencoder.decoder import FAST_BYTES, DecoderConfig, FastDecoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.pretrained.statedict import WeightsError, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
@@ -40,12 +42,15 @@ class SmallVAE(nn.Module):
 
     Normalisation is over the channels of each voxel, never over space. A patch, a tile and a whole
     volume therefore give the same values except at borders, so the VAE can be trained on patches
-    and decode in tiles.
+    and decode in tiles. With `decoder`, a fast decoder of these sizes takes the place of the one
+    that is trained together with the encoder.
     """
 
-    def __init__(self, config: SmallVAEConfig = SmallVAEConfig()) -> None:
+    def __init__(
+        self, config: SmallVAEConfig = SmallVAEConfig(), decoder: DecoderConfig | None = None
+    ) -> None:
         super().__init__()
-        half, quarter, full = config.half, config.quarter, config.full
+        half, quarter = config.half, config.quarter
         self.encoder = nn.Sequential(
             Gather(),
             conv(8, half),
@@ -56,20 +61,8 @@ class SmallVAE(nn.Module):
             nn.SiLU(),
             nn.Conv3d(quarter, 2 * config.channels, 1),
         )
-        self.decoder = nn.Sequential(
-            conv(config.channels, quarter),
-            *(Residual(quarter) for _ in range(config.decoder_blocks[0])),
-            nn.Upsample(scale_factor=2, mode="nearest"),
-            conv(quarter, half),
-            *(Residual(half) for _ in range(config.decoder_blocks[1])),
-            ChannelNorm(half),
-            nn.SiLU(),
-            conv(half, 8 * full),
-            Scatter(),
-            nn.SiLU(),
-            conv(full, full),
-            nn.SiLU(),
-            conv(full, 1),
+        self.decoder = (
+            joint_decoder(config) if decoder is None else FastDecoder(decoder, config.channels)
         )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,74 +76,24 @@ class SmallVAE(nn.Module):
         return volume
 
 
-class ChannelNorm(nn.Module):
-    """Root-mean-square norm over the channels of each voxel (Zhang and Sennrich 2019)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x of the same shape."""
-        scale = x.float().square().mean(1, keepdim=True).add(1e-6).rsqrt()
-        return x * scale.to(x.dtype) * self.weight.to(x.dtype).view(-1, 1, 1, 1)
-
-
-class Residual(nn.Module):
-    """x plus two convolutions of it; the second starts at 0, so that the block starts
-    as the identity.
-    """
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            ChannelNorm(width),
-            nn.SiLU(),
-            conv(width, width),
-            ChannelNorm(width),
-            nn.SiLU(),
-            conv(width, width),
-        )
-        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x of the same shape."""
-        out: Tensor = x + self.layers(x)
-        return out
-
-
-class Gather(nn.Module):
-    """(B, C, D, H, W) to (B, 8 C, D/2, H/2, W/2): each block of 2 x 2 x 2
-    voxels becomes channels.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the gathered tensor."""
-        b, c, d, h, w = x.shape
-        x = x.view(b, c, d // 2, 2, h // 2, 2, w // 2, 2)
-        return x.permute(0, 1, 3, 5, 7, 2, 4, 6).reshape(b, 8 * c, d // 2, h // 2, w // 2)
-
-
-class Scatter(nn.Module):
-    """The inverse of Gather."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the scattered tensor."""
-        b, c, d, h, w = x.shape
-        x = x.reshape(b, c // 8, 2, 2, 2, d, h, w)
-        return x.permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(b, c // 8, 2 * d, 2 * h, 2 * w)
-
-
-def channels_last(network: nn.Module) -> None:
-    """Store a network's weights so that convolutions run with channels last, which is four
-    times as fast on a CPU.
-    """
-    network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-
-def conv(inputs: int, outputs: int) -> nn.Conv3d:
-    """Return a convolution of 3 x 3 x 3 that keeps the size."""
-    return nn.Conv3d(inputs, outputs, 3, padding=1)
+def joint_decoder(config: SmallVAEConfig) -> nn.Sequential:
+    """Return the decoder that is trained together with the encoder."""
+    half, quarter, full = config.half, config.quarter, config.full
+    return nn.Sequential(
+        conv(config.channels, quarter),
+        *(Residual(quarter) for _ in range(config.decoder_blocks[0])),
+        nn.Upsample(scale_factor=2, mode="nearest"),
+        conv(quarter, half),
+        *(Residual(half) for _ in range(config.decoder_blocks[1])),
+        ChannelNorm(half),
+        nn.SiLU(),
+        conv(half, 8 * full),
+        Scatter(),
+        nn.SiLU(),
+        conv(full, full),
+        nn.SiLU(),
+        conv(full, 1),
+    )
 
 
 def gradient_l1(a: Tensor, b: Tensor) -> Tensor:
@@ -190,6 +133,8 @@ class SmallVAEFile:
     factor: int
     network: SmallVAEConfig
     sha256: str = ""  # fingerprint of the weights; earlier versions did not write it
+    decoder: DecoderConfig | None = None  # a fast decoder, in place of the network's own
+    earlier: tuple[str, ...] = ()  # other VAEs with this encoder, by which version 0.1 named it
 
     def __post_init__(self) -> None:
         if self.kind != KIND or self.factor != 4:
@@ -204,11 +149,21 @@ def load_small(
     """Return the small VAE in a folder with config.json and model.safetensors."""
     config = read_record(folder / CONFIG, SmallVAEFile, "copy the folder again")
     network = loaded(
-        lambda: SmallVAE(config.network), read_state(folder / WEIGHTS), str(folder / WEIGHTS)
+        lambda: SmallVAE(config.network, config.decoder),
+        read_state(folder / WEIGHTS),
+        str(folder / WEIGHTS),
     )
     channels_last(network)
+    memory = SMALL_BYTES if config.decoder is None else FAST_BYTES
     vae = FrozenVAE(
-        network, config.name, config.network.channels, 4, SMALL_BYTES, precision, device
+        network,
+        config.name,
+        config.network.channels,
+        4,
+        memory,
+        precision,
+        device,
+        earlier=config.earlier,
     )
     if config.sha256 not in {"", vae.sha256}:
         raise WeightsError(
@@ -220,10 +175,19 @@ def load_small(
 
 
 def save_small(
-    folder: Path, network: SmallVAE, config: SmallVAEConfig, name: str, half: bool = True
+    folder: Path,
+    network: SmallVAE,
+    config: SmallVAEConfig,
+    name: str,
+    half: bool = True,
+    decoder: DecoderConfig | None = None,
+    earlier: tuple[str, ...] = (),
 ) -> None:
-    """Write a small VAE as model.safetensors (float16 unless `half` is false) and config.json."""
+    """Write a small VAE as model.safetensors (float16 unless `half` is false) and config.json.
+    `decoder` are the sizes of its fast decoder, where it has one.
+    """
     dtype = torch.float16 if half else torch.float32
     state = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}
+    record = SmallVAEFile(KIND, name, 4, config, state_sha256(state), decoder, earlier)
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / CONFIG, asdict(SmallVAEFile(KIND, name, 4, config, state_sha256(state))))
+    write_json(folder / CONFIG, asdict(record))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from neuromf.autoencoder.small import SmallVAE, channels_last
+from neuromf.autoencoder.blocks import channels_last
+from neuromf.autoencoder.small import SmallVAE, load_small, save_small
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.pretrained.statedict import WeightsError
 from neuromf.runtime.device import pick_device
@@ -18,12 +21,13 @@ from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 from neuromf.training.bar import Bar
 from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.held_out import HeldOut
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.patches import PatchBatch, Patches
 from neuromf.training.saver import Saver
 from neuromf.training.vae_config import TrainVAEConfig
-from neuromf.training.vae_task import HeldOut, VAETask
+from neuromf.training.vae_task import VAETask
 
 OUTPUT = Output(
     "train-vae",
@@ -46,7 +50,7 @@ def run(
     for data, settings or checkpoints that do not fit.
     """
     cohorts = read_cohorts(config.volumes)
-    training, held_out = split(cohorts, config)
+    training, held_out = split(cohorts, config.patch, config.check_volumes)
     config = replace(config, name=config.name or out.name)
     device = pick_device(config.device)
     last = out / "checkpoints" / LAST
@@ -71,20 +75,20 @@ def run(
 
 
 def split(
-    cohorts: Sequence[Sequence[Entry]], config: TrainVAEConfig
+    cohorts: Sequence[Sequence[Entry]], patch: int, check_volumes: int
 ) -> tuple[list[list[Entry]], list[Entry]]:
     """Return the training volumes of each cohort, and the held-out ones that are looked at.
     Raises ValueError where there are none to train on, or they are smaller than a patch.
     """
     training = [[e for e in cohort if e.split == "train"] for cohort in cohorts]
     held_out = list({e.name: e for cohort in cohorts for e in cohort if e.split == "val"}.values())
-    held_out = held_out[:: max(1, len(held_out) // config.check_volumes)][: config.check_volumes]
+    held_out = held_out[:: max(1, len(held_out) // check_volumes)][:check_volumes]
     if any(not cohort for cohort in training):
         raise ValueError("a folder of volumes= has no training subject: see its split.json")
     smallest = min(min(cohort[0].read().voxels.shape) for cohort in training)
-    if config.patch > smallest:
+    if patch > smallest:
         raise ValueError(
-            f"patch is {config.patch}, the volumes measure {smallest} voxels along an axis: at "
+            f"patch is {patch}, the volumes measure {smallest} voxels along an axis: at "
             f"most patch={smallest // 4 * 4}"
         )
 
@@ -115,7 +119,17 @@ def train(
     log, bar = Log(out, config.log_every, config.batch), Bar("train-vae")
     folder = out / "checkpoints"
     saver = Saver(folder, log, config.check_every, 0, "train-vae", config, {})
-    callbacks = [log, bar, HeldOut(log, bar, out, config, held_out), saver]
+
+    def reconstructions(loop: Loop) -> Iterator[tuple[Tensor, Tensor]]:
+        average: Any = loop.average
+        save_small(out, average, config.network, config.name)
+        vae = load_small(out, loop.device, config.precision)
+        for entry in held_out:
+            x = torch.from_numpy(entry.read().voxels)
+            yield x, vae.decode(vae.encode(x[None, None]))[0, 0].cpu()
+
+    looks = HeldOut(log, bar, out, config.check_every, config.updates, reconstructions)
+    callbacks = [log, bar, looks, saver]
     left, patches = range(loop.state.update, config.updates), Patches(training, config)
     batches: DataLoader[list[PatchBatch]] = DataLoader(
         patches, batch_size=None, sampler=left, num_workers=config.num_workers
@@ -131,14 +145,6 @@ def card(
     parameters: int,
 ) -> str:
     """Return the model card."""
-    counts: dict[str, int] = {}
-    training = {e.path: e for cohort in cohorts for e in cohort if e.split == "train"}
-    for entry in training.values():
-        key = (entry.record["dataset"] or "unnamed") + (
-            " (deformed copies)" if entry.record.get("parent") else ""
-        )
-        counts[key] = counts.get(key, 0) + 1
-
     lines = [
         f"# {config.name}",
         "",
@@ -148,7 +154,7 @@ def card(
         f"Trained for {config.updates} updates of {config.batch} patches of {config.patch}³ "
         f"voxels, seed {config.seed}, on:",
         "",
-        *(f"- {name}: {count} volumes" for name, count in sorted(counts.items())),
+        *trained_on(cohorts),
         "",
         "Held-out subjects, whole volumes: "
         + (", ".join(f"{k} {v:g}" for k, v in scores.items()) or "none"),
@@ -157,3 +163,16 @@ def card(
         "",
     ]
     return "\n".join(lines)
+
+
+def trained_on(cohorts: Sequence[Sequence[Entry]]) -> list[str]:
+    """Return a line of a model card for each dataset: how many of its volumes were trained on."""
+    counts: dict[str, int] = {}
+    training = {e.path: e for cohort in cohorts for e in cohort if e.split == "train"}
+    for entry in training.values():
+        key = (entry.record["dataset"] or "unnamed") + (
+            " (deformed copies)" if entry.record.get("parent") else ""
+        )
+        counts[key] = counts.get(key, 0) + 1
+
+    return [f"- {name}: {count} volumes" for name, count in sorted(counts.items())]
