@@ -49,6 +49,12 @@ VERBS = {
         "neuromf.training.vae_config.TrainVAEConfig",
         example="volumes=[volumes,copies] updates=4000",
     ),
+    "train-decoder": Verb(
+        "Train a fast decoder for the latents of a VAE, whose encoder stays as it is.",
+        "neuromf.training.decoder",
+        "neuromf.training.decoder_config.TrainDecoderConfig",
+        example="vae=small volumes=[volumes,copies]",
+    ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
         "neuromf.evaluation.reconstruction",

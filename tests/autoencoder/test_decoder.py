@@ -17,9 +17,9 @@ def test_shapes(channels):
 
 def test_inside_a_tile_is_as_in_the_whole():
     network = randomised(FastDecoder(TINY)).double()
-    z = torch.rand(1, 4, 24, 6, 6, dtype=torch.float64)
-    whole, part = network(z), network(z[:, :, 4:20])
-    inside, same = part[:, :, 20:44], whole[:, :, 36:60]
+    z = torch.rand(1, 4, 32, 6, 6, dtype=torch.float64)
+    whole, part = network(z), network(z[:, :, 4:28])
+    inside, same = part[:, :, 32:64], whole[:, :, 48:80]
     torch.testing.assert_close(inside, same, rtol=1e-12, atol=1e-12)
     assert not torch.allclose(part[:, :, :4], whole[:, :, 16:20])  # at its border it sees zeros
 

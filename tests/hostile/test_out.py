@@ -11,6 +11,7 @@ INPUTS = {  # verb -> the words of a call that works, with {} for the folder tha
     "prepare": ("scans", "input={}", *STEPS),
     "phantom": ("volumes", "source={}", "n=2", "workers=1"),
     "train-vae": ("volumes", "volumes={}", "updates=1", "patch=16"),
+    "train-decoder": ("volumes", "volumes={}", "vae=vae", "updates=1", "patch=16"),
     "validate-vae": ("volumes", "volumes={}", "vae=vae"),
     "encode": ("volumes", "volumes={}", "vae=vae"),
     "import-latents": ("pt", "files={}", "vae=any"),

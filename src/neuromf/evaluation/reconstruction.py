@@ -45,6 +45,7 @@ class ValidateVAEConfig:
     volumes: Any = ""  # folders that prepare or phantom wrote
     splits: tuple[str, ...] = ("val", "test")
     vae: str = "small"
+    decoder: str = ""  # a VAE or decoder of the same latent space; the VAE's own, if empty
     latents: str = ""  # a latent store: decode what it holds, rather than encode again
     n: int = key(0, free=True)  # volumes at most; 0 is all
     max_memory_gb: float | None = None  # decode in tiles
@@ -96,13 +97,13 @@ def run(
     """
     entries = config.entries()
     device = pick_device(config.device)
-    vae = load_vae(config.vae, device, config.precision)
+    vae = load_vae(config.vae, device, config.precision, config.decoder)
     store = LatentStore(config.latents) if config.latents else None
     if store is not None:
         made = f"latents={config.latents} were made by"
         check_space(vae, store.vae, made, "give that VAE, or encode again")
 
-    inputs = [config.volumes, config.vae, config.latents]
+    inputs = [config.volumes, config.vae, config.decoder, config.latents]
 
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         (out / "reconstructions").mkdir(exist_ok=True)
@@ -221,7 +222,7 @@ def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, f
     """Return how far the reconstruction of a volume in bfloat16 lies from the one in
     float32, and its NaN or Inf.
     """
-    vae = load_vae(config.vae, pick_device(config.device), "bfloat16")
+    vae = load_vae(config.vae, pick_device(config.device), "bfloat16", config.decoder)
     with explain_oom("reconstructing in bfloat16", "max_memory_gb=4 or vae=small"):
         z = vae.encode(torch.from_numpy(x.voxels)[None, None])
         decoded = vae.decode(z, config.max_memory_gb)[0, 0].cpu()

@@ -1,0 +1,73 @@
+"""The loss of a decoder is the sum of its parts, and its spectral part asks for the volumes' energy."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from neuromf.autoencoder.decoder import DecoderConfig, new_decoder
+from neuromf.training.decoder_config import TrainDecoderConfig
+from neuromf.training.decoder_task import BANDS, BandEnergies, DecoderTask
+from neuromf.training.latent_patches import DecoderBatch
+from support import randomised
+
+CONFIG = TrainDecoderConfig(patch=16, gradient=0.5, spectrum=0.01)
+STD = torch.tensor([1.0, 2.0, 0.5, 0.1])
+
+
+def batch(inside=((0, 16),) * 3):
+    generator = torch.Generator().manual_seed(0)
+    z, noise = torch.randn(2, 2, 4, 4, 4, 4, generator=generator)
+    x = torch.rand(2, 1, 16, 16, 16, generator=generator)
+    return DecoderBatch(z, noise, x, torch.tensor([inside, inside]))
+
+
+def decoder():
+    return randomised(new_decoder(DecoderConfig(quarter=8, half=4), 4, seed=0))
+
+
+def test_the_loss_is_the_sum_of_its_parts():
+    network, b = decoder(), batch()
+    task = DecoderTask(network, CONFIG, STD)
+    loss, sums = task.loss(b)
+    found = task.means(sums.tolist())
+
+    noisy = b.z + b.noise * STD.view(4, 1, 1, 1)
+    torch.testing.assert_close(
+        torch.tensor(found["l1"]).float(), F.l1_loss(network(noisy), b.x).detach()
+    )
+    total = found["l1"] + 0.5 * found["gradient"] + 0.01 * found["spectrum"]
+    torch.testing.assert_close(loss.item(), total, rtol=1e-5, atol=1e-7)
+    assert task.means((2 * sums).tolist()) == pytest.approx(found)
+
+
+def test_what_lies_outside_does_not_count():
+    b = batch(((4, 16), (0, 16), (0, 12)))
+    task = DecoderTask(decoder(), CONFIG, STD)
+    changed = b.x.clone()
+    changed[:, :, :4] = 0
+    changed[..., 12:] = 0
+    one, other = (task.means(task.loss(b._replace(x=x))[1].tolist()) for x in (b.x, changed))
+    assert one["l1"] == other["l1"]
+    assert one["gradient"] == other["gradient"]
+
+
+def test_half_the_amplitude_is_a_quarter_of_the_energy():
+    x, energies = torch.rand(2, 1, 16, 16, 16), BandEnergies(16)
+    ratios = energies(0.5 * x) / energies(x)
+    torch.testing.assert_close(ratios, torch.full((len(BANDS),), 0.25))
+
+
+def test_a_wave_lies_in_its_band():
+    """Six voxels a period are a third of the Nyquist frequency."""
+    wave = torch.sin(2 * torch.pi * torch.arange(48) / 6).expand(1, 1, 48, 48, 48)
+    energies = BandEnergies(48)(wave)
+    assert energies.argmax() == 0
+    assert energies[0] > 1e4 * energies[1:].max()
+
+
+def test_a_step_between_opposite_sides_is_no_fine_detail():
+    ramp = torch.linspace(0, 1, 32).expand(1, 1, 32, 32, 32)
+    outside = BandEnergies(32)
+    windowed = outside(ramp)[1:].sum()
+    outside.window.fill_(1.0)
+    assert windowed < 1e-3 * outside(ramp)[1:].sum()
