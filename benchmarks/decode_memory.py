@@ -1,7 +1,7 @@
 """Peak memory and seconds of decoding at 192³ (latents 4 x 48³), whole and in tiles,
 a process each.
 
-python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random]
+python benchmarks/decode_memory.py [--size 48] [--vae small maisi-random FOLDER]
 [--bounds 2 4 8] [--device cuda] [--out FILE]
 """
 
@@ -50,7 +50,7 @@ def measure(vae_name: str, size: int, bound: float | None, name: str) -> dict[st
 
 def decoded(vae_name: str, size: int, bound: float | None) -> Path:
     """Return where a process leaves its volume for the comparison."""
-    return Path(tempfile.gettempdir()) / f"neuromf-decode-{vae_name}-{size}-{bound}.pt"
+    return Path(tempfile.gettempdir()) / f"neuromf-decode-{Path(vae_name).name}-{size}-{bound}.pt"
 
 
 def main() -> None:

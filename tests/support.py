@@ -13,7 +13,9 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from neuromf.autoencoder.frozen import LatentSpace
+from neuromf.autoencoder.decoder import DecoderConfig, new_decoder
+from neuromf.autoencoder.exchange import save_decoder
+from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
 from neuromf.autoencoder.small import SmallVAE, SmallVAEConfig, save_small
 from neuromf.data.cohort import finish_cohort, save_entry
 from neuromf.data.scan import Scan
@@ -272,6 +274,17 @@ def tiny_vae(folder: Path, seed: int = 0) -> Path:
     """A folder with such a VAE."""
     folder.mkdir(parents=True, exist_ok=True)
     save_small(folder, tiny_vae_network(seed), TINY_VAE, "tiny", half=False)
+    return folder
+
+
+TINY_DECODER = DecoderConfig(quarter=8, half=4, quarter_blocks=1)
+
+
+def tiny_decoder(folder: Path, vae: FrozenVAE, seed: int = 0) -> Path:
+    """A folder with a decoder for the latents of a VAE."""
+    folder.mkdir(parents=True, exist_ok=True)
+    network = randomised(new_decoder(TINY_DECODER, vae.channels, seed), seed)
+    save_decoder(folder, network, TINY_DECODER, "fast", vae.space, vae.whole)
     return folder
 
 

@@ -4,30 +4,25 @@ import shutil
 import pytest
 import torch
 
-from neuromf.autoencoder.decoder import DecoderConfig, new_decoder
-from neuromf.autoencoder.exchange import check_factor, save_decoder, with_decoder
+from neuromf.autoencoder.decoder import new_decoder
+from neuromf.autoencoder.exchange import check_factor, with_decoder
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.pretrained.statedict import WeightsError
-from support import randomised, tiny_vae_network
-
-SIZES = DecoderConfig(quarter=8, half=4)
+from support import TINY_DECODER, randomised, tiny_decoder, tiny_vae_network
 
 
 @pytest.fixture(scope="module")
 def decoder_folder(vae_folder, tmp_path_factory):
     """A decoder for the tiny VAE."""
-    vae, folder = load_vae(str(vae_folder)), tmp_path_factory.mktemp("fast")
-    network = randomised(new_decoder(SIZES, 4, seed=0))
-    save_decoder(folder, network, SIZES, "fast", vae.space, vae.whole)
-    return folder
+    return tiny_decoder(tmp_path_factory.mktemp("fast"), load_vae(str(vae_folder)))
 
 
 def test_it_decodes_and_has_the_latent_space_of_its_encoder(decoder_folder, vae_folder):
     vae, decoder = load_vae(str(vae_folder)), load_vae(str(decoder_folder))
     z = torch.rand(1, 4, 4, 4, 4)
     assert decoder.space == vae.space
-    expected = randomised(new_decoder(SIZES, 4, seed=0)).half().float()(z)
+    expected = randomised(new_decoder(TINY_DECODER, 4, seed=0)).half().float()(z)
     torch.testing.assert_close(decoder.decode(z), expected, rtol=1e-4, atol=1e-4)
     assert not any("encoder" in key for key in decoder.network.state_dict())
 

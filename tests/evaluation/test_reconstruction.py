@@ -24,12 +24,26 @@ from neuromf.latents.encode import run as encode
 from neuromf.metrics.similarity import psnr, ssim
 from neuromf.runtime.run import open_run
 from reporting.support import check_page
-from support import tiny_cohort, tiny_vae
+from support import tiny_cohort, tiny_decoder, tiny_vae
 
 
 @pytest.fixture
 def config(cohort, vae_folder):
     return ValidateVAEConfig(volumes=str(cohort), vae=str(vae_folder), device="cpu")
+
+
+def test_another_decoder(config, vae_folder, tmp_path):
+    vae = load_vae(str(vae_folder))
+    decoder = str(tiny_decoder(tmp_path / "decoder", vae))
+    assert run(replace(config, decoder=decoder, n=1), tmp_path / "out") == 0
+    (entry,) = replace(config, n=1).entries()
+    written = read_volume(tmp_path / "out" / "reconstructions" / f"{entry.name}.nii.gz")
+    z = vae.encode(torch.from_numpy(entry.read().voxels)[None, None])
+    expected = load_vae(decoder).decode(z)[0, 0].clamp(0, 1)
+    torch.testing.assert_close(torch.from_numpy(written.voxels), expected, atol=1e-3, rtol=0)
+    other = str(tiny_decoder(tmp_path / "other", load_vae(str(tiny_vae(tmp_path / "v", 1)))))
+    with pytest.raises(ValueError, match="asked to decode latents of tiny"):
+        run(replace(config, decoder=other), tmp_path / "none")
 
 
 def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):

@@ -9,9 +9,10 @@ import torch
 
 import neuromf
 from generation.support import model_config
+from neuromf.autoencoder.load import load_vae
 from neuromf.generation.model import load_model, refuse_another, save_model
 from neuromf.pretrained.statedict import WeightsError
-from support import tiny_unet, tiny_vae
+from support import tiny_decoder, tiny_unet, tiny_vae
 
 
 def test_saved_is_loaded(model_folder, vae_folder):
@@ -93,6 +94,16 @@ def test_another_vae(tmp_path, model_folder):
     other = tiny_vae(tmp_path / "other", seed=1)
     with pytest.raises(ValueError, match="the model was trained with tiny"):
         load_model(model_folder).load_vae("cpu", name=str(other))
+
+
+def test_a_decoder_by_itself(tmp_path, model_folder, vae_folder):
+    own = load_vae(str(vae_folder))
+    fast = load_model(model_folder).load_vae("cpu", name=str(tiny_decoder(tmp_path / "a", own)))
+    assert fast.space == own.space
+    assert "encoder" not in str(fast.network.state_dict().keys())
+    other = load_vae(str(tiny_vae(tmp_path / "other", seed=1)))
+    with pytest.raises(ValueError, match="VAE fast has the fingerprint .* was trained with tiny"):
+        load_model(model_folder).load_vae("cpu", name=str(tiny_decoder(tmp_path / "b", other)))
 
 
 def test_names_that_are_nothing(monkeypatch):

@@ -4,15 +4,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neuromf.autoencoder.decoder import DecoderConfig
 from neuromf.autoencoder.load import load_vae
 from neuromf.pretrained.statedict import WeightsError, read_state
 from neuromf.training import decoder_task
 from neuromf.training.decoder import run
 from neuromf.training.decoder_config import TrainDecoderConfig
-from support import tiny_cohort, tiny_vae
-
-SIZES = DecoderConfig(quarter=8, half=4, quarter_blocks=1)
+from support import TINY_DECODER, tiny_cohort, tiny_vae
 
 
 @pytest.fixture
@@ -20,7 +17,7 @@ def config(cohort, vae_folder):
     return TrainDecoderConfig(
         vae=str(vae_folder),
         volumes=str(cohort),
-        network=SIZES,
+        network=TINY_DECODER,
         updates=12,
         patch=16,
         warmup=2,

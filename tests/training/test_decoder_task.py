@@ -4,11 +4,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from neuromf.autoencoder.decoder import DecoderConfig, new_decoder
+from neuromf.autoencoder.decoder import new_decoder
 from neuromf.training.decoder_config import TrainDecoderConfig
 from neuromf.training.decoder_task import BANDS, BandEnergies, DecoderTask
 from neuromf.training.latent_patches import DecoderBatch
-from support import randomised
+from support import TINY_DECODER, randomised
 
 CONFIG = TrainDecoderConfig(patch=16, gradient=0.5, spectrum=0.01)
 STD = torch.tensor([1.0, 2.0, 0.5, 0.1])
@@ -22,7 +22,7 @@ def batch(inside=((0, 16),) * 3):
 
 
 def decoder():
-    return randomised(new_decoder(DecoderConfig(quarter=8, half=4), 4, seed=0))
+    return randomised(new_decoder(TINY_DECODER, 4, seed=0))
 
 
 def test_the_loss_is_the_sum_of_its_parts():

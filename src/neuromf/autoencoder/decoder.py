@@ -14,7 +14,7 @@ from neuromf.autoencoder.blocks import ChannelNorm, Residual, Scatter, channels_
 FACTOR = 4  # voxels of a volume per voxel of a latent, along each axis
 
 # peak memory of decoding per voxel of the latent, see benchmarks/decode_memory.py
-FAST_BYTES = 14_000.0
+FAST_BYTES = 2_500.0
 
 
 @dataclass(frozen=True)
