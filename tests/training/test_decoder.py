@@ -1,15 +1,17 @@
 import csv
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
 
 from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.small import save_small
 from neuromf.pretrained.statedict import WeightsError, read_state
 from neuromf.training import decoder_task
 from neuromf.training.decoder import run
 from neuromf.training.decoder_config import TrainDecoderConfig
-from support import TINY_DECODER, tiny_cohort, tiny_vae
+from support import TINY_DECODER, TINY_VAE, tiny_cohort, tiny_vae, tiny_vae_network
 
 
 @pytest.fixture
@@ -87,6 +89,19 @@ def test_a_resume_with_another_vae_is_refused(config, tmp_path):
     run(changing, tmp_path / "out")
     tiny_vae(folder, seed=1)
     with pytest.raises(WeightsError, match="a decoder for the encoder .* that the run began with"):
+        run(changing, tmp_path / "out", resume=True)
+
+
+def test_a_resume_with_another_teacher_is_refused(config, vae_folder, tmp_path):
+    folder = tmp_path / "vae"
+    shutil.copytree(vae_folder, folder)
+    changing = replace(config, vae=str(folder), updates=2, teacher=1.0)
+    run(changing, tmp_path / "out")
+    network = tiny_vae_network(0)
+    with torch.no_grad():
+        network.decoder[0].weight.mul_(2)
+    save_small(folder, network, TINY_VAE, "tiny", half=False)
+    with pytest.raises(WeightsError, match="another decoder than the run began with"):
         run(changing, tmp_path / "out", resume=True)
 
 

@@ -17,6 +17,7 @@ def test_learning_rate():
         ({"lr": 0.0}, "lr 0.0"),
         ({"warmup": -1}, "warmup -1"),
         ({"spectrum": -1.0}, "spectrum is -1.0: a number, 0 or more"),
+        ({"teacher": float("inf")}, "teacher is inf"),
         ({"latent_noise": float("nan")}, "latent_noise is nan"),
         ({"noisy": 1.5}, r"noisy in \[0, 1\]"),
         ({"seed": -1}, "neither is negative"),

@@ -1,17 +1,22 @@
 """The loss of a decoder is the sum of its parts, and its spectral part asks for the volumes' energy."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from neuromf.autoencoder.decoder import new_decoder
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.small import gradient_l1
 from neuromf.training.decoder_config import TrainDecoderConfig
 from neuromf.training.decoder_task import BANDS, BandEnergies, DecoderTask
 from neuromf.training.latent_patches import DecoderBatch
-from support import TINY_DECODER, randomised
+from support import TINY_DECODER, randomised, tiny_vae_network
 
 CONFIG = TrainDecoderConfig(patch=16, gradient=0.5, spectrum=0.01)
 STD = torch.tensor([1.0, 2.0, 0.5, 0.1])
+VAE = FrozenVAE(tiny_vae_network(), "tiny")
 
 
 def batch(inside=((0, 16),) * 3):
@@ -27,7 +32,7 @@ def decoder():
 
 def test_the_loss_is_the_sum_of_its_parts():
     network, b = decoder(), batch()
-    task = DecoderTask(network, CONFIG, STD)
+    task = DecoderTask(network, CONFIG, STD, VAE)
     loss, sums = task.loss(b)
     found = task.means(sums.tolist())
 
@@ -40,9 +45,23 @@ def test_the_loss_is_the_sum_of_its_parts():
     assert task.means((2 * sums).tolist()) == pytest.approx(found)
 
 
+def test_a_teacher_is_a_second_target():
+    network, b = decoder(), batch()
+    alone = DecoderTask(network, CONFIG, STD, VAE).loss(b)[0]
+    task = DecoderTask(network, replace(CONFIG, teacher=2.0), STD, VAE)
+    loss, sums = task.loss(b)
+    found = task.means(sums.tolist())
+
+    y = network(b.z + b.noise * STD.view(4, 1, 1, 1))
+    target = VAE.decode(b.z).clamp(0, 1)  # of the latents without noise
+    expected = (F.l1_loss(y, target) + 0.5 * gradient_l1(y, target)).item()
+    assert found["teacher"] == pytest.approx(expected, rel=1e-5)
+    assert loss.item() == pytest.approx(alone.item() + 2 * expected, rel=1e-5)
+
+
 def test_what_lies_outside_does_not_count():
     b = batch(((4, 16), (0, 16), (0, 12)))
-    task = DecoderTask(decoder(), CONFIG, STD)
+    task = DecoderTask(decoder(), CONFIG, STD, VAE)
     changed = b.x.clone()
     changed[:, :, :4] = 0
     changed[..., 12:] = 0

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from neuromf.autoencoder.decoder import new_decoder
 from neuromf.autoencoder.exchange import check_factor, load_decoder, save_decoder
-from neuromf.autoencoder.frozen import LatentSpace
+from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.pretrained.statedict import WeightsError
@@ -50,10 +50,11 @@ class Origin:
     space: LatentSpace
     earlier: tuple[str, ...]  # whole VAEs by which version 0.1 named the space
     volumes: str  # fingerprint
+    teacher: str  # fingerprint of the decoder that is a target too; empty for none
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of it."""
-        return {"space": self.space.sha256, "volumes": self.volumes}
+        return {"space": self.space.sha256, "volumes": self.volumes, "teacher": self.teacher}
 
 
 def run(
@@ -75,7 +76,8 @@ def run(
 
     inputs = [config.volumes, config.vae, config.latents]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
-        origin = Origin(vae.space, vae.whole, content(training))
+        teacher = vae.decoder_sha256 if config.teacher else ""
+        origin = Origin(vae.space, vae.whole, content(training), teacher)
         last = out / "checkpoints" / LAST
         checkpoint = None
         if resume and last.is_file():
@@ -83,7 +85,7 @@ def run(
             check_same_origin(checkpoint, origin, config)
 
         *latents, looked_at = with_latents([*training, held_out], latent_of)
-        loop = new_loop(config, vae.channels, channel_std(latents))
+        loop = new_loop(config, vae, channel_std(latents))
         if checkpoint is not None:
             loop.resume(checkpoint, str(last))
         if loop.state.update < config.updates:
@@ -99,13 +101,20 @@ def run(
 def check_same_origin(
     checkpoint: dict[str, Any], origin: Origin, config: TrainDecoderConfig
 ) -> None:
-    """Raise WeightsError where a checkpoint is of another latent space, or of other volumes."""
+    """Raise WeightsError where a checkpoint is of another latent space, other volumes or another
+    teacher.
+    """
     before, now = checkpoint.get("space"), origin.space
     if before != now.sha256:
         raise WeightsError(
             f"the checkpoint is of a decoder for the encoder {str(before)[:16]}, vae={config.vae} "
             f"has the encoder {now.sha256[:16]}: give the VAE that the run began with, or choose "
             "another out=FOLDER"
+        )
+    if checkpoint.get("teacher") != origin.teacher:
+        raise WeightsError(
+            f"vae={config.vae} has another decoder than the run began with, and teacher="
+            f"{config.teacher:g} makes it a target: give that VAE, or choose another out=FOLDER"
         )
     if checkpoint.get("volumes") != origin.volumes:
         raise WeightsError(
@@ -114,9 +123,9 @@ def check_same_origin(
         )
 
 
-def new_loop(config: TrainDecoderConfig, channels: int, std: Tensor) -> Loop:
+def new_loop(config: TrainDecoderConfig, vae: FrozenVAE, std: Tensor) -> Loop:
     """Return the loop that trains a new decoder of the configuration's seed."""
-    task = DecoderTask(new_decoder(config.network, channels, config.seed), config, std)
+    task = DecoderTask(new_decoder(config.network, vae.channels, config.seed), config, std, vae)
     return Loop(task, config.optimiser, config.updates, (config.ema,), config.precision)
 
 

@@ -31,6 +31,9 @@ class TrainDecoderConfig:
     # weight of the squared log ratio of spectral energies, reconstruction over original, by band;
     # larger is sharper, and further from the original voxel by voxel
     spectrum: float = 2e-3
+    # weight of both distances to what the VAE's own decoder makes of the patch, as another target
+    # beside the volume: it is free of the noise of scans, and takes the time of that decoder
+    teacher: float = 0.0
     # largest noise on the latents, in standard deviations of their channels; a patch with noise
     # draws its own between 0 and this
     latent_noise: float = 0.15
@@ -52,7 +55,7 @@ class TrainDecoderConfig:
 
         if self.patch % FACTOR or self.patch < 16:
             raise ValueError(f"patch is {self.patch}: a multiple of {FACTOR}, 16 or more")
-        for name in ("gradient", "spectrum", "latent_noise"):
+        for name in ("gradient", "spectrum", "teacher", "latent_noise"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}: a number, 0 or more")
         if not (0 <= self.noisy <= 1 and 0 <= self.ema < 1):

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuromf.autoencoder.decoder import FastDecoder
+from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import gradient_l1
 from neuromf.metrics.spectrum import frequency_radius
 from neuromf.training.decoder_config import TrainDecoderConfig
@@ -28,12 +29,17 @@ class DecoderTask:
     volumes have; where the distance has its minimum, this costs little.
 
     `std` (C,) are the standard deviations of the latents' channels, the unit of their noise.
+    `teacher` is the VAE whose own decoder gives a second target, where the configuration asks for
+    one. It is smoother than the volume, but free of the noise that no decoder can know.
     """
 
     advice = "a smaller batch or patch, or precision=bfloat16"
 
-    def __init__(self, network: FastDecoder, config: TrainDecoderConfig, std: Tensor) -> None:
+    def __init__(
+        self, network: FastDecoder, config: TrainDecoderConfig, std: Tensor, teacher: FrozenVAE
+    ) -> None:
         self.network, self.config, self.std = network, config, std.view(-1, 1, 1, 1)
+        self.teacher = teacher
         self.energies = BandEnergies(config.patch)
 
     def loss(self, batch: DecoderBatch) -> tuple[Tensor, Tensor]:
@@ -41,24 +47,36 @@ class DecoderTask:
         z, x = batch.z + self.std.to(batch.z) * batch.noise, batch.x
         y = self.network(z.contiguous(memory_format=torch.channels_last_3d)).float().contiguous()
 
-        pairs = [(inner(a, i), inner(b, i)) for a, b, i in zip(y, x, batch.inside, strict=True)]
-        l1 = torch.stack([F.l1_loss(a, b) for a, b in pairs]).mean()
-        gradient = torch.stack([gradient_l1(a, b) for a, b in pairs]).mean()
-
+        l1, gradient = distances(y, x, batch.inside)
         self.energies.to(y.device)
         ratios = self.energies(y) / self.energies(x).clamp(min=1e-20)
         spectrum = ratios.clamp(min=1e-6).log().square().mean()
-
         loss = l1 + self.config.gradient * gradient + self.config.spectrum * spectrum
-        parts = [l1, gradient, spectrum, *ratios, torch.ones_like(l1)]
+
+        taught = torch.zeros_like(l1)
+        if self.config.teacher:
+            # of the latents without noise, and as zero beyond the patch as the decoder sees them
+            target = self.teacher.decode(batch.z).clamp(0, 1)
+            apart, steeper = distances(y, target, batch.inside)
+            taught = apart + self.config.gradient * steeper
+            loss = loss + self.config.teacher * taught
+
+        parts = [l1, gradient, spectrum, taught, *ratios, torch.ones_like(l1)]
         return loss, torch.stack([p.detach().double() for p in parts])
 
     def means(self, sums: Sequence[float]) -> dict[str, float]:
         """Return the means over batches; `energy_a_b` is the ratio of energies in a band."""
         *parts, count = sums
         bands = [f"energy_{low:g}_{high:g}" for low, high in BANDS]
-        names = ("l1", "gradient", "spectrum", *bands)
+        names = ("l1", "gradient", "spectrum", "teacher", *bands)
         return {name: value / count for name, value in zip(names, parts, strict=True)}
+
+
+def distances(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return L1 and L1 of finite differences of patches (B, 1, P, P, P), means over patches."""
+    pairs = [(inner(one, i), inner(other, i)) for one, other, i in zip(a, b, inside, strict=True)]
+    l1 = torch.stack([F.l1_loss(one, other) for one, other in pairs]).mean()
+    return l1, torch.stack([gradient_l1(one, other) for one, other in pairs]).mean()
 
 
 class BandEnergies(nn.Module):
