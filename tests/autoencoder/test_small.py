@@ -1,9 +1,10 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
-from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.small import (
     SmallVAE,
@@ -13,7 +14,7 @@ from neuromf.autoencoder.small import (
     save_small,
 )
 from neuromf.pretrained.statedict import WeightsError
-from support import TINY_VAE, tiny_vae_network
+from support import TINY_DECODER, TINY_VAE, randomised, tiny_vae_network
 
 
 @pytest.mark.parametrize("size", [(8, 8, 8), (16, 20, 12), (4, 4, 4)])
@@ -64,6 +65,25 @@ def test_saved_and_loaded(tmp_path):
     torch.testing.assert_close(vae.encode(x), network.encode(x)[0], rtol=1e-4, atol=1e-5)
     assert vae.sha256 == FrozenVAE(tiny_vae_network(), "tiny").sha256
     assert vae.sha256 != FrozenVAE(tiny_vae_network(1), "other").sha256
+
+
+def test_a_fast_decoder_in_place_of_its_own(vae_folder, tmp_path):
+    before = load_vae(str(vae_folder))
+    network = randomised(SmallVAE(TINY_VAE, TINY_DECODER), 1)
+    network.encoder.load_state_dict(before.network.encoder.state_dict())
+    earlier = (before.sha256,)
+    save_small(
+        tmp_path, network, TINY_VAE, "mine", half=False, decoder=TINY_DECODER, earlier=earlier
+    )
+
+    vae, x = load_vae(str(tmp_path)), torch.rand(1, 1, 16, 16, 16)
+    z = vae.encode(x)
+    assert torch.equal(z, before.encode(x))  # bit for bit
+    assert vae.space.sha256 == before.space.sha256
+    assert vae.whole == (vae.sha256, before.sha256)
+    torch.testing.assert_close(vae.decode(z), network.decoder(z), rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="has the fingerprint"):
+        check_space(before, replace(vae.space, sha256=vae.sha256, of="vae"), "latents of", "")
 
 
 def test_a_folder_with_other_weights(tmp_path):
