@@ -10,7 +10,7 @@ from neuromf.autoencoder.decoder import new_decoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import gradient_l1
 from neuromf.training.decoder_config import TrainDecoderConfig
-from neuromf.training.decoder_task import BANDS, BandEnergies, DecoderTask
+from neuromf.training.decoder_task import DecoderTask, energy_ratio, high_pass
 from neuromf.training.latent_patches import DecoderBatch
 from support import TINY_DECODER, randomised, tiny_vae_network
 
@@ -71,22 +71,25 @@ def test_what_lies_outside_does_not_count():
 
 
 def test_half_the_amplitude_is_a_quarter_of_the_energy():
-    x, energies = torch.rand(2, 1, 16, 16, 16), BandEnergies(16)
-    ratios = energies(0.5 * x) / energies(x)
-    torch.testing.assert_close(ratios, torch.full((len(BANDS),), 0.25))
+    x, inside = torch.rand(2, 1, 16, 16, 16), torch.tensor([[[0, 16]] * 3] * 2)
+    assert energy_ratio(0.5 * x, x, inside).item() == pytest.approx(0.25)
+    changed = x.clone()
+    changed[..., :4] *= 3  # what the loss does not look at
+    inside[:, 2, 0] = 4
+    assert energy_ratio(changed, x, inside).item() == pytest.approx(1)
 
 
-def test_a_wave_lies_in_its_band():
-    """Six voxels a period are a third of the Nyquist frequency."""
-    wave = torch.sin(2 * torch.pi * torch.arange(48) / 6).expand(1, 1, 48, 48, 48)
-    energies = BandEnergies(48)(wave)
-    assert energies.argmax() == 0
-    assert energies[0] > 1e4 * energies[1:].max()
+@pytest.mark.parametrize(("period", "left"), [(2, 1.0), (4, 0.5), (1e9, 0.0)])
+def test_what_the_high_pass_leaves_of_a_wave(period, left):
+    """Two voxels a period are the Nyquist frequency."""
+    for axis in (2, 3, 4):
+        phase = 2 * torch.pi * torch.arange(32) / period + 0.3
+        wave = torch.cos(phase).view([-1 if a == axis else 1 for a in range(5)])
+        wave = wave.expand(1, 1, 32, 32, 32)
+        inside = wave[:, :, 1:-1, 1:-1, 1:-1]
+        torch.testing.assert_close(high_pass(wave), left * inside, atol=1e-5, rtol=0)
 
 
 def test_a_step_between_opposite_sides_is_no_fine_detail():
     ramp = torch.linspace(0, 1, 32).expand(1, 1, 32, 32, 32)
-    outside = BandEnergies(32)
-    windowed = outside(ramp)[1:].sum()
-    outside.window.fill_(1.0)
-    assert windowed < 1e-3 * outside(ramp)[1:].sum()
+    assert high_pass(ramp).abs().max() < 1e-6

@@ -28,7 +28,7 @@ class TrainDecoderConfig:
     lr: float = 2e-3
     warmup: int = 30  # updates
     gradient: float = 0.5  # weight of the L1 distance of finite differences
-    # weight of the squared log ratio of spectral energies, reconstruction over original, by band;
+    # weight of the squared log ratio of energies at high frequencies, reconstruction over original;
     # larger is sharper, and further from the original voxel by voxel
     spectrum: float = 1e-2
     # weight of both distances to what the VAE's own decoder makes of the patch, as another target
