@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from monai.networks.schedulers.rectified_flow import RFlowScheduler
@@ -32,6 +32,7 @@ from neuromf.data.volume import Volume, centred_affine, write_volume
 from neuromf.flow import sample
 from neuromf.flow.network import predict_main
 from neuromf.flow.path import Prediction, to_velocity
+from neuromf.flow.sampler import Solver
 from neuromf.generation.model import load_model
 from neuromf.nets import BRAIN
 from neuromf.runtime.device import Precision, autocast
@@ -54,7 +55,7 @@ class Parts:
     vae: FrozenVAE
     device: torch.device
     predict: Prediction = "x"  # what the network returns
-    solver: Literal["average", "euler"] = "average"
+    solver: Solver = "average"
     decode_memory_gb: float | None = None
 
 
