@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, unique
 
 import numpy as np
 import torch
 
 
+@unique
 class Purpose(IntEnum):
     """What random numbers are for; the first word of a stream's seed, so that equal
     numbers give unlike streams.
@@ -22,10 +23,10 @@ class Purpose(IntEnum):
     DIRECTIONS = 7  # seed: along which distances are taken
     BOOTSTRAP = 8  # seed, set: which volumes are in a resampled set; the reference is set 0
     SUBSETS = 9  # seed, what for, draw, set: which volumes a smaller set is of
-    SECANTS = 11  # seed, update, part: which points of a teacher's trajectory
     PAIRS = 10  # seed, set: which volumes are compared with each other
     VELOCITY = 11  # seed, latent: noise that the velocity on held-out latents is evaluated with
     BASELINES = 12  # seed, kind, number: what a sample of a closed-form model is drawn from
+    SECANTS = 13  # seed, update, part: which points of a teacher's trajectories
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
