@@ -85,7 +85,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path)
     add_device(parser)
     parser.add_argument(
-        "--only", nargs="+", choices=WAYS, metavar="WAY", help="these ways beside flow matching"
+        "--only",
+        nargs="+",
+        choices=(*WAYS, *COMPILED),
+        metavar="WAY",
+        help="these ways beside flow matching",
     )
     # one way in this process, bytes on stdout
     parser.add_argument("--peak", metavar="WAY", help=argparse.SUPPRESS)
