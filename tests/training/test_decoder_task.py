@@ -1,5 +1,6 @@
 """The loss of a decoder is the sum of its parts, and its spectral part asks for the volumes' energy."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from neuromf.autoencoder.decoder import new_decoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import gradient_l1
 from neuromf.training.decoder_config import TrainDecoderConfig
-from neuromf.training.decoder_task import DecoderTask, energy_ratio, high_pass
+from neuromf.training.decoder_task import DecoderTask, detail, high_pass
 from neuromf.training.latent_patches import DecoderBatch
 from support import TINY_DECODER, randomised, tiny_vae_network
 
@@ -71,12 +72,28 @@ def test_what_lies_outside_does_not_count():
 
 
 def test_half_the_amplitude_is_a_quarter_of_the_energy():
-    x, inside = torch.rand(2, 1, 16, 16, 16), torch.tensor([[[0, 16]] * 3] * 2)
-    assert energy_ratio(0.5 * x, x, inside).item() == pytest.approx(0.25)
+    x, inside = 10 * torch.rand(2, 1, 16, 16, 16), torch.tensor([[[0, 16]] * 3] * 2)
+    unlike, ratio = detail(0.5 * x, x, inside)
+    assert ratio.item() == pytest.approx(0.25)
+    assert unlike.item() == pytest.approx(math.log(0.25) ** 2, rel=1e-3)
     changed = x.clone()
     changed[..., :4] *= 3  # what the loss does not look at
     inside[:, 2, 0] = 4
-    assert energy_ratio(changed, x, inside).item() == pytest.approx(1)
+    assert detail(changed, x, inside)[0].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_detail_in_the_wrong_place_does_not_make_up():
+    """The same energy altogether, but of the first half twice as much and of the second little."""
+    x, inside = torch.randn(1, 1, 32, 16, 16), torch.tensor([[[0, 32], [0, 16], [0, 16]]])
+    moved = torch.cat([x[:, :, :16] * 1.4, x[:, :, 16:] * 0.2], 2)
+    unlike, ratio = detail(moved, x, inside)
+    assert ratio.item() == pytest.approx(1, abs=0.1)
+    assert unlike > 1
+
+
+def test_background_counts_as_equal():
+    faint, inside = 1e-3 * torch.rand(1, 1, 16, 16, 16), torch.tensor([[[0, 16]] * 3])
+    assert detail(faint, torch.zeros_like(faint), inside)[0] < 1e-4
 
 
 @pytest.mark.parametrize(("period", "left"), [(2, 1.0), (4, 0.5), (1e9, 0.0)])

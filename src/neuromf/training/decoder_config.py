@@ -28,9 +28,9 @@ class TrainDecoderConfig:
     lr: float = 2e-3
     warmup: int = 30  # updates
     gradient: float = 0.5  # weight of the L1 distance of finite differences
-    # weight of the squared log ratio of energies at high frequencies, reconstruction over original;
-    # larger is sharper, and further from the original voxel by voxel
-    spectrum: float = 1e-2
+    # weight of the squared log ratio of energies at high frequencies, reconstruction over original,
+    # in blocks of 8³ voxels; larger is sharper, and further from the original voxel by voxel
+    spectrum: float = 2e-3
     # weight of both distances to what the VAE's own decoder makes of the patch, as another target
     # beside the volume: it is free of the noise of scans, and takes the time of that decoder
     teacher: float = 0.0

@@ -16,13 +16,18 @@ from neuromf.autoencoder.small import gradient_l1
 from neuromf.training.decoder_config import TrainDecoderConfig
 from neuromf.training.latent_patches import DecoderBatch
 
+BLOCK = 8  # voxels a side of the blocks whose energy is compared; they overlap by half
+FLOOR = 1e-4  # energy below which blocks count as equal: background, and what cannot be seen
+
 
 class DecoderTask:
     """Decoding of latents, some of them with noise, to the volumes that they are of.
 
     The best decoder for a distance is the mean of all volumes that have the same latent, which is
     smoother than each of them. The spectral term asks for as much energy at high frequencies as
-    the volumes have; where the distance has its minimum, this costs little.
+    the volumes have; where the distance has its minimum, this costs little. It compares small
+    blocks, since the cheapest way to raise the energy of a whole patch is to overdo its strongest
+    edges.
 
     `std` (C,) are the standard deviations of the latents' channels, the unit of their noise.
     `teacher` is the VAE whose own decoder gives a second target, where the configuration asks for
@@ -43,8 +48,7 @@ class DecoderTask:
         y = self.network(z.contiguous(memory_format=torch.channels_last_3d)).float().contiguous()
 
         l1, gradient = distances(y, x, batch.inside)
-        energy = energy_ratio(y, x, batch.inside)
-        spectrum = energy.clamp(min=1e-6).log().square()
+        spectrum, energy = detail(y, x, batch.inside)
         loss = l1 + self.config.gradient * gradient + self.config.spectrum * spectrum
 
         taught = torch.zeros_like(l1)
@@ -59,7 +63,8 @@ class DecoderTask:
         return loss, torch.stack([p.detach().double() for p in parts])
 
     def means(self, sums: Sequence[float]) -> dict[str, float]:
-        """Return the means over batches; `energy` is the decoder's over the volumes'."""
+        """Return the means over batches; `energy` is the decoder's at high frequencies over
+        the volumes'."""
         *parts, count = sums
         names = ("l1", "gradient", "spectrum", "teacher", "energy")
         return {name: value / count for name, value in zip(names, parts, strict=True)}
@@ -72,14 +77,19 @@ def distances(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
     return l1, torch.stack([gradient_l1(one, other) for one, other in pairs]).mean()
 
 
-def energy_ratio(a: Tensor, b: Tensor, inside: Tensor) -> Tensor:
-    """Return the energy at high frequencies of patches (B, 1, P, P, P), summed over them, over that
-    of others, ().
+def detail(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how unlike the energies at high frequencies of patches (B, 1, P, P, P) are, the mean
+    squared log ratio of blocks, and the ratio of their sums, each ().
     """
-    pairs = [(inner(one, i), inner(other, i)) for one, other, i in zip(a, b, inside, strict=True)]
-    energies = [[high_pass(v).square().sum() for v in pair] for pair in pairs]
-    above, below = (torch.stack(part).sum() for part in zip(*energies, strict=True))
-    return above / below.clamp(min=1e-20)
+    unlike, sums = [], []
+    for one, other, i in zip(a, b, inside, strict=True):
+        parts = (high_pass(inner(v, i)).square() for v in (one, other))
+        first, second = (F.avg_pool3d(part, BLOCK, BLOCK // 2) for part in parts)
+        unlike.append(((first + FLOOR) / (second + FLOOR)).log().square().mean())
+        sums.append(torch.stack([first.sum(), second.sum()]))
+
+    above, below = torch.stack(sums).sum(0)
+    return torch.stack(unlike).mean(), above / below.clamp(min=1e-20)
 
 
 def high_pass(volumes: Tensor) -> Tensor:
@@ -87,9 +97,8 @@ def high_pass(volumes: Tensor) -> Tensor:
     leaves of them, without the outermost voxels.
 
     Half the amplitude of a wave of half the Nyquist frequency along an axis is left, all of one of
-    the Nyquist frequency. A Fourier transform of a patch would need a window against the step
-    between its opposite sides, and so would measure its middle: the folds of the cortex, where
-    most of the energy is, lie mostly elsewhere.
+    the Nyquist frequency. A Fourier transform would not be local, and of a patch it would need a
+    window against the step between its opposite sides.
     """
     smooth = volumes
     for axis in (2, 3, 4):
