@@ -96,7 +96,7 @@ verb() {
   piece "$name" "$seconds" "$python" -m neuromf.cli "$@" --resume
 }
 
-stages=(flow2mm secants2mm meanflow2mm)
+stages=(flow2mm secants2mm)
 if [ -z "$small" ]; then
   device=${DEVICE:-cuda} workers=0 loaders=8
   step=brain192 rounds=10 only=() limits=(40 0) largest=()
@@ -107,7 +107,7 @@ if [ -z "$small" ]; then
   # theirs; secants2mm learns from 8 pairs on each of its 8 trajectories. float32, as the presets
   # have it. The updates that fit into these minutes are found by a trial on this GPU, and the
   # schedule of the learning rate stretches with them.
-  minutes=(5 2 4) batches=(64 8 64) trial=60
+  minutes=(7 4) batches=(64 8) trial=60
   # batches pass from the processes that read them through shared memory; containers may lack it
   shared=$(df -k --output=avail /dev/shm 2> /dev/null | tail -n 1)
   [ "${shared:-0}" -ge 1000000 ] || loaders=0
@@ -187,7 +187,7 @@ AFTER=train verb samples 120 generate model="$out/trained/model" n=$n device="$d
 AFTER=samples verb evaluate 400 evaluate samples="$out/samples" reference="$out/volumes" \
   "splits=[val,test]" train="$out/volumes:train" vae=small device="$device" \
   cache="$out/cache" "${measured[@]}" out="$out/evaluation"
-for stage in flow2mm meanflow2mm; do
+for stage in flow2mm secants2mm; do
   AFTER=train verb "export-$stage" 90 export run="$out/trained/stages/$stage" \
     out="$out/export-$stage"
 done
@@ -206,7 +206,7 @@ for log in "$out"/logs/*.log; do
   tail -n 30 "$log" | cut -c1-200
 done >> "$out/summary.txt"
 pack flow export-flow2mm
-pack model export-meanflow2mm
+pack model export-secants2mm
 pack samples evaluation/index.html "evaluation/scores.*" samples/contact.png \
   samples/timing.json "samples/sub-0000[0-3]"
 pack numbers summary.txt results logs "stages/*.yaml" "trained/stages/*/*.csv" \

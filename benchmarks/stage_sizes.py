@@ -1,8 +1,8 @@
 """How many updates each stage of `neuromf train-stages` makes in the minutes it is given: a short
 trial of all stages on this machine, then their configurations.
 
-`python benchmarks/stage_sizes.py LATENTS OUT --stages flow2mm secants2mm meanflow2mm --minutes 5 2
-4 --batches 64 8 64 [--trial 60] [--words KEY=VALUE ...] [--device cuda]` writes OUT/STAGE.yaml, for
+`python benchmarks/stage_sizes.py LATENTS OUT --stages flow2mm secants2mm --minutes 7 4
+--batches 64 8 [--trial 60] [--words KEY=VALUE ...] [--device cuda]` writes OUT/STAGE.yaml, for
 `neuromf train-stages stages=[OUT/flow2mm.yaml,...]`. Schedules are functions of the number of
 updates, so a training ends well only if it gets to its last one.
 """

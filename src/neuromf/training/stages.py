@@ -32,7 +32,7 @@ class StagesConfig:
     latents: str = ""  # a folder or URL that encode wrote
     vae: str = ""  # to look at samples with; the latents' own, if empty
     # presets of `neuromf train`, or YAML files
-    stages: tuple[str, ...] = ("flow2mm", "secants2mm", "meanflow2mm")
+    stages: tuple[str, ...] = ("flow2mm", "secants2mm")
     teacher: str = ""  # a model folder: a flow trained before, in place of the first stage
     # further words of `neuromf train`, for every stage: [device=cuda, seed=1]
     words: tuple[str, ...] = ()
