@@ -98,7 +98,7 @@ def arguments() -> argparse.ArgumentParser:
 
 def begun(chosen: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     """Return the results so far. Raises SystemExit where they are of another measurement."""
-    head = {
+    head: dict[str, Any] = {
         "size": describe(chosen.size),
         "precision": chosen.precision,
         "hardware": hardware(device),
@@ -107,6 +107,9 @@ def begun(chosen: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     if chosen.out is None or not chosen.out.is_file():
         return head | {"ways": {}}
     found = read_json_object(chosen.out, "choose another --out")
+    found["hardware"]["memory_bytes"] = head["hardware"][
+        "memory_bytes"
+    ]  # differs by what is booted
     other = [key for key, value in head.items() if found.get(key) != value]
     if other:
         raise SystemExit(f"{chosen.out} has another {', '.join(other)}: choose another --out")
