@@ -83,8 +83,9 @@ def detail(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
     """
     unlike, sums = [], []
     for one, other, i in zip(a, b, inside, strict=True):
-        parts = (high_pass(inner(v, i)).square() for v in (one, other))
-        first, second = (F.avg_pool3d(part, BLOCK, BLOCK // 2) for part in parts)
+        parts = [high_pass(inner(v, i)).square() for v in (one, other)]
+        block = [min(BLOCK, n) for n in parts[0].shape[2:]]  # small patches are one block
+        first, second = (F.avg_pool3d(part, block, BLOCK // 2) for part in parts)
         unlike.append(((first + FLOOR) / (second + FLOOR)).log().square().mean())
         sums.append(torch.stack([first.sum(), second.sum()]))
 
