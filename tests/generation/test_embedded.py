@@ -19,11 +19,7 @@ def latents():
     """Normalised one-call samples."""
     generator = neuromf.load("embedded", device="cpu")
     noise = torch.cat([noise_of(generator.config.shape, i, 1) for i in range(16)])
-    with torch.no_grad():
-        return (
-            generator.model.network(noise, torch.ones(16), torch.zeros(16))
-            / generator.config.latent_scale
-        )
+    return generator.config.stats.normalise(generator.latent_from(noise))
 
 
 def test_the_size_of_a_brain(drawn):
