@@ -7,12 +7,14 @@ import torch
 
 from neuromf.generation.model import load_model
 from neuromf.latents.statistics import LatentStats
+from neuromf.nets.config import Precondition
 from neuromf.pretrained.statedict import read_state
 from neuromf.runtime import config as settings
 from neuromf.training import command as fit
 from neuromf.training import export
 from neuromf.training.checkpoint import read_checkpoint
-from training.support import tiny_config
+from neuromf.training.config import Distillation
+from training.support import FLOW, STUDENT, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,27 @@ def test_what_is_missing_is_named(tmp_path, trained):
         FileNotFoundError, match="best.ckpt: no such checkpoint; there are last, update-00000012"
     ):
         export.run(export.ExportConfig(str(trained), checkpoint="best"), tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (FLOW, "rectified flow, u-prediction"),
+        ({}, "MeanFlow, tangent boundary, x-prediction"),
+        (
+            {"objective": STUDENT, "precondition": Precondition("gaussian")},
+            "MeanFlow, tangent conditional, u-prediction about the flow of a Gaussian",
+        ),
+        (
+            {"objective": STUDENT, "teacher": "flow", "distillation": Distillation("trajectory")},
+            "average velocities along the trajectories of a rectified flow, u-prediction",
+        ),
+        (
+            {"objective": STUDENT, "teacher": "flow", "precondition": Precondition("skip")},
+            "MeanFlow against the velocity of a rectified flow, tangent conditional, "
+            "u-prediction with a skip",
+        ),
+    ],
+)
+def test_the_card_says_what_the_training_was(store, changes, words):
+    assert export.method(tiny_config(store, **changes)) == words

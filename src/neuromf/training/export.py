@@ -122,7 +122,6 @@ def chosen_weights(
 def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     """Return the model's README."""
     size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
-    kind = "rectified flow" if config.objective.jvp == "none" else "MeanFlow"
     rows = state["state"]["rows"]
     # Folders of this machine are nobody else's.
     teacher, guide = (Path(name).name for name in (config.teacher, config.distillation.guide))
@@ -142,8 +141,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         "",
         "| | |",
         "|---|---|",
-        f"| method | {kind}, {config.objective.predict}-prediction, tangent "
-        f"{config.objective.tangent} |",
+        f"| method | {method(config)} |",
         f"| network | 3D UNet, channels {model.network.channels}, conditioned on "
         f"{model.network.conditioning} |",
         f"| trained on | {model.stats.latents} latents of {model.stats.subjects} people |",
@@ -166,3 +164,21 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     ]
 
     return "\n".join(lines)
+
+
+def method(config: TrainConfig) -> str:
+    """Return what a training was, in words."""
+    objective = config.objective
+    if objective.jvp == "none":
+        kind = "rectified flow"
+    elif config.teacher and config.distillation.target == "trajectory":
+        kind = "average velocities along the trajectories of a rectified flow"
+    else:
+        source = " against the velocity of a rectified flow" if config.teacher else ""
+        kind = f"MeanFlow{source}, tangent {objective.tangent}"
+
+    closed = config.precondition.kind
+    around = {"none": "", "skip": " with a skip", "gaussian": " about the flow of a Gaussian"}[
+        closed
+    ]
+    return f"{kind}, {objective.predict}-prediction{around}"
