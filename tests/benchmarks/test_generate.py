@@ -51,4 +51,4 @@ def test_the_model_says_what_its_network_predicts():
         decode_memory_gb=None,
     )  # fmt: skip
     found = parts(chosen, torch.device("cpu"))
-    assert (found.predict, found.solver) == ("x", "average")
+    assert (found.predict, found.solver) == ("u", "average")
