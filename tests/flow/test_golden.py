@@ -9,6 +9,7 @@ import torch
 
 from neuromf.flow import MeanFlow
 from neuromf.flow.dual import value_of
+from neuromf.flow.guidance import guided_target
 
 GOLDEN = {
     name: torch.from_numpy(np.asarray(value))
@@ -97,3 +98,46 @@ def test_head_part_of_the_official_loss():
         CASES["imf"].terms(network("imf", p), *(GOLDEN[n] for n in ("x", "eps", "t", "r")))
     )
     torch.testing.assert_close(loss.raw_head, GOLDEN["imf__loss_v_raw"].mean(), rtol=0, atol=1e-9)
+
+
+def guided_network(p):
+    def net(z, t, r, condition):
+        w, first, last = condition["guidance"].to(value_of(t)).unbind(1)
+        t = t.unsqueeze(1)
+        inputs = torch.stack([1 - 1 / w, first, last], 1)
+        label = p["emb"][condition["label"]]
+        hidden = torch.tanh(
+            torch.cat([z, t, t - r.unsqueeze(1), inputs, label], 1) @ p["W1"] + p["b1"]
+        )
+        return hidden @ p["Wu"] + p["bu"], hidden @ p["Wv"] + p["bv"]
+
+    return net
+
+
+@pytest.mark.parametrize("way", ["exact", "two-stream"])
+def test_official_guided_loss_and_gradients(way):
+    objective, p = MeanFlow(predict="u", tangent="head", jvp=way), weights("imf_cfg")
+    x, noise, t, r, label = (GOLDEN[n] for n in ("x", "eps", "t", "r", "label"))
+    guidance = torch.stack([GOLDEN[n] for n in ("omega", "g_tmin", "g_tmax")], 1)
+    condition = {"label": label, "guidance": guidance}
+    null = {"label": torch.full_like(label, 4)}
+
+    net = guided_network(p)
+    target, tangent = guided_target(objective, net, x, noise, t, r, condition, null)
+    terms = objective.terms(net, x, noise, t, r, condition, target, tangent)
+    loss = objective.loss(terms)
+    loss.total.backward()
+
+    found = {
+        "v_target": terms.target, "tangent": terms.tangent, "u": terms.u, "V": terms.compound,
+        "dudt": terms.dudt[INTERVAL], "v_head": terms.head, "loss": loss.total,
+        "loss_u_raw": loss.samples,
+    }  # fmt: skip
+    found |= {f"grad_{name}": value.grad for name, value in p.items()}
+    for name, value in found.items():
+        expected = GOLDEN[f"imf_cfg__{name}"]
+        expected = expected[INTERVAL] if name == "dudt" else expected
+        torch.testing.assert_close(
+            value, expected, rtol=0, atol=1e-9, msg=lambda m, n=name: f"{n}: {m}"
+        )
+    assert not torch.allclose(terms.target, noise - x)

@@ -33,6 +33,7 @@ def test_no_two_streams_are_alike():
         Purpose.VELOCITY: 2,
         Purpose.BASELINES: 3,
         Purpose.SECANTS: 3,
+        Purpose.CONDITIONS: 3,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]

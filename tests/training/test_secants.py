@@ -13,7 +13,7 @@ from support import relative, tiny_unet
 class Known:
     """A teacher whose velocity is that of a Gaussian at the origin: z / t along straight rays."""
 
-    def trajectory(self, noise, steps):
+    def trajectory(self, noise, steps, condition=None):
         return trajectory(lambda z, t, r: z / t.view(-1, 1, 1, 1, 1).clamp(min=1e-3), noise, steps)
 
 
@@ -49,3 +49,22 @@ def test_it_is_learned():
         optimiser.step()
         losses.append(loss.item())
     assert losses[-1] < 0.7 * losses[0]
+
+
+def test_secants_are_learned_under_the_condition_of_their_trajectory():
+    """Trajectory number i of a batch, and every secant on it, has condition i."""
+
+    class Pushed:
+        def trajectory(self, noise, steps, condition=None):
+            push = condition["push"].view(-1, 1, 1, 1, 1)
+            return trajectory(lambda z, t, r: push + 0 * z, noise, steps)
+
+    def network(z, t, r, condition):
+        return condition["push"].view(-1, 1, 1, 1, 1) + 0 * z
+
+    noise, ends = torch.randn(3, 1, 2, 2, 2), torch.tensor([[0, 1], [4, 3]])
+    batch = Batch(
+        noise, noise, torch.ones(3), torch.zeros(3), {"push": torch.arange(3.0)}, None, ends
+    )
+    task = SecantTask(network, MeanFlow(predict="u"), Pushed(), 4)
+    assert float(task.loss(batch)[0]) < 1e-9

@@ -10,6 +10,7 @@ from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.generation.model import load_model
 from neuromf.nets.config import Precondition
+from neuromf.nets.variables import Conditions, Variable
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.checkpoint import read_checkpoint
@@ -135,6 +136,9 @@ def test_what_cannot_teach_is_refused(store, teacher, tmp_path):
         with pytest.raises(ValueError, match=match):
             check_teacher("teacher=x", model, config, image_of(vae), stats)
 
+    other = Conditions((Variable("age"),))
+    with pytest.raises(ValueError, match=r"conditions none, this run has age \(0 to 1\)"):
+        check_teacher("teacher=x", model, config, image_of(STORE_VAE), stats, other)
     refused("encode with the same VAE", vae=LatentSpace("other", "b" * 64, 4, 4))
     refused("set latent_scale=1.0", config=replace(config, latent_scale=0.5))
     refused("other means and deviations", stats=replace(stats, mean=(9.0,) * 4))

@@ -39,7 +39,7 @@ class Straight:
     def __init__(self):
         self.asked = []
 
-    def trajectory(self, noise, steps):
+    def trajectory(self, noise, steps, condition=None):
         self.asked.append((len(noise), steps))
         return torch.stack([noise, noise / 2])
 

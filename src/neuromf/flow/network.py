@@ -81,6 +81,21 @@ def select_condition(samples: Tensor, condition: Condition | None) -> Condition 
     return {name: values.index_select(0, samples) for name, values in condition.items()}
 
 
+def repeat_condition(condition: Condition | None, times: int) -> Condition | None:
+    """Return the condition of a batch that is repeated whole, `times` times."""
+    if condition is None:
+        return None
+    return {k: v.repeat(times, *[1] * (v.ndim - 1)) for k, v in condition.items()}
+
+
+def split_condition(condition: Condition | None, n: int, size: int) -> list[Condition | None]:
+    """Return the conditions of n samples in parts of `size`, as Tensor.split parts them."""
+    parts = torch.arange(n).split(size)
+    if condition is None:
+        return [None] * len(parts)
+    return [{k: v[part[0] : part[-1] + 1] for k, v in condition.items()} for part in parts]
+
+
 def scatter(samples: Tensor, values: Tensor, onto: Tensor) -> Tensor:
     """Return a copy of `onto` with the given samples replaced; differentiable in both."""
     return torch.index_copy(onto, 0, samples, values.to(onto.dtype))

@@ -156,15 +156,16 @@ class MeanFlow:
         r: Tensor,
         condition: Condition | None = None,
         target: Tensor | None = None,
+        tangent: Tensor | None = None,
     ) -> Terms:
         """Evaluate the objective for data x and noise (B, C, *spatial) at times t, r (B,),
         0 <= r <= t <= 1, and per-sample conditions (B, ...) that the network takes.
 
         `target` is the velocity, shape of x, that the compound is to match in place of
-        noise - x. du/dt is computed for the samples with r < t only, detached, so the gradient is
-        that of u + (t - r) sg(du/dt). Samples with NaN or Inf are zeroed and flagged. Raises
-        ValueError or TypeError on wrong shapes, dtypes or times, a batch without one finite
-        sample, or a head asked for that the network lacks.
+        noise - x, `tangent` dz/dt in place of the objective's own. du/dt is computed for the
+        samples with r < t only, detached, so the gradient is that of u + (t - r) sg(du/dt).
+        Samples with NaN or Inf are zeroed and flagged. Raises ValueError or TypeError on wrong
+        shapes, dtypes or times, a batch without one finite sample, or a head that is lacking.
         """
         check_latents("x", x, half_allowed=False)
         check_latents("noise", noise, half_allowed=False)
@@ -177,6 +178,8 @@ class MeanFlow:
         if target is None:
             target = v_c
         check_same_kind("target", target, "x", x)
+        if tangent is not None:
+            check_same_kind("tangent", tangent, "x", x)
 
         if self.jvp == "none" or len(apart) == 0:
             prediction, head = split_output(call(net, z, t, r, condition))
@@ -185,15 +188,19 @@ class MeanFlow:
         else:
             own = select_condition(apart, condition)
             z_own, t_own, target_own = select(apart, z, t, target)
-            direction = self._direction(net, z_own, t_own, target_own, own)
+            if tangent is None:
+                direction = self._direction(net, z_own, t_own, target_own, own)
+            else:
+                direction = tangent.index_select(0, apart)
             prediction, head, jvp = WAYS[self.jvp](net, z, t, r, apart, direction, condition)
 
         u = self._as_velocity("the network's output", prediction, z, t)
         v = None if head is None else self._as_velocity("the v head's output", head, z, t)
         slope, rise = self._slope(u.detach(), jvp.to(z.dtype), direction, t, r, apart)
+        rest = self._boundary_direction(u, v, target) if tangent is None else tangent
         return Terms(
             z=z, target=target, u=u, head=v, t=t, r=r, finite=finite,
-            tangent=scatter(apart, direction, self._boundary_direction(u, v, target)),
+            tangent=scatter(apart, direction, rest),
             dudt=scatter(apart, slope, torch.zeros_like(z)),
             compound=u + scatter(apart, rise, torch.zeros_like(z)),
         )  # fmt: skip

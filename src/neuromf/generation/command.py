@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from neuromf.generation.generator import Generator
 from neuromf.generation.model import load_model
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
 from neuromf.runtime.device import Precision
-from neuromf.runtime.fields import key
+from neuromf.runtime.fields import NAMED, key
 from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run, provenance
@@ -26,9 +26,14 @@ class GenerateConfig:
 
     # a folder that train or export wrote, embedded, or owner/name on the Hugging Face hub
     model: str = ""
-    n: int = key(8, free=True)
+    n: int = key(8, free=True)  # a table gives its own number
     nfe: int = 1  # network calls a volume
     seed: int = 0  # sample i of a seed is always the same volume
+    # what every sample is asked to be, by the names of the model's conditions: condition.age=70
+    condition: dict[str, str] = field(default_factory=dict, metadata=NAMED)
+    table: str = ""  # or a CSV or TSV file with such columns: a sample for each row
+    guidance: float = 1.0  # how closely samples follow their conditions; 1 is as in the data
+    guidance_interval: tuple[float, float] = (0.0, 1.0)  # the first and last t at which it acts
     suffix: str = "T1w"  # of the files' names, as BIDS has them
     # a VAE of the same latent space; the model's own, if empty
     decoder: str = key("", formerly="vae")
@@ -68,12 +73,17 @@ def run(
         config.decoder,
     )
     generator.vae  # noqa: B018 - refused before the folder is made
+    wanted = generator.asked(
+        config.condition, config.table, config.guidance, config.guidance_interval
+    )
+    if config.table:
+        config = replace(config, n=len(wanted.rows))
     if resume:
         refuse_fewer(out, config.n)
     inputs = [config.model, config.decoder]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         about = describe(generator, config)
-        folder = SampleFolder(out, config.n, config.suffix, about, config.latents)
+        folder = SampleFolder(out, config.n, config.suffix, about, config.latents, wanted)
         name = generator.config.name
         folder.describe(
             f"Brains drawn from {name}",
@@ -83,7 +93,7 @@ def run(
         )
 
         missing = folder.missing()
-        draw = functools.partial(generator.draw, nfe=config.nfe, seed=config.seed)
+        draw = functools.partial(generator.draw, nfe=config.nfe, seed=config.seed, asked=wanted)
         seconds = folder.fill(missing, draw, "generate")
         folder.show()
         if missing:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
 from neuromf.flow.network import Condition
+from neuromf.generation.asked import NOTHING, Asked, asked
 from neuromf.generation.model import Model, ModelConfig, load_model
 from neuromf.runtime.device import (
     Precision,
@@ -27,6 +29,7 @@ from neuromf.runtime.device import (
 )
 from neuromf.runtime.randomness import Purpose, generator
 
+log = logging.getLogger("neuromf")
 # a decoder leaves a little outside a stripped brain, where its training volumes were 0
 BACKGROUND = 0.02
 
@@ -82,11 +85,26 @@ class Generator:
         """
         return noise_of(self.config.shape, index, seed)
 
-    def latent(self, index: int, nfe: int = 1, seed: int = 0) -> Tensor:
+    def asked(
+        self,
+        condition: Mapping[str, Any] | None = None,
+        table: str = "",
+        guidance: float = 1.0,
+        interval: Sequence[float] = (0.0, 1.0),
+    ) -> Asked:
+        """Return what samples are asked to be, with a warning for numbers outside the training
+        data. Raises ValueError for what the model does not know.
+        """
+        found = asked(self.config.conditions, condition, table, guidance, interval)
+        for said in found.warnings:
+            log.warning("%s: %s", self.config.name, said)
+        return found
+
+    def latent(self, index: int, nfe: int = 1, seed: int = 0, asked: Asked = NOTHING) -> Tensor:
         """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after
         `nfe` network calls.
         """
-        return self.latent_from(self.noise(index, seed), nfe)
+        return self.latent_from(self.noise(index, seed), nfe, asked.condition(index))
 
     @torch.no_grad()
     def latent_from(
@@ -125,11 +143,13 @@ class Generator:
         components, spacing = self.config.components, self.config.spacing
         return decoded_volume(latent, components, self.vae, spacing, self.decode_memory_gb)
 
-    def draw(self, indices: Sequence[int], nfe: int = 1, seed: int = 0) -> Iterator[Drawn]:
+    def draw(
+        self, indices: Sequence[int], nfe: int = 1, seed: int = 0, asked: Asked = NOTHING
+    ) -> Iterator[Drawn]:
         """Yield samples one by one."""
         for index in indices:
             started = time.perf_counter()
-            latent = self.latent(index, nfe, seed)
+            latent = self.latent(index, nfe, seed, asked)
             wait_for_gpu()
             called = time.perf_counter()
             volume = self.decode(latent)
@@ -137,15 +157,24 @@ class Generator:
                 index, latent[0].cpu(), volume, called - started, time.perf_counter() - called
             )
 
-    def generate(self, n: int, nfe: int = 1, seed: int = 0) -> list[Volume]:
-        """Return n volumes after `nfe` network calls each. Raises ValueError if n or
-        nfe is below 1.
+    def generate(
+        self,
+        n: int,
+        nfe: int = 1,
+        seed: int = 0,
+        condition: Mapping[str, Any] | None = None,
+        guidance: float = 1.0,
+    ) -> list[Volume]:
+        """Return n volumes after `nfe` network calls each, of a condition such as {"age": 70} if
+        given, to which a guidance above 1 leads more closely. Raises ValueError if n or nfe is
+        below 1, or for a condition that the model does not know.
         """
         if n < 1:
             raise ValueError(f"n is {n}: a number of volumes, 1 or more")
         if nfe < 1:
             raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
-        return [drawn.volume for drawn in self.draw(range(n), nfe, seed)]
+        wanted = self.asked(condition, guidance=guidance)
+        return [drawn.volume for drawn in self.draw(range(n), nfe, seed, wanted)]
 
 
 def load(

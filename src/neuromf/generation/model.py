@@ -24,6 +24,7 @@ from neuromf.flow.sampler import Solver
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import Precondition, UNetConfig
 from neuromf.nets.precondition import build
+from neuromf.nets.variables import Conditions
 from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import renamed
@@ -54,6 +55,7 @@ class ModelConfig:
     updates: int
     ema: float
     precondition: Precondition = field(default_factory=Precondition)
+    conditions: Conditions = field(default_factory=Conditions)
 
     def __post_init__(self) -> None:
         if not 0 < self.latent_scale < math.inf or not all(0 < s < math.inf for s in self.spacing):
@@ -80,7 +82,8 @@ class ModelConfig:
 
     def build(self) -> nn.Module:
         """Return the network, with random weights."""
-        return build(self.network, self.precondition, self.latent_scale, self.shape)
+        scale, conditions = self.latent_scale, self.conditions
+        return build(self.network, self.precondition, scale, self.shape, conditions)
 
     def to_json(self, sha256: str) -> dict[str, Any]:
         """Return what config.json holds."""

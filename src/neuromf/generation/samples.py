@@ -14,6 +14,7 @@ from safetensors.torch import save
 from neuromf import __version__
 from neuromf.data.reading import picture
 from neuromf.data.volume import volume_sha256, write_volume
+from neuromf.generation.asked import NOTHING, Asked
 from neuromf.generation.generator import Drawn
 from neuromf.reporting.slices import contact_sheets
 from neuromf.runtime.config import ConfigError
@@ -25,6 +26,7 @@ from neuromf.runtime.records import read_json_object
 FILES = (
     "dataset_description.json",
     "README.md",
+    "participants.tsv",
     ".bidsignore",
     "sub-*/anat/sub-*",
     "contact*.png",
@@ -43,6 +45,7 @@ class SampleFolder:
     # in the sidecar of every sample: everything that has to be equal to draw it again
     about: dict[str, Any]
     latents: bool = False  # write the latents too
+    asked: Asked = NOTHING  # the conditions of each
 
     @property
     def paths(self) -> list[Path]:
@@ -65,10 +68,25 @@ class SampleFolder:
         write_json(self.folder / "dataset_description.json", about)
         write_text(self.folder / "README.md", readme)
         write_text(self.folder / ".bidsignore", "\n".join(NOT_BIDS) + "\n")
+        if any(self.asked.rows):
+            write_text(self.folder / "participants.tsv", self.participants())
+
+    def participants(self) -> str:
+        """Return participants.tsv: what each sample was asked to be."""
+        names = self.asked.conditions.names
+        lines = ["\t".join(("participant_id", *names))]
+        for number in range(self.n):
+            values = self.asked.sidecar(number).get("Conditions", {})
+            lines.append("\t".join([subject(number), *(str(values.get(n, "n/a")) for n in names)]))
+        return "\n".join(lines) + "\n"
 
     def missing(self) -> list[int]:
         """Return the numbers of the samples that are not there, or not whole."""
-        return [i for i, path in enumerate(self.paths) if not is_there(path, self.about, i)]
+        return [
+            i
+            for i, path in enumerate(self.paths)
+            if not is_there(path, self.about | self.asked.sidecar(i), i)
+        ]
 
     def fill(
         self, numbers: Sequence[int], draw: Callable[[Sequence[int]], Iterable[Drawn]], task: str
@@ -105,7 +123,8 @@ class SampleFolder:
             latent = save({"latent": drawn.latent.contiguous()})
             write_bytes(with_ending(path, "_latent.safetensors"), latent)
 
-        record = self.about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
+        about = self.about | self.asked.sidecar(drawn.number)
+        record = about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
         write_json(with_ending(path, ".json"), record)
         return time.perf_counter() - started
 
@@ -147,8 +166,13 @@ def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
 
 def sample_path(folder: Path, index: int, suffix: str) -> Path:
     """Return where a sample lies: sub-00017/anat/sub-00017_desc-generated_T1w.nii.gz."""
-    subject = f"sub-{index:05d}"
-    return folder / subject / "anat" / f"{subject}_desc-generated_{suffix}.nii.gz"
+    name = subject(index)
+    return folder / name / "anat" / f"{name}_desc-generated_{suffix}.nii.gz"
+
+
+def subject(index: int) -> str:
+    """Return what a sample is called: sub-00017."""
+    return f"sub-{index:05d}"
 
 
 def with_ending(path: Path, ending: str) -> Path:

@@ -11,6 +11,7 @@ from neuromf.flow.network import Condition, Output, call, predict_main, split_ou
 from neuromf.flow.path import per_sample
 from neuromf.nets.config import Precondition, UNetConfig
 from neuromf.nets.unet import DualTimeUNet
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
 
 
 class Skip(nn.Module):
@@ -86,10 +87,14 @@ class Preconditioned(nn.Module):
 
 
 def build(
-    config: UNetConfig, settings: Precondition, scale: float, shape: tuple[int, ...]
+    config: UNetConfig,
+    settings: Precondition,
+    scale: float,
+    shape: tuple[int, ...],
+    conditions: Conditions = UNCONDITIONAL,
 ) -> nn.Module:
     """Return a new network for normalised latents (C, D, H, W) times `scale`."""
-    return preconditioned(DualTimeUNet(config), settings, scale, shape)
+    return preconditioned(DualTimeUNet(config, conditions), settings, scale, shape)
 
 
 def preconditioned(

@@ -4,7 +4,6 @@ average velocity u(z, t, r).
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -14,7 +13,10 @@ from torch import Tensor, nn
 from neuromf.flow.checkpointing import checkpoint
 from neuromf.flow.dual import value_of
 from neuromf.flow.network import Condition
+from neuromf.nets.conditioning import ConditionEmbedding
 from neuromf.nets.config import BRAIN, TIMES, UNetConfig
+from neuromf.nets.sinusoids import sinusoids
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
 
 
 class DualTimeUNet(nn.Module):
@@ -27,7 +29,7 @@ class DualTimeUNet(nn.Module):
     every residual block, and the output's, with zeros: a new network returns zeros.
     """
 
-    def __init__(self, config: UNetConfig = BRAIN) -> None:
+    def __init__(self, config: UNetConfig = BRAIN, conditions: Conditions = UNCONDITIONAL) -> None:
         super().__init__()
         from monai.networks.blocks import SABlock
 
@@ -38,6 +40,11 @@ class DualTimeUNet(nn.Module):
             self.interval_embed = nn.Sequential(
                 nn.Linear(config.channels[0], width), nn.SiLU(), nn.Linear(width, width)
             )
+        self.condition_embed = (
+            ConditionEmbedding(conditions, config.channels[0], width)
+            if conditions.variables
+            else None
+        )
         self.head = VelocityHead(config) if config.v_head_blocks else None
         for module in self.modules():
             if type(module) is nn.GroupNorm:
@@ -71,9 +78,7 @@ class DualTimeUNet(nn.Module):
         embedding (B, 4 channels[0]).
         """
         self._check(z, t, r)
-        if condition is not None:
-            raise ValueError(f"this network takes no conditions: {', '.join(condition)} were given")
-        body, embedding = self.body, self._embedding(t, r).to(z.dtype)
+        body, embedding = self.body, self._embedding(t, r, condition).to(z.dtype)
         h = body.conv_in(z)
         skips = [h]
 
@@ -114,11 +119,17 @@ class DualTimeUNet(nn.Module):
         )
         return out
 
-    def _embedding(self, t: Tensor, r: Tensor) -> Tensor:
+    def _embedding(self, t: Tensor, r: Tensor, condition: Condition | None) -> Tensor:
         times = {"t": t, "r": r, "h": t - r}
         first, *second = (self._sinusoids(times[name]) for name in TIMES[self.config.conditioning])
         embedding: Tensor = self.body.time_embed(first)
-        return embedding + self.interval_embed(second[0]) if second else embedding
+        if second:
+            embedding = embedding + self.interval_embed(second[0])
+        if self.condition_embed is not None:
+            return embedding + self.condition_embed(condition, value_of(t))
+        if condition is not None:
+            raise ValueError(f"this network takes no conditions: {', '.join(condition)} were given")
+        return embedding
 
     def interval_embedding(self, interval: Tensor) -> Tensor:
         """Return what the branch of the second time adds, (B, 4 channels[0]), for times (B,)."""
@@ -126,15 +137,10 @@ class DualTimeUNet(nn.Module):
         return added
 
     def _sinusoids(self, time: Tensor) -> Tensor:
-        """Return [cos(f time), sin(f time)] (B, channels[0]), frequencies f falling
-        geometrically; float32 or wider.
-        """
-        count = self.config.channels[0] // 2
-        high, low = math.log(self.config.highest_frequency), math.log(self.config.lowest_frequency)
-        f = torch.exp(torch.linspace(high, low, count, device=time.device, dtype=torch.float32))
-        angles = time.unsqueeze(1) * f.to(torch.promote_types(time.dtype, torch.float32))
-        weight = self.body.time_embed[0].weight
-        return torch.cat([torch.cos(angles), torch.sin(angles)], dim=1).to(weight.dtype)
+        """Return times (B,) as sinusoids (B, channels[0])."""
+        c, weight = self.config, self.body.time_embed[0].weight
+        waves = sinusoids(time, c.channels[0], c.lowest_frequency, c.highest_frequency)
+        return waves.to(weight.dtype)
 
     def _check(self, z: Tensor, t: Tensor, r: Tensor) -> None:
         c, divisor = self.config, self.config.divisor

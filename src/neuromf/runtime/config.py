@@ -22,7 +22,7 @@ from omegaconf import (
 )
 from omegaconf.errors import ConfigKeyError, InterpolationKeyError, OmegaConfBaseException
 
-from neuromf.runtime.fields import new_name, renamed
+from neuromf.runtime.fields import is_named, new_name, renamed
 
 T = TypeVar("T")
 PLACE = "where a command runs is said on the command line: launch=slurm slurm.partition=gpu"
@@ -126,7 +126,7 @@ def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
 
 def _refuse_new_keys(config: DictConfig, word: str) -> None:
     """Refuse key.sub=value where a key is not there yet: YAML may add to a dictionary, a
-    mistyped word not.
+    mistyped word not, but to one whose keys are the user's own.
     """
     node: Any = config
     if "=" not in word or word.startswith("preset="):
@@ -145,6 +145,8 @@ def _refuse_new_keys(config: DictConfig, word: str) -> None:
                 name = ".".join([*dotted[:depth], now])
                 raise ConfigError(f"{full!r} in {word!r} is called {name!r} now")
             raise ConfigError(f"unknown key {full!r} in {word!r}{_suggestion(full, _keys(config))}")
+        if is_named(OmegaConf.get_type(node), key):
+            return
         node = node[key]
 
 
@@ -229,6 +231,8 @@ def _assignment(word: str, base: DictConfig) -> Any:
     key, _, value = word.partition("=")
     node: Any = base
     for part in key.split("."):
+        if isinstance(node, DictConfig) and node._metadata.element_type is str:
+            return _nested(key, value)  # no text of the user's own is true, null or a number
         inside = isinstance(node, DictConfig) and not node._is_none() and part in node
         node = node._get_node(part) if inside else None
 

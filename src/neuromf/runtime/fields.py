@@ -10,6 +10,8 @@ from typing import Any, get_type_hints
 
 import yaml
 
+# metadata of a dictionary whose keys are the user's own: the command line may add to it
+NAMED = {"named": True}
 DROPPED = "__dropped__"  # class attribute: keys of earlier versions that have no meaning now
 
 
@@ -38,6 +40,13 @@ def new_name(schema: Any, name: str) -> str:
         return ""
     return next(
         (f.name for f in dataclasses.fields(schema) if f.metadata.get("formerly") == name), ""
+    )
+
+
+def is_named(schema: Any, name: str) -> bool:
+    """Return True for a dictionary whose keys are the user's own."""
+    return dataclasses.is_dataclass(schema) and any(
+        f.name == name and f.metadata.get("named", False) for f in dataclasses.fields(schema)
     )
 
 

@@ -15,10 +15,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from neuromf.flow import MeanFlow, Network, Terms
+from neuromf.flow.guidance import guided_target
 from neuromf.flow.network import Condition
 from neuromf.flow.trajectory import draw_secants
-from neuromf.latents.dataset import LatentDataset
+from neuromf.latents.dataset import Item, LatentDataset
+from neuromf.nets.variables import UNCONDITIONAL
 from neuromf.runtime.randomness import Purpose, generator
+from neuromf.training.conditions import Known, batch_conditions
 from neuromf.training.config import TrainConfig
 
 
@@ -31,6 +34,7 @@ class Batch:
     t: Tensor  # (B,)
     r: Tensor  # (B,), r <= t
     condition: Condition | None = None  # of each sample, by name
+    null: Condition | None = None  # the same with nothing known, where guidance is trained
     # (2, pairs): first and last points of secants, on trajectories from the noise
     ends: Tensor | None = None
 
@@ -46,13 +50,20 @@ class Batch:
         """Return the objective's terms of a network on this batch, against a target velocity
         (B, C, D, H, W) if given.
         """
-        return objective.terms(network, self.x, self.noise, self.t, self.r, self.condition, target)
+        at = (self.x, self.noise, self.t, self.r)
+        tangent = None
+        if self.condition is not None and self.null is not None and target is None:
+            target, tangent = guided_target(objective, network, *at, self.condition, self.null)
+        return objective.terms(network, *at, self.condition, target, tangent)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         x, noise, t, r = map(change, (self.x, self.noise, self.t, self.r))
-        condition = self.condition and {k: change(v) for k, v in self.condition.items()}
+        condition, null = (
+            given and {k: change(v) for k, v in given.items()}
+            for given in (self.condition, self.null)
+        )
         ends = None if self.ends is None else change(self.ends)
-        return Batch(x, noise, t, r, condition, ends)
+        return Batch(x, noise, t, r, condition, null, ends)
 
 
 class Batches(Dataset[list[Batch]]):
@@ -64,9 +75,15 @@ class Batches(Dataset[list[Batch]]):
     """
 
     def __init__(
-        self, latents: LatentDataset, config: TrainConfig, rank: int = 0, ranks: int = 1
+        self,
+        latents: LatentDataset,
+        config: TrainConfig,
+        rank: int = 0,
+        ranks: int = 1,
+        known: Known | None = None,
     ) -> None:
         self.latents, self.config, self.rank, self.ranks = latents, config, rank, ranks
+        self.known = known or Known(UNCONDITIONAL, {})
         self._order: tuple[int, Tensor] = (-1, torch.zeros(0))
 
     def __len__(self) -> int:
@@ -83,9 +100,12 @@ class Batches(Dataset[list[Batch]]):
         drawn = generator(Purpose.TIMES, c.seed, update)
         t, r = c.times_at(update).draw(c.batch, drawn, part=part, parts=parts)
         first = (update * parts + part) * c.batch
-        x = c.latent_scale * torch.stack([self._latent(first + i) for i in range(c.batch)])
+        items = [self._item(first + i) for i in range(c.batch)]
+        x = c.latent_scale * torch.stack([item.latent for item in items])
         noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
-        return Batch(x, noise, t, r, ends=self._ends(update, part))
+        places = [item.place for item in items]
+        condition, null = batch_conditions(self.known, places, c, update, part)
+        return Batch(x, noise, t, r, condition, null, self._ends(update, part))
 
     def _ends(self, update: int, part: int) -> Tensor | None:
         """Return the secants that a student of trajectories learns from."""
@@ -95,7 +115,7 @@ class Batches(Dataset[list[Batch]]):
         drawn = generator(Purpose.SECANTS, c.seed, update, part)
         return torch.stack(draw_secants(c.distillation.pairs, c.distillation.steps, drawn))
 
-    def _latent(self, place: int) -> Tensor:
+    def _item(self, place: int) -> Item:
         """Return the latent at a place in the endless sequence of epochs."""
         epoch, position = divmod(place, len(self.latents))
         if self._order[0] != epoch:
@@ -106,7 +126,7 @@ class Batches(Dataset[list[Batch]]):
                 ),
             )
         self.latents.epoch = epoch
-        return self.latents[int(self._order[1][position])].latent
+        return self.latents[int(self._order[1][position])]
 
 
 def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[list[Batch]]:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from neuromf.autoencoder.components import IMAGE, Component
 from neuromf.latents.statistics import LatentStats
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import WeightsError, read_pickle
 from neuromf.runtime.config import load_record
 from neuromf.runtime.records import as_record
@@ -34,6 +35,8 @@ class Origin(NamedTuple):
     stats: LatentStats
     spacing: tuple[float, float, float]  # mm, of the volumes
     latents: str  # fingerprint of the store
+    conditions: Conditions = UNCONDITIONAL
+    known: str = ""  # fingerprint of the conditions of each latent
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of the latents."""
@@ -42,6 +45,8 @@ class Origin(NamedTuple):
             "stats": asdict(self.stats),
             "spacing": self.spacing,
             "latents": self.latents,
+            "conditions": asdict(self.conditions),
+            "known": self.known,
         }
 
 
@@ -130,6 +135,18 @@ def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Orig
         raise ValueError(
             f"{config.latents} holds other latents than the checkpoint was trained on: {advice}"
         )
+    if checkpoint.get("known", "") != origin.known:
+        raise ValueError(
+            "the checkpoint was trained with other conditions of these latents: give the table "
+            "that the run began with, or choose another out=FOLDER"
+        )
+
+
+def told_conditions(conditions: Conditions) -> str:
+    """Return conditions in words."""
+    words = [f"{v.name} ({v.told})" for v in conditions.variables] or ["none"]
+    guided = [f"guidance to {conditions.guidance:g}"] if conditions.guidance > 1 else []
+    return ", ".join(words + guided)
 
 
 def told(components: Sequence[Component]) -> str:

@@ -87,8 +87,9 @@ def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
     where they, or the model to start from, do not fit each other.
     """
     data = Data.read(config)
-    start_model(config, data.store.components)
-    teacher = load_teacher(config, data.store.components, data.train.stats)
+    conditions = data.known.conditions
+    start_model(config, data.store.components, conditions)
+    teacher = load_teacher(config, data.store.components, data.train.stats, conditions)
     check_student(config, teacher)
     return data, teacher
 
@@ -157,7 +158,7 @@ def train(
             note(said)
 
     def batches(rank: int, processes: int) -> Iterable[list[Batch]]:
-        own = Batches(data.train, config, rank, processes)
+        own = Batches(data.train, config, rank, processes, data.known)
         return loader(own, loop.state.update, pin=device.type == "cuda")
 
     run = watched(config, data, device, out, teacher)

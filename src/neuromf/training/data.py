@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from neuromf.flow.network import Condition
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
 from neuromf.nets import UNetConfig
 from neuromf.training.checkpoint import Origin
+from neuromf.training.conditions import Known
 from neuromf.training.config import TrainConfig
 
 
@@ -22,6 +24,7 @@ class Data:
     store: LatentStore
     train: LatentDataset
     held_out: LatentDataset | None  # where the split has one
+    known: Known  # the conditions
 
     @classmethod
     def read(cls, config: TrainConfig) -> Data:
@@ -34,7 +37,7 @@ class Data:
         check_size(config.latents, store.shape, config.network)
         train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
         held_out = LatentDataset(store, "val", train.stats) if store.split("val") else None
-        return cls(store, train, held_out)
+        return cls(store, train, held_out, Known.read(config, store))
 
     def plain(self) -> Iterable[Tensor]:
         """Return the normalised training latents (C, D, H, W), without augmentation; they can be
@@ -42,11 +45,25 @@ class Data:
         """
         return Plain(LatentDataset(self.store, "train", self.train.stats))
 
+    def condition(self, n: int) -> Condition | None:
+        """Return conditions for n samples to look at: those of the first training latents, again
+        from the first where there are fewer.
+        """
+        indices = self.train.indices
+        return self.known.of([indices[i % len(indices)] for i in range(n)])
+
     @property
     def origin(self) -> Origin:
         """What a model folder, and a resumed run, have to know of the latents."""
         store = self.store
-        return Origin(store.components, self.train.stats, store.spacing, store.sha256)
+        return Origin(
+            store.components,
+            self.train.stats,
+            store.spacing,
+            store.sha256,
+            self.known.conditions,
+            self.known.sha256,
+        )
 
 
 class Plain:

@@ -50,7 +50,8 @@ class DiagnosticsCallback(PeriodicCallback):
         if not config.diagnostics.every:
             return []
         one = replace(config, batch=config.diagnostics.batch, accumulate=1)
-        fixed = Batches(run.data.train, replace(one, equal_fraction=None, max_interval=None))
+        one = replace(one, equal_fraction=None, max_interval=None)
+        fixed = Batches(run.data.train, one, known=run.data.known)
         return [cls(run.log, run.bar, run.out, config, fixed.batch(0, 0))]
 
     def on_after_backward(self, trainer: pl.Trainer, loop: Loop) -> None:

@@ -13,6 +13,7 @@ from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
+from neuromf.nets.variables import Conditions
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
@@ -95,6 +96,7 @@ def export(
         updates=state["state"]["update"],
         ema=decay,
         precondition=config.precondition,
+        conditions=as_record(state.get("conditions", {}), Conditions, f"{checkpoint}: conditions"),
     )
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
     save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
@@ -144,6 +146,11 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         f"| method | {method(config)} |",
         f"| network | 3D UNet, channels {model.network.channels}, conditioned on "
         f"{model.network.conditioning} |",
+        *(f"| condition `{v.name}` | {v.kind}: {v.told} |" for v in model.conditions.variables),
+        *(
+            [f"| guidance | scales from 1 to {model.conditions.guidance:g} |"]
+            * (model.conditions.guidance > 1)
+        ),
         f"| trained on | {model.stats.latents} latents of {model.stats.subjects} people |",
         f"| updates | {model.updates} of "
         f"{config.batch * config.accumulate * config.devices * config.nodes} latents |",

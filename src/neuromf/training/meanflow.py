@@ -49,7 +49,8 @@ class MeanFlowTask:
 
 def taught(teacher: Teacher, batch: Batch) -> Tensor:
     """Return the teacher's velocity at the points of a batch."""
-    return teacher.velocity(point_on_path(batch.x, batch.noise, batch.t), batch.t)
+    z = point_on_path(batch.x, batch.noise, batch.t)
+    return teacher.velocity(z, batch.t, condition=batch.condition)
 
 
 @torch.no_grad()

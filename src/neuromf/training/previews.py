@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.flow import sample
+from neuromf.flow.network import Condition, split_condition
 from neuromf.flow.path import Prediction
 from neuromf.flow.sampler import Solver
 from neuromf.generation.generator import noise_of
@@ -48,7 +49,9 @@ class Previews(PeriodicCallback):
         config: TrainConfig,
         stats: LatentStats,
         vae: FrozenVAE | None,
+        condition: Condition | None = None,
     ) -> None:
+        self.condition = condition
         # Without a period there are previews at the end alone.
         super().__init__(log, bar, config.samples.every or config.updates, config.updates)
         self.folder, self.config, self.stats, self.vae = out / "samples", config, stats, vae
@@ -57,7 +60,8 @@ class Previews(PeriodicCallback):
     def of(cls, run: Watched) -> list[Previews]:
         """Return the previews of a run."""
         stats = run.data.train.stats
-        return [cls(run.log, run.bar, run.out, run.config, stats, run.vae)]
+        condition = run.data.condition(run.config.samples.n)
+        return [cls(run.log, run.bar, run.out, run.config, stats, run.vae, condition)]
 
     def observe(self, loop: Loop) -> None:
         """Write update-N.safetensors (normalised latents, calls_K), update-N.png and
@@ -66,7 +70,7 @@ class Previews(PeriodicCallback):
         update, wanted = loop.state.update, self.config.samples
         noise = fixed_noise(self.stats.shape, wanted.n, self.config.seed).to(loop.device)
         sampler = Sampler.of(self.config)
-        drawn = {nfe: sampler.draw(loop.average, noise, nfe) for nfe in wanted.nfe}
+        drawn = {nfe: sampler.draw(loop.average, noise, nfe, self.condition) for nfe in wanted.nfe}
 
         self.folder.mkdir(exist_ok=True)
         stem = self.folder / f"update-{update:08d}"
@@ -117,12 +121,15 @@ class Sampler:
         return cls(predict, solver, config.latent_scale, config.batch, config.precision)
 
     @torch.no_grad()
-    def draw(self, network: nn.Module, noise: Tensor, nfe: int) -> Tensor:
+    def draw(
+        self, network: nn.Module, noise: Tensor, nfe: int, condition: Condition | None = None
+    ) -> Tensor:
         """Return normalised latents (n, C, D, H, W), float32, for noise of that shape."""
+        conditions = split_condition(condition, len(noise), self.batch)
         with autocast(noise.device, self.precision):
             parts = [
-                sample(network, z, nfe, predict=self.predict, solver=self.solver)
-                for z in noise.split(self.batch)
+                sample(network, z, nfe, predict=self.predict, solver=self.solver, condition=own)
+                for z, own in zip(noise.split(self.batch), conditions, strict=True)
             ]
         return torch.cat(parts).float() / self.latent_scale
 

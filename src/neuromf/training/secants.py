@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from neuromf.flow import MeanFlow
+from neuromf.flow.network import repeat_condition
 from neuromf.flow.trajectory import regression_terms, secants
 from neuromf.training.batches import Batch
 from neuromf.training.meanflow import MeanFlowTask, means, sums_of
@@ -41,9 +42,10 @@ class SecantTask:
     def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch, and sums over its secants."""
         assert batch.ends is not None  # as Batches draws them where trajectories are learned
-        points = self.teacher.trajectory(batch.noise, self.steps)
+        points = self.teacher.trajectory(batch.noise, self.steps, batch.condition)
         z, t, r, target = secants(points, *batch.ends)
-        terms = regression_terms(self.objective, self._called, z, t, r, target)
+        condition = repeat_condition(batch.condition, batch.ends.shape[1])
+        terms = regression_terms(self.objective, self._called, z, t, r, target, condition)
         loss = self.objective.loss(terms)
         return loss.total, sums_of(loss, t == r)
 

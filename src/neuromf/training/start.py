@@ -10,10 +10,12 @@ from torch import nn
 
 from neuromf.autoencoder.components import Component
 from neuromf.generation.model import Model, load_model
+from neuromf.nets.conditioning import with_conditions
 from neuromf.nets.config import UNetConfig
 from neuromf.nets.precondition import build, fit_base
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import load_strict
-from neuromf.training.checkpoint import told
+from neuromf.training.checkpoint import told, told_conditions
 from neuromf.training.config import Distillation, TrainConfig
 from neuromf.training.data import Data
 from neuromf.training.teacher import Teacher, hold_interval
@@ -21,7 +23,8 @@ from neuromf.training.teacher import Teacher, hold_interval
 
 def new_network(config: TrainConfig, data: Data) -> nn.Module:
     """Return a network with random weights."""
-    return build(config.network, config.precondition, config.latent_scale, data.store.shape)
+    scale, conditions = config.latent_scale, data.known.conditions
+    return build(config.network, config.precondition, scale, data.store.shape, conditions)
 
 
 def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = None) -> nn.Module:
@@ -29,9 +32,12 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
     WeightsError where they do not fit.
     """
     network = new_network(config, data)
-    model = start_model(config, data.store.components)
+    model = start_model(config, data.store.components, data.known.conditions)
     if model is not None:
-        load_strict(network, model.network.state_dict(), f"start={config.start}")
+        state = model.network.state_dict()
+        if not model.config.conditions.variables:  # its embedding begins at zero
+            state = with_conditions(state, network)
+        load_strict(network, state, f"start={config.start}")
     elif teacher is not None:
         load_strict(network, teacher.model.network.state_dict(), f"teacher={config.teacher}")
         hold_interval(network)
@@ -51,7 +57,11 @@ def check_student(config: TrainConfig, teacher: Teacher | None) -> None:
         check_alike(teacher.model, config, f"teacher={config.teacher}")
 
 
-def start_model(config: TrainConfig, components: Sequence[Component]) -> Model | None:
+def start_model(
+    config: TrainConfig,
+    components: Sequence[Component],
+    conditions: Conditions = UNCONDITIONAL,
+) -> Model | None:
     """Return the model that a training begins with, if any. Raises ValueError
     where it is of other latents.
     """
@@ -65,6 +75,12 @@ def start_model(config: TrainConfig, components: Sequence[Component]) -> Model |
             "(and version: up to 0.1 the fingerprint covered the decoder too)"
         )
     check_alike(model, config, f"start={config.start}")
+    own = model.config.conditions
+    if own != conditions and own.variables:
+        raise ValueError(
+            f"start={config.start} was trained with conditions {told_conditions(own)}, this run "
+            f"has {told_conditions(conditions)}: give it the same, or a start without conditions"
+        )
     return model
 
 

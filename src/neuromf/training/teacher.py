@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import Component
 from neuromf.flow import MeanFlow
+from neuromf.flow.network import Condition
 from neuromf.flow.sampler import exponential
 from neuromf.flow.trajectory import trajectory
 from neuromf.generation.model import Model, load_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.precondition import backbone
 from neuromf.nets.unet import DualTimeUNet
-from neuromf.training.checkpoint import told
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
+from neuromf.training.checkpoint import told, told_conditions
 from neuromf.training.config import TrainConfig
 
 
@@ -36,25 +38,29 @@ class Teacher:
         return " ".join(own)
 
     @torch.no_grad()
-    def velocity(self, z: Tensor, t: Tensor, r: Tensor | None = None) -> Tensor:
+    def velocity(
+        self, z: Tensor, t: Tensor, r: Tensor | None = None, condition: Condition | None = None
+    ) -> Tensor:
         """Return the velocity at z (B, C, *spatial), t (B,), shape of z; with r (B,) what its own
         solver steps along from t to r.
         """
         r = t if r is None else r
-        v = self._of(self.model, z, t, r)
+        v = self._of(self.model, z, t, r, condition)
         if self.guide is None:
             return v
-        return v + (self.guidance - 1) * (v - self._of(self.guide, z, t, r))
+        return v + (self.guidance - 1) * (v - self._of(self.guide, z, t, r, condition))
 
-    def trajectory(self, noise: Tensor, steps: int) -> Tensor:
+    def trajectory(self, noise: Tensor, steps: int, condition: Condition | None = None) -> Tensor:
         """Return the points (steps + 1, B, C, *spatial) between noise and data."""
-        return trajectory(self.velocity, noise, steps)
+        return trajectory(lambda z, t, r: self.velocity(z, t, r, condition), noise, steps)
 
-    def _of(self, model: Model, z: Tensor, t: Tensor, r: Tensor) -> Tensor:
+    def _of(
+        self, model: Model, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None
+    ) -> Tensor:
         network = model.network.to(z.device)
         if model.config.solver == "exponential":
-            return self._objective.velocity(exponential(network), z, t, r)
-        return self._objective.velocity(network, z, t, t)
+            return self._objective.velocity(exponential(network), z, t, r, condition)
+        return self._objective.velocity(network, z, t, t, condition)
 
 
 def hold_interval(network: nn.Module) -> None:
@@ -72,7 +78,10 @@ def hold_interval(network: nn.Module) -> None:
 
 
 def load_teacher(
-    config: TrainConfig, components: Sequence[Component], stats: LatentStats
+    config: TrainConfig,
+    components: Sequence[Component],
+    stats: LatentStats,
+    conditions: Conditions = UNCONDITIONAL,
 ) -> Teacher | None:
     """Return the teacher of a training, if it has one. Raises ValueError where the teacher, or its
     guide, is of other latents or no rectified flow.
@@ -80,13 +89,14 @@ def load_teacher(
     if not config.teacher:
         return None
     model = load_model(config.teacher)
-    check_teacher(f"teacher={config.teacher}", model, config, components, stats)
+    check_teacher(f"teacher={config.teacher}", model, config, components, stats, conditions)
     wanted = config.distillation
     if not wanted.guide:
         return Teacher(model)
 
     guide = load_model(wanted.guide)
-    check_teacher(f"distillation.guide={wanted.guide}", guide, config, components, stats)
+    name = f"distillation.guide={wanted.guide}"
+    check_teacher(name, guide, config, components, stats, conditions)
     if guide.config.predict != model.config.predict:
         raise ValueError(
             f"distillation.guide={wanted.guide} predicts {guide.config.predict}, the teacher "
@@ -101,6 +111,7 @@ def check_teacher(
     config: TrainConfig,
     components: Sequence[Component],
     stats: LatentStats,
+    conditions: Conditions = UNCONDITIONAL,
 ) -> None:
     """Raise ValueError where a model cannot teach a training."""
     own = model.config
@@ -118,6 +129,11 @@ def check_teacher(
         raise ValueError(
             f"{name} was trained with latent_scale={own.latent_scale}, this run has "
             f"{config.latent_scale}: set latent_scale={own.latent_scale}"
+        )
+    if own.conditions != conditions:
+        raise ValueError(
+            f"{name} was trained with conditions {told_conditions(own.conditions)}, this run has "
+            f"{told_conditions(conditions)}: give both the same conditions, table and latents"
         )
     if (own.stats.mean, own.stats.std) != (stats.mean, stats.std):
         raise ValueError(

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from neuromf.features.measure import fingerprint
+from neuromf.flow.network import Condition, split_condition
 from neuromf.metrics.bands import band_error, by_band
 from neuromf.runtime.device import autocast
 from neuromf.runtime.files import write_bytes
@@ -47,25 +48,37 @@ class TeacherError:
         return {"error": found.whole} | by_band("error", found.bands)
 
 
-def teacher_samples(teacher: Teacher, noise: Tensor, config: TrainConfig, folder: Path) -> Tensor:
+def teacher_samples(
+    teacher: Teacher,
+    noise: Tensor,
+    config: TrainConfig,
+    folder: Path,
+    condition: Condition | None = None,
+) -> Tensor:
     """Return normalised latents (N, C, D, H, W), on the CPU, that a teacher draws in 32 calls from
-    the first 16 of some noises (n, C, D, H, W). They are kept in `folder` for later starts of the
-    run.
+    the first 16 of some noises (n, C, D, H, W), under their conditions. They are kept in `folder`
+    for later starts of the run.
     """
     noise = noise[:MOST]
+    conditions = split_condition(condition, len(noise), config.batch)
+    told = [(k, v.double().nansum().item()) for k, v in (condition or {}).items()]
     about = (
         teacher.sha256,
         CALLS,
         config.latent_scale,
         config.precision,
         float(noise.double().sum()),
+        *told,
     )
     path = folder / f"teacher-{fingerprint(*about)[:16]}.safetensors"
     if path.is_file():
         return load_file(path)["samples"]
 
     with torch.no_grad(), autocast(noise.device, config.precision):
-        parts = [teacher.trajectory(z, CALLS)[-1] for z in noise.split(config.batch)]
+        parts = [
+            teacher.trajectory(z, CALLS, own)[-1]
+            for z, own in zip(noise.split(config.batch), conditions, strict=True)
+        ]
     samples = (torch.cat(parts).float() / config.latent_scale).cpu()
     folder.mkdir(exist_ok=True)
     write_bytes(path, save({"samples": samples}))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from neuromf.flow.gaussian import GaussianFlow
+from neuromf.flow.network import split_condition
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.gaussian import latent_gaussian
 from neuromf.latents.velocity import HeldOutVelocity
@@ -52,9 +53,11 @@ class Validation(PeriodicCallback):
         self.out, self.config, self.saver, self.epoch = run.out, config, run.saver, run.epoch
         self.training, self.teacher = run.data.train, run.teacher
         self._error: TeacherError | None = None
+        self.condition = run.data.condition(config.evaluation.n)
 
-        real = [held_out[i].latent for i in range(min(len(held_out), MOST))]
-        self.real = torch.stack(real)
+        items = [held_out[i] for i in range(min(len(held_out), MOST))]
+        self.real = torch.stack([item.latent for item in items])
+        self.known = run.data.known.of([item.place for item in items])
         self.noise = fixed_noise(self.real.shape[1:], config.evaluation.n, config.seed)
         vae = run.vae if config.evaluation.fid_every else None
         self.fid = DecodedFid(run.out, config, held_out.stats, vae, self.real) if vae else None
@@ -124,7 +127,8 @@ class Validation(PeriodicCallback):
 
     def _row(self, loop: Loop) -> Row:
         settings, update = self.config.evaluation, loop.state.update
-        samples = Sampler.of(self.config).draw(loop.average, self.noise.to(loop.device), 1).cpu()
+        sampler, noise = Sampler.of(self.config), self.noise.to(loop.device)
+        samples = sampler.draw(loop.average, noise, 1, self.condition).cpu()
 
         row: Row = {
             "update": update,
@@ -144,7 +148,7 @@ class Validation(PeriodicCallback):
         if self._error is None:
             self.bar.say("the teacher's samples from the same noise")
             noise, folder = self.noise.to(device), self.out / FOLDER
-            reference = teacher_samples(teacher, noise, self.config, folder)
+            reference = teacher_samples(teacher, noise, self.config, folder, self.condition)
             self._error = TeacherError(reference, self.gaussian.mean)
         return self._error
 
@@ -176,11 +180,13 @@ class Validation(PeriodicCallback):
         """
         config, objective = self.config, self.config.objective
         total, count = 0.0, 0
+        conditions = split_condition(self.known, len(self.real), config.batch)
         for number, x in enumerate(self.real.split(config.batch)):
             drawn = generator(Purpose.HELD_OUT, config.seed, number)
             t, r = config.times.draw(len(x), drawn)
             noise = torch.randn(x.shape, generator=drawn)
-            batch = Batch(config.latent_scale * x, noise, t, r).to(loop.device)
+            data = config.latent_scale * x
+            batch = Batch(data, noise, t, r, conditions[number]).to(loop.device)
 
             with autocast(loop.device, config.precision):
                 terms = batch.terms(objective, loop.average)

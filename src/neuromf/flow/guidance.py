@@ -1,0 +1,104 @@
+"""Classifier-free guidance inside the training target, so that one guided call stays one call
+(improved MeanFlow, arXiv 2512.02012, section 4.3).
+
+The network takes the scale w and the interval of t in which it acts as inputs, under the name
+GUIDANCE of a condition: a tensor (B, 3) of w >= 1, the first t and the last t.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from neuromf.flow.network import (
+    Condition,
+    Network,
+    predict_head,
+    scatter,
+    select,
+    select_condition,
+)
+from neuromf.flow.objective import MeanFlow
+from neuromf.flow.path import path_velocity, per_sample, point_on_path, to_velocity
+
+GUIDANCE = "guidance"
+OFF = (1.0, 0.0, 1.0)  # no guidance: w = 1, at every t
+
+
+def guidance_of(condition: Condition) -> Tensor:
+    """Return the guidance (B, 3) of a condition. Raises ValueError where it has none."""
+    guidance = condition.get(GUIDANCE)
+    if guidance is None or guidance.ndim != 2 or guidance.shape[1] != len(OFF):
+        found = "none" if guidance is None else str(tuple(guidance.shape))
+        raise ValueError(
+            f"condition[{GUIDANCE!r}] has shape {found}: (B, 3) is needed, the scale w and the "
+            "first and last t at which it acts"
+        )
+    return guidance
+
+
+def scale_at(guidance: Tensor, t: Tensor, r: Tensor) -> Tensor:
+    """Return the scale w (B,) that acts at times t (B,): 1 outside the interval of the guidance
+    (B, 3). Samples with r = t are guided at every t.
+    """
+    w, first, last = guidance.to(t).unbind(1)
+    acts = (r == t) | ((first <= t) & (t <= last))
+    return torch.where(acts, w, torch.ones_like(w))
+
+
+def at_every_time(condition: Condition, w: Tensor) -> Condition:
+    """Return a condition with the scale w (B,) at every t."""
+    return condition | {GUIDANCE: torch.stack([w, torch.zeros_like(w), torch.ones_like(w)], 1)}
+
+
+def guided(target: Tensor, with_condition: Tensor, without: Tensor, w: Tensor) -> Tensor:
+    """Return the guided velocity, shape of the target: noise - x moved by (1 - 1/w) times what the
+    condition changes in the network's own velocity, w (B,).
+
+    The network's velocity is itself guided by w once it is trained, which is why the factor is
+    1 - 1/w where guiding a conditional velocity has w - 1.
+    """
+    return target + (1 - 1 / per_sample(w, like=target)) * (with_condition - without)
+
+
+@torch.no_grad()
+def guided_target(
+    objective: MeanFlow,
+    net: Network,
+    x: Tensor,
+    noise: Tensor,
+    t: Tensor,
+    r: Tensor,
+    condition: Condition,
+    null: Condition,
+) -> tuple[Tensor, Tensor]:
+    """Return the target and the tangent of `objective.terms` for data x and noise
+    (B, C, *spatial) at times t, r (B,), both of the shape of x.
+
+    `condition` holds the guidance, `null` the same names with nothing known. The tangent is the
+    network's velocity with the condition, by the v head where the objective's tangent is that;
+    where w = 1 nothing is changed. Raises ValueError without guidance.
+    """
+    t, r = t.to(x), r.to(x)
+    z, target = point_on_path(x, noise, t), path_velocity(x, noise)
+    w = scale_at(guidance_of(condition), t, r)
+    given = _own_velocity(objective, net, z, t, at_every_time(condition, w))
+
+    moved = torch.nonzero(w != 1).flatten()
+    if len(moved):
+        z_own, t_own, target_own, given_own, w_own = select(moved, z, t, target, given, w)
+        nothing = at_every_time(select_condition(moved, null) or {}, torch.ones_like(w_own))
+        without = _own_velocity(objective, net, z_own, t_own, nothing)
+        target = scatter(moved, guided(target_own, given_own, without, w_own), target)
+
+    return target, target if objective.tangent == "conditional" else given
+
+
+def _own_velocity(
+    objective: MeanFlow, net: Network, z: Tensor, t: Tensor, condition: Condition
+) -> Tensor:
+    """Return what the network holds for the velocity at z, t."""
+    if objective.tangent == "head":
+        head = predict_head(net, z, t, t, condition)
+        return to_velocity(head.to(z.dtype), z, t, objective.predict)
+    return objective.velocity(net, z, t, t, condition)

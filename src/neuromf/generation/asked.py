@@ -1,0 +1,107 @@
+"""What samples are asked to be: the conditions of each, and the guidance of all."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from neuromf.flow.guidance import OFF
+from neuromf.flow.network import Condition
+from neuromf.nets.variables import UNCONDITIONAL, Conditions
+from neuromf.runtime.folders import local_path
+from neuromf.runtime.tables import read_table
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Conditions by name as the user wrote them: one row for every sample, or row i for sample i.
+
+    Raises ValueError for names or values that the model does not know, or a guidance that it was
+    not trained with.
+    """
+
+    conditions: Conditions = UNCONDITIONAL  # of the model
+    rows: tuple[Row, ...] = ({},)
+    guidance: tuple[float, float, float] = OFF  # the scale w, the first and the last t it acts at
+
+    def __post_init__(self) -> None:
+        self.conditions.condition(self.rows, self.guidance)
+        if self.guidance[0] != 1 and not any(self.rows):
+            raise ValueError(
+                f"guidance is {self.guidance[0]} and nothing is asked for: give a condition, for "
+                f"example condition.{(self.conditions.names or ('age',))[0]}=..."
+            )
+
+    def row(self, number: int) -> Row:
+        """Return what sample `number` is asked to be."""
+        return self.rows[0] if len(self.rows) == 1 else self.rows[number]
+
+    def condition(self, number: int) -> Condition | None:
+        """Return the condition of one sample, tensors (1, ...)."""
+        return self.conditions.condition([self.row(number)], self.guidance)
+
+    def sidecar(self, number: int) -> dict[str, Any]:
+        """Return what a sample's sidecar says of it; nothing where nothing was asked for."""
+        row = self.row(number)
+        if not row:
+            return {}
+        values = {
+            v.name: row[v.name] if v.values else v.read(row[v.name])
+            for v in self.conditions.variables
+            if v.name in row and not math.isnan(v.read(row[v.name]))
+        }
+        w, first, last = self.guidance
+        guided = {"Guidance": w, "GuidanceInterval": [first, last]} if w != 1 else {}
+        return {"Conditions": values} | guided
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is asked for and lies outside the training data, in words; each once."""
+        said = [text for row in self.rows for text in self.conditions.outside(row)]
+        return list(dict.fromkeys(said))
+
+
+NOTHING = Asked()
+
+
+def asked(
+    conditions: Conditions,
+    condition: Mapping[str, Any] | None = None,
+    table: str = "",
+    guidance: float = 1.0,
+    interval: Sequence[float] = OFF[1:],
+) -> Asked:
+    """Return what is asked of a model: one condition for every sample, or a table (CSV, TSV) with
+    a row a sample, whose other columns play no part; `condition` then fills what a row leaves
+    empty. Raises ValueError or FileNotFoundError where that cannot be.
+    """
+    fixed = {name: as_text(value) for name, value in (condition or {}).items()}
+    rows: tuple[Row, ...] = (fixed,)
+    if table:
+        rows = tuple(fixed | row for row in table_rows(table, conditions))
+    if len(interval) != len(OFF) - 1:
+        raise ValueError(f"guidance_interval is {list(interval)}: the first and the last t")
+    return Asked(conditions, rows, (float(guidance), float(interval[0]), float(interval[1])))
+
+
+def table_rows(table: str, conditions: Conditions) -> list[Row]:
+    """Return the rows of a table with the columns that a model knows, empty cells left out."""
+    columns, rows = read_table(local_path(table))
+    names = [name for name in conditions.names if name in columns]
+    if not names:
+        raise ValueError(
+            f"table={table} has the columns {', '.join(columns)}, none of this model's conditions: "
+            f"{', '.join(conditions.names) or 'it has none'}"
+        )
+    if not rows:
+        raise ValueError(f"table={table} has no row: one a sample is needed")
+    return [{name: row[name] for name in names if row[name]} for row in rows]
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a table has it; None is missing."""
+    return "" if value is None else str(value)

@@ -1,0 +1,163 @@
+"""What is known of each latent that a training is conditioned on: from the latents' own table, or
+from one that the user gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from neuromf.flow.guidance import GUIDANCE, OFF
+from neuromf.flow.network import Condition
+from neuromf.latents.shard import StoreError
+from neuromf.latents.store import LatentEntry, LatentStore
+from neuromf.nets.variables import Conditions, fitted
+from neuromf.runtime.folders import local_path
+from neuromf.runtime.randomness import Purpose, generator
+from neuromf.runtime.tables import read_table
+from neuromf.training.config import Guidance, TrainConfig
+
+KEYS = ("name", "subject", "participant_id")  # columns that say whom a row of a table is of
+STORED = ("age", "sex", "contrast", "site", "dataset", "group")  # in the latents' own table
+
+
+@dataclass(frozen=True)
+class Known:
+    """The conditions of a training, and the value of each for every latent of a store."""
+
+    conditions: Conditions
+    values: dict[str, Tensor]  # (latents,) by name, NaN where missing
+
+    @classmethod
+    def read(cls, config: TrainConfig, store: LatentStore) -> Known:
+        """Return what a training is conditioned on; vocabulary and ranges are those of the split
+        train, whose categories alone are known. Raises StoreError for columns that are not there
+        and ValueError for values that cannot be used.
+        """
+        rows = known_rows(config, store)
+        training = [rows[i] for i in store.split("train")]
+        variables = tuple(
+            fitted(name, kind, (row[name] for row in training))
+            for name, kind in config.conditions.items()
+        )
+        values = {}
+        for v in variables:
+            texts = [row[v.name] for row in rows]
+            if v.values:  # a category of held-out people alone says nothing to the network
+                texts = [text if text.strip() in v.values else "" for text in texts]
+            values[v.name] = torch.tensor([v.read(text) for text in texts])
+        return cls(Conditions(variables, config.guidance.largest), values)
+
+    @property
+    def sha256(self) -> str:
+        """Fingerprint of all values; empty without conditions."""
+        if not self.values:
+            return ""
+        digest = hashlib.sha256()
+        for name, values in self.values.items():
+            digest.update(name.encode() + values.numpy().tobytes())
+        return digest.hexdigest()
+
+    def of(self, places: Sequence[int] | Tensor) -> Condition | None:
+        """Return the condition of latents at places in the store, without guidance."""
+        if not self.values:
+            return None
+        at = torch.as_tensor(places)
+        return self._guided({name: v[at] for name, v in self.values.items()}, len(at))
+
+    def drawn(
+        self, places: Sequence[int], guidance: Guidance, drawn: torch.Generator
+    ) -> tuple[Condition | None, Condition | None]:
+        """Return the condition of a training batch and, where guidance is trained, its null.
+
+        A share of the samples, whatever their times, loses all conditions, and is not guided.
+        """
+        condition = self.of(places)
+        if condition is None:
+            return None, None
+        n = len(places)
+        dropped = torch.rand(n, generator=drawn) < guidance.dropout
+        condition = {
+            name: v if name == GUIDANCE else torch.where(dropped, torch.nan, v)
+            for name, v in condition.items()
+        }
+        if guidance.largest == 1:
+            return condition, None
+
+        nothing = torch.stack([v.isnan() for k, v in condition.items() if k != GUIDANCE]).all(0)
+        scales = torch.where(nothing.unsqueeze(1), torch.tensor(OFF), scales_of(n, guidance, drawn))
+        return condition | {GUIDANCE: scales}, self.null(n)
+
+    def null(self, n: int) -> Condition | None:
+        """Return the condition of n samples of which nothing is known."""
+        return self.conditions.null(n)
+
+    def _guided(self, condition: Condition, n: int) -> Condition:
+        if self.conditions.guidance == 1:
+            return condition
+        return condition | {GUIDANCE: torch.tensor([OFF]).repeat(n, 1)}
+
+
+def batch_conditions(
+    known: Known, places: Sequence[int], config: TrainConfig, update: int, part: int
+) -> tuple[Condition | None, Condition | None]:
+    """Return condition and null of one part of an update's global batch."""
+    chance = generator(Purpose.CONDITIONS, config.seed, update, part)
+    return known.drawn(places, config.guidance, chance)
+
+
+def scales_of(n: int, guidance: Guidance, drawn: torch.Generator) -> Tensor:
+    """Return n draws of w, first and last t (n, 3): log w uniform up to the largest, the interval
+    around t = 1/2 (improved MeanFlow, arXiv 2512.02012, appendix).
+    """
+    w = torch.exp(math.log(guidance.largest) * torch.rand(n, generator=drawn))
+    first, last = 0.5 * torch.rand(2, n, generator=drawn)
+    return torch.stack([w, first, 0.5 + last], 1)
+
+
+def known_rows(config: TrainConfig, store: LatentStore) -> list[dict[str, str]]:
+    """Return for each latent of a store the text of each condition, empty where missing. Raises
+    StoreError for a table without such columns, or without any of the latents.
+    """
+    names = list(config.conditions)
+    if not config.table:
+        wrong = [name for name in names if name not in STORED]
+        if wrong:
+            raise StoreError(
+                f"conditions.{wrong[0]}: the latents know {', '.join(STORED)}; table=FILE gives "
+                f"other columns by {', '.join(KEYS)}"
+            )
+        return [{name: getattr(entry, name) for name in names} for entry in store.entries]
+
+    columns, rows = read_table(local_path(config.table))
+    key = next((k for k in KEYS if k in columns), "")
+    missing = [name for name in names if name not in columns]
+    if not key or missing:
+        lacking = missing[0] if missing else " or ".join(KEYS)
+        raise StoreError(f"{config.table} has no column {lacking}: it has {', '.join(columns)}")
+
+    table = {row[key]: row for row in rows}
+    found = [row_of(entry, key, table) for entry in store.entries]
+    if not any(found):
+        raise StoreError(
+            f"{config.table}: its column {key} names none of the latents, such as "
+            f"{store.entries[0].name} of {store.entries[0].subject}"
+        )
+    return [{name: row.get(name, "") for name in names} for row in found]
+
+
+def row_of(entry: LatentEntry, key: str, table: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    """Return the row of a table that a latent has: by its name, or by its subject; a deformed
+    copy's is its own, else its parent's.
+    """
+    wanted = (entry.name,) if key == "name" else (entry.name, entry.subject, entry.parent)
+    bare = [w.removeprefix("sub-") for w in wanted if w]
+    for name in (*filter(None, wanted), *bare, *(f"sub-{b}" for b in bare)):
+        if name in table:
+            return table[name]
+    return {}
