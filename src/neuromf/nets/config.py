@@ -103,6 +103,36 @@ class Precondition:
             raise ValueError(f"width is {self.width}: a finite number above 0; 1 is usual")
 
 
+@dataclass(frozen=True)
+class LoRA:
+    """Low-rank adapters of a trained network, whose own weights stay as they are."""
+
+    rank: int = 16  # 0 trains every weight of the network instead, unless parameters are given
+    alpha: float = 16.0  # the term is alpha / rank times the product of its matrices
+    # which layers: q, k and v of the attention, the residual blocks' convolutions, or both
+    targets: Literal["attention", "convolutions", "both"] = "attention"
+    parameters: int = 0  # with rank=0, the largest rank that needs no more, to compare targets
+
+    def __post_init__(self) -> None:
+        if self.targets not in ("attention", "convolutions", "both"):
+            raise ValueError(f"targets is {self.targets!r}: 'attention', 'convolutions' or 'both'")
+        if self.rank < 0 or self.parameters < 0 or not 0 < self.alpha < math.inf:
+            raise ValueError(
+                f"rank is {self.rank}, alpha {self.alpha}, parameters {self.parameters}: 0 or "
+                "more, above 0, 0 or more"
+            )
+        if self.rank and self.parameters:
+            raise ValueError(
+                f"rank is {self.rank} and parameters {self.parameters}: set rank=0 to have the "
+                "rank follow from the number of parameters"
+            )
+
+    @property
+    def adapts(self) -> bool:
+        """Whether there are adapters at all."""
+        return bool(self.rank or self.parameters)
+
+
 BRAIN = UNetConfig()
 
 
