@@ -9,10 +9,16 @@ from typing import Any
 __version__ = "0.2.0"
 
 
-def load(name: Any, device: str = "auto", precision: Any = "float32", decoder: str = "") -> Any:
+def load(
+    name: Any,
+    device: str = "auto",
+    precision: Any = "float32",
+    decoder: str = "",
+    adapter: str = "",
+) -> Any:
     """Return the `neuromf.generation.generator.Generator` of a model folder, `embedded`, or
-    owner/name on the hub.
+    owner/name on the hub, with an adapter if given.
     """
     # by name: the rooms below import this package's version
     generator = import_module("neuromf.generation.generator")
-    return generator.load(name, device, precision, decoder)
+    return generator.load(name, device, precision, decoder, adapter)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neuromf.flow import MeanFlow
-from neuromf.flow.guidance import GUIDANCE, guided, guided_target, scale_at
+from neuromf.flow.guidance import GUIDANCE, Guidance, guided, guided_target, scale_at
 from support import batch
 
 
@@ -67,3 +67,11 @@ def test_a_condition_without_guidance_is_refused(wrong):
     x, noise, t, r = batch(5, 3)
     with pytest.raises(ValueError, match=r"\(B, 3\) is needed"):
         guided_target(MeanFlow(), network, x, noise, t, r, wrong, null(5))
+
+
+def test_scales_are_uniform_in_the_logarithm():
+    drawn = Guidance(largest=4.0).draw(4000, torch.Generator().manual_seed(0))
+    logs = drawn[:, 0].log() / torch.tensor(4.0).log()
+    assert abs(logs.mean() - 0.5) < 0.02
+    assert drawn[:, 0].max() < 4
+    assert ((drawn[:, 1] < 0.5) & (drawn[:, 2] > 0.5)).all()

@@ -6,15 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from neuromf.flow.guidance import GUIDANCE
+from neuromf.flow.guidance import GUIDANCE, Guidance
 from neuromf.generation.generator import load
 from neuromf.generation.model import load_model
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
 from neuromf.nets.variables import Conditions, Variable
 from neuromf.training import command
-from neuromf.training.conditions import Known, scales_of
-from neuromf.training.config import Guidance
+from neuromf.training.conditions import Known
 from neuromf.training.start import start_model
 from training.support import tiny_config
 
@@ -66,14 +65,6 @@ def test_dropping_is_a_function_of_the_seed_and_unknown_rows_are_not_guided(conf
     assert (condition[GUIDANCE][dropped] == torch.tensor([1.0, 0.0, 1.0])).all()
     assert (condition[GUIDANCE][~dropped, 0] > 1).all()
     assert null["age"].isnan().all()
-
-
-def test_scales_are_uniform_in_the_logarithm():
-    drawn = scales_of(4000, Guidance(largest=4.0), torch.Generator().manual_seed(0))
-    logs = drawn[:, 0].log() / torch.tensor(4.0).log()
-    assert abs(logs.mean() - 0.5) < 0.02
-    assert drawn[:, 0].max() < 4
-    assert ((drawn[:, 1] < 0.5) & (drawn[:, 2] > 0.5)).all()
 
 
 @pytest.mark.parametrize(

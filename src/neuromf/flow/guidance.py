@@ -7,6 +7,9 @@ GUIDANCE of a condition: a tensor (B, 3) of w >= 1, the first t and the last t.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -23,6 +26,35 @@ from neuromf.flow.path import path_velocity, per_sample, point_on_path, to_veloc
 
 GUIDANCE = "guidance"
 OFF = (1.0, 0.0, 1.0)  # no guidance: w = 1, at every t
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How a network with conditions learns to do without them, and to be led to them."""
+
+    dropout: float = 0.1  # share of the samples that lose all conditions
+    # scales w from 1 to this one are trained, the network takes w and the interval of t in which it
+    # acts as inputs; 1 is none
+    largest: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}: 0 or more, below 1; 0.1 is usual")
+        if not 1 <= self.largest < math.inf:
+            raise ValueError(f"largest is {self.largest}: 1, which is none, or more; 3 is usual")
+        if self.largest > 1 and self.dropout == 0:
+            raise ValueError(
+                f"largest is {self.largest} and dropout is 0: guidance leads away from what the "
+                "network draws without conditions, which it learns from dropped ones"
+            )
+
+    def draw(self, n: int, drawn: torch.Generator) -> Tensor:
+        """Return n draws of w, first and last t (n, 3): log w uniform up to the largest, the
+        interval around t = 1/2 (improved MeanFlow, arXiv 2512.02012, appendix).
+        """
+        w = torch.exp(math.log(self.largest) * torch.rand(n, generator=drawn))
+        first, last = 0.5 * torch.rand(2, n, generator=drawn)
+        return torch.stack([w, first, 0.5 + last], 1)
 
 
 def guidance_of(condition: Condition) -> Tensor:

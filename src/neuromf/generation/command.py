@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromf import __version__
+from neuromf.generation.adapter import load_adapter
 from neuromf.generation.generator import Generator
 from neuromf.generation.model import load_model
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
@@ -26,6 +27,7 @@ class GenerateConfig:
 
     # a folder that train or export wrote, embedded, or owner/name on the Hugging Face hub
     model: str = ""
+    adapter: str = ""  # what `train adapt=` learned: the adapter/ of its folder
     n: int = key(8, free=True)  # a table gives its own number
     nfe: int = 1  # network calls a volume
     seed: int = 0  # sample i of a seed is always the same volume
@@ -65,8 +67,11 @@ def run(
     """
     if not config.model:
         raise ValueError("model= names no model: a folder that `neuromf train` wrote, or embedded")
+    model = load_model(config.model)
+    if config.adapter:
+        model = load_adapter(model, config.adapter)
     generator = Generator(
-        load_model(config.model),
+        model,
         config.device,
         config.precision,
         config.decode_memory_gb,
@@ -80,7 +85,7 @@ def run(
         config = replace(config, n=len(wanted.rows))
     if resume:
         refuse_fewer(out, config.n)
-    inputs = [config.model, config.decoder]
+    inputs = [config.model, config.adapter, config.decoder, config.table]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         about = describe(generator, config)
         folder = SampleFolder(out, config.n, config.suffix, about, config.latents, wanted)

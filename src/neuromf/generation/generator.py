@@ -17,6 +17,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
 from neuromf.flow.network import Condition
+from neuromf.generation.adapter import load_adapter
 from neuromf.generation.asked import NOTHING, Asked, asked
 from neuromf.generation.model import Model, ModelConfig, load_model
 from neuromf.runtime.device import (
@@ -178,10 +179,18 @@ class Generator:
 
 
 def load(
-    name: str | Path, device: str = "auto", precision: Precision = "float32", decoder: str = ""
+    name: str | Path,
+    device: str = "auto",
+    precision: Precision = "float32",
+    decoder: str = "",
+    adapter: str = "",
 ) -> Generator:
-    """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub."""
-    return Generator(load_model(name), device, precision, decoder=decoder)
+    """Return the generator of a model folder, `embedded`, or owner/name on the Hugging Face hub,
+    with the adapter in a folder if given.
+    """
+    model = load_model(name)
+    model = load_adapter(model, adapter) if adapter else model
+    return Generator(model, device, precision, decoder=decoder)
 
 
 def decoded_volume(

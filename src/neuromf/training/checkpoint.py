@@ -37,6 +37,8 @@ class Origin(NamedTuple):
     latents: str  # fingerprint of the store
     conditions: Conditions = UNCONDITIONAL
     known: str = ""  # fingerprint of the conditions of each latent
+    base: str = ""  # fingerprint of the model that is adapted
+    base_channels: int = 0
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of the latents."""
@@ -47,6 +49,8 @@ class Origin(NamedTuple):
             "latents": self.latents,
             "conditions": asdict(self.conditions),
             "known": self.known,
+            "base": self.base,
+            "base_channels": self.base_channels,
         }
 
 
@@ -134,6 +138,11 @@ def check_same_run(checkpoint: dict[str, Any], config: TrainConfig, origin: Orig
     if checkpoint.get("latents", origin.latents) != origin.latents:
         raise ValueError(
             f"{config.latents} holds other latents than the checkpoint was trained on: {advice}"
+        )
+    if checkpoint.get("base", "") != origin.base:
+        raise ValueError(
+            f"the checkpoint adapts the model {checkpoint.get('base', '')[:16]}, "
+            f"adapt={config.adapt} is {origin.base[:16]}: give the model that the run began with"
         )
     if checkpoint.get("known", "") != origin.known:
         raise ValueError(

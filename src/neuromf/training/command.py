@@ -12,7 +12,9 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from neuromf.generation.adapter import FILES as ADAPTER_FILES
 from neuromf.generation.model import MODEL_FILES
+from neuromf.nets.lora import trained
 from neuromf.runtime.device import pick_device
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
@@ -23,7 +25,7 @@ from neuromf.training.config import TrainConfig
 from neuromf.training.data import Data
 from neuromf.training.diagnostics import DiagnosticsCallback
 from neuromf.training.distributed import SameWeights
-from neuromf.training.export import export
+from neuromf.training.export import export, export_adapter
 from neuromf.training.guard import DivergenceGuard
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, Task, fit
@@ -34,7 +36,13 @@ from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
 from neuromf.training.secants import SecantTask
-from neuromf.training.start import check_student, first_network, new_network, start_model
+from neuromf.training.start import (
+    check_base,
+    check_student,
+    first_network,
+    new_network,
+    start_model,
+)
 from neuromf.training.teacher import Teacher, check_same_teacher, load_teacher
 from neuromf.training.validation import Validation
 from neuromf.training.watched import Watched
@@ -56,6 +64,7 @@ OUTPUT = Output(
         *("diagnostics.csv", "diagnostics/update-*"),
         *("evaluation.csv", "evaluation.json", "evaluation/real-*", "evaluation/teacher-*"),
         *(f"model/{name}" for name in MODEL_FILES),
+        *(f"adapter/{name}" for name in ADAPTER_FILES),
     ),
     loose=("checkpoints/update-*.ckpt", "tensorboard/**", "model/vae/*"),
 )
@@ -89,6 +98,7 @@ def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
     data = Data.read(config)
     conditions = data.known.conditions
     start_model(config, data.store.components, conditions)
+    check_base(config, data)
     teacher = load_teacher(config, data.store.components, data.train.stats, conditions)
     check_student(config, teacher)
     return data, teacher
@@ -100,7 +110,7 @@ def _opened(
     """Return the run's folder, which the first process opens for all."""
     if rank() != 0:
         return contextlib.nullcontext()
-    inputs = [config.latents, config.vae, config.start, config.teacher]
+    inputs = [config.latents, config.vae, config.start, config.teacher, config.adapt]
     return open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite)
 
 
@@ -154,6 +164,9 @@ def train(
     if rank() == 0:
         loop.to(device)
         stats = data.train.stats
+        if config.adapt:
+            few, every = trained(loop.network)
+            note(f"{few:,} of {every:,} parameters are trained ({few / every:.2%})")
         for said in preflight(loop.network, config, stats.shape, stats.subjects):
             note(said)
 
@@ -191,4 +204,8 @@ def finish(config: TrainConfig, out: Path, last: Path) -> None:
         print(sentence(found, config.evaluation))
     chosen = last.with_name(BEST if out_of_patience(rows, config.evaluation) else LAST)
     model = export(chosen, out / "model", vae=config.vae)
+    if config.adapt and config.lora.adapts:
+        adapter = export_adapter(chosen, out / "adapter")
+        alone = f"neuromf generate model={config.adapt} adapter={adapter}"
+        print(f"{adapter}: what it learned, for the same model: {alone}")
     print(f"{model}: a model to draw from: neuromf generate model={model} n=4")

@@ -5,22 +5,21 @@ from one that the user gives.
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from neuromf.flow.guidance import GUIDANCE, OFF
+from neuromf.flow.guidance import GUIDANCE, OFF, Guidance
 from neuromf.flow.network import Condition
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentEntry, LatentStore
-from neuromf.nets.variables import Conditions, fitted
+from neuromf.nets.variables import UNCONDITIONAL, Conditions, fitted
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.tables import read_table
-from neuromf.training.config import Guidance, TrainConfig
+from neuromf.training.config import TrainConfig
 
 KEYS = ("name", "subject", "participant_id")  # columns that say whom a row of a table is of
 STORED = ("age", "sex", "contrast", "site", "dataset", "group")  # in the latents' own table
@@ -34,24 +33,27 @@ class Known:
     values: dict[str, Tensor]  # (latents,) by name, NaN where missing
 
     @classmethod
-    def read(cls, config: TrainConfig, store: LatentStore) -> Known:
-        """Return what a training is conditioned on; vocabulary and ranges are those of the split
-        train, whose categories alone are known. Raises StoreError for columns that are not there
-        and ValueError for values that cannot be used.
+    def read(
+        cls, config: TrainConfig, store: LatentStore, base: Conditions = UNCONDITIONAL
+    ) -> Known:
+        """Return what a training is conditioned on: what the model that is adapted knows, and more.
+        Vocabulary and ranges are the model's, of what is new those of the split train. Raises
+        StoreError for columns that are not there and ValueError for values that cannot be used.
         """
-        rows = known_rows(config, store)
+        rows = known_rows(config, store, base.names)
         training = [rows[i] for i in store.split("train")]
-        variables = tuple(
+        variables = base.variables + tuple(
             fitted(name, kind, (row[name] for row in training))
             for name, kind in config.conditions.items()
+            if name not in base.names
         )
         values = {}
         for v in variables:
             texts = [row[v.name] for row in rows]
-            if v.values:  # a category of held-out people alone says nothing to the network
+            if v.values:  # a category that training never saw says nothing to the network
                 texts = [text if text.strip() in v.values else "" for text in texts]
             values[v.name] = torch.tensor([v.read(text) for text in texts])
-        return cls(Conditions(variables, config.guidance.largest), values)
+        return cls(Conditions(variables, max(config.guidance.largest, base.guidance)), values)
 
     @property
     def sha256(self) -> str:
@@ -90,7 +92,7 @@ class Known:
             return condition, None
 
         nothing = torch.stack([v.isnan() for k, v in condition.items() if k != GUIDANCE]).all(0)
-        scales = torch.where(nothing.unsqueeze(1), torch.tensor(OFF), scales_of(n, guidance, drawn))
+        scales = torch.where(nothing.unsqueeze(1), torch.tensor(OFF), guidance.draw(n, drawn))
         return condition | {GUIDANCE: scales}, self.null(n)
 
     def null(self, n: int) -> Condition | None:
@@ -111,32 +113,29 @@ def batch_conditions(
     return known.drawn(places, config.guidance, chance)
 
 
-def scales_of(n: int, guidance: Guidance, drawn: torch.Generator) -> Tensor:
-    """Return n draws of w, first and last t (n, 3): log w uniform up to the largest, the interval
-    around t = 1/2 (improved MeanFlow, arXiv 2512.02012, appendix).
+def known_rows(
+    config: TrainConfig, store: LatentStore, base: Sequence[str] = ()
+) -> list[dict[str, str]]:
+    """Return for each latent of a store the text of each condition, and of those called `base`,
+    empty where missing. Raises StoreError for a table without a column of the former, or without
+    any of the latents.
     """
-    w = torch.exp(math.log(guidance.largest) * torch.rand(n, generator=drawn))
-    first, last = 0.5 * torch.rand(2, n, generator=drawn)
-    return torch.stack([w, first, 0.5 + last], 1)
-
-
-def known_rows(config: TrainConfig, store: LatentStore) -> list[dict[str, str]]:
-    """Return for each latent of a store the text of each condition, empty where missing. Raises
-    StoreError for a table without such columns, or without any of the latents.
-    """
-    names = list(config.conditions)
+    asked, names = list(config.conditions), list({**config.conditions, **dict.fromkeys(base)})
     if not config.table:
-        wrong = [name for name in names if name not in STORED]
+        wrong = [name for name in asked if name not in STORED]
         if wrong:
             raise StoreError(
                 f"conditions.{wrong[0]}: the latents know {', '.join(STORED)}; table=FILE gives "
                 f"other columns by {', '.join(KEYS)}"
             )
-        return [{name: getattr(entry, name) for name in names} for entry in store.entries]
+        return [
+            {name: getattr(entry, name) if name in STORED else "" for name in names}
+            for entry in store.entries
+        ]
 
     columns, rows = read_table(local_path(config.table))
     key = next((k for k in KEYS if k in columns), "")
-    missing = [name for name in names if name not in columns]
+    missing = [name for name in asked if name not in columns]
     if not key or missing:
         lacking = missing[0] if missing else " or ".join(KEYS)
         raise StoreError(f"{config.table} has no column {lacking}: it has {', '.join(columns)}")

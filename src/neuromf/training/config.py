@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from neuromf.flow import MeanFlow, Ramp, TimeSampler
+from neuromf.flow.guidance import Guidance
 from neuromf.flow.sampler import Solver
 from neuromf.latents.dataset import LatentAugmentation
-from neuromf.nets.config import BRAIN, Precondition, UNetConfig
+from neuromf.nets.config import BRAIN, LoRA, Precondition, UNetConfig
 from neuromf.nets.variables import KINDS
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import NAMED, key
@@ -140,27 +141,6 @@ class Distillation:
 
 
 @dataclass(frozen=True)
-class Guidance:
-    """How a network with conditions learns to do without them, and to be led to them."""
-
-    dropout: float = 0.1  # share of the samples that lose all conditions
-    # scales w from 1 to this one are trained, the network takes w and the interval of t in which it
-    # acts as inputs; 1 is none
-    largest: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}: 0 or more, below 1; 0.1 is usual")
-        if not 1 <= self.largest < math.inf:
-            raise ValueError(f"largest is {self.largest}: 1, which is none, or more; 3 is usual")
-        if self.largest > 1 and self.dropout == 0:
-            raise ValueError(
-                f"largest is {self.largest} and dropout is 0: guidance leads away from what the "
-                "network draws without conditions, which it learns from dropped ones"
-            )
-
-
-@dataclass(frozen=True)
 class TrainConfig:
     """A training: rectified flow is times.equal_fraction=1 with objective.jvp=none."""
 
@@ -171,6 +151,10 @@ class TrainConfig:
     # its weights unless start= names others
     teacher: str = ""
     distillation: Distillation = field(default_factory=Distillation)
+    # a model folder that learns the latents' further channels, a lesion mask for example; its
+    # weights stay, with lora's adapters, or go on being trained
+    adapt: str = ""
+    lora: LoRA = field(default_factory=LoRA)
     # what the network is conditioned on, by column: {age: number, sex: category}
     conditions: dict[str, str] = field(default_factory=dict, metadata=NAMED)
     # CSV or TSV with these columns, and name, subject or participant_id; else the latents' own
@@ -261,6 +245,10 @@ class TrainConfig:
                 f"precondition.kind={self.precondition.kind} makes a velocity of the network's "
                 f"output, objective.predict is {self.objective.predict}: set objective.predict=u"
             )
+        if self.adapt and self.start:
+            raise ValueError("adapt= and start= are both given: adapt= begins with its model")
+        if self.lora != LoRA() and not self.adapt:
+            raise ValueError("lora is set and there is no model to adapt: adapt=MODEL")
         strange = {name: kind for name, kind in self.conditions.items() if kind not in KINDS}
         if strange:
             name, kind = next(iter(strange.items()))

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from neuromf.flow.network import Condition
+from neuromf.generation.model import Model
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
+from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
 from neuromf.nets import UNetConfig
+from neuromf.nets.variables import UNCONDITIONAL
+from neuromf.training.adapt import base_model, joined_statistics
 from neuromf.training.checkpoint import Origin
 from neuromf.training.conditions import Known
 from neuromf.training.config import TrainConfig
@@ -25,6 +29,7 @@ class Data:
     train: LatentDataset
     held_out: LatentDataset | None  # where the split has one
     known: Known  # the conditions
+    base: Model | None = None  # the model that is adapted
 
     @classmethod
     def read(cls, config: TrainConfig) -> Data:
@@ -35,9 +40,14 @@ class Data:
             raise StoreError("latents= names no folder: give one that `neuromf encode` wrote")
         store = LatentStore(config.latents)
         check_size(config.latents, store.shape, config.network)
-        train = LatentDataset(store, "train", augmentation=config.augmentation, seed=config.seed)
+        base = base_model(config, store.components)
+        stats = LatentStats.load(store.location)
+        if base is not None:
+            stats = joined_statistics(stats, base.config.stats)
+        train = LatentDataset(store, "train", stats, config.augmentation, config.seed)
         held_out = LatentDataset(store, "val", train.stats) if store.split("val") else None
-        return cls(store, train, held_out, Known.read(config, store))
+        conditions = UNCONDITIONAL if base is None else base.config.conditions
+        return cls(store, train, held_out, Known.read(config, store, conditions), base)
 
     def plain(self) -> Iterable[Tensor]:
         """Return the normalised training latents (C, D, H, W), without augmentation; they can be
@@ -63,6 +73,8 @@ class Data:
             store.sha256,
             self.known.conditions,
             self.known.sha256,
+            "" if self.base is None else self.base.sha256,
+            0 if self.base is None else self.base.config.shape[0],
         )
 
 

@@ -7,17 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
+from neuromf.generation.adapter import AdapterConfig, save_adapter
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
+from neuromf.nets.adapt import merge
 from neuromf.nets.variables import Conditions
+from neuromf.pretrained.statedict import load_strict
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
 from neuromf.runtime.run import open_run
+from neuromf.training.adapt import structure
 from neuromf.training.checkpoint import read_checkpoint, trained_config
 from neuromf.training.config import TrainConfig
 
@@ -82,8 +86,50 @@ def export(
     state = read_checkpoint(checkpoint)
     config = trained_config(state)
     decay, weights = chosen_weights(state, config, ema)
-    model = ModelConfig(
-        name=name or folder.resolve().parent.name,
+    model = model_config(state, config, decay, name or folder.resolve().parent.name, checkpoint)
+    if config.adapt:
+        weights = plain_weights(adapted(state, config, model, weights))
+    own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
+    save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
+
+    return folder
+
+
+def export_adapter(checkpoint: Path, folder: Path, *, ema: float = 0.0) -> Path:
+    """Write what a checkpoint of `train adapt=MODEL` learned as an adapter folder and return it.
+    Raises ValueError where nothing was adapted by low-rank terms.
+    """
+    state = read_checkpoint(checkpoint)
+    config = trained_config(state)
+    if not config.adapt or not config.lora.adapts:
+        raise ValueError(f"{checkpoint}: its training has no adapter: it is a whole model")
+    decay, weights = chosen_weights(state, config, ema)
+    model = model_config(state, config, decay, folder.resolve().parent.name, checkpoint)
+    about = AdapterConfig(state["base"], config.lora, model)
+    return save_adapter(folder, about, adapted(state, config, model, weights))
+
+
+def adapted(
+    state: dict[str, Any], config: TrainConfig, model: ModelConfig, weights: dict[str, Tensor]
+) -> nn.Module:
+    """Return the adapted network of a checkpoint, its parts not merged yet."""
+    network = structure(config, state["base_channels"], model.shape, model.conditions)
+    load_strict(network, weights, "the checkpoint")
+    return network
+
+
+def plain_weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return the state of the plain network that an adapted one is."""
+    merge(network)
+    return network.state_dict()
+
+
+def model_config(
+    state: dict[str, Any], config: TrainConfig, decay: float, name: str, checkpoint: Path
+) -> ModelConfig:
+    """Return what the model of a checkpoint is."""
+    return ModelConfig(
+        name=name,
         network=config.network,
         predict=config.objective.predict,
         solver=config.solver,
@@ -98,10 +144,6 @@ def export(
         precondition=config.precondition,
         conditions=as_record(state.get("conditions", {}), Conditions, f"{checkpoint}: conditions"),
     )
-    own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
-    save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
-
-    return folder
 
 
 def chosen_weights(

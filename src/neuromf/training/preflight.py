@@ -114,6 +114,9 @@ def with_random_weights(network: nn.Module) -> nn.Module:
     """Return a copy whose zero weights, and all others, have the usual spread."""
     probe = copy.deepcopy(network).requires_grad_(False)
     generator = torch.Generator().manual_seed(1)
+    for layer in probe.modules():
+        if hasattr(layer, "lora_scale"):
+            layer.lora_scale = 1.0  # what is large beside its layer loses digits in differences
     for parameter in probe.parameters():
         if parameter.ndim > 1:
             values = torch.randn(parameter.shape, generator=generator) / math.sqrt(

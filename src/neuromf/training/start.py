@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from torch import nn
@@ -15,6 +15,7 @@ from neuromf.nets.config import UNetConfig
 from neuromf.nets.precondition import build, fit_base
 from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import load_strict
+from neuromf.training.adapt import adapted_network, structure
 from neuromf.training.checkpoint import told, told_conditions
 from neuromf.training.config import Distillation, TrainConfig
 from neuromf.training.data import Data
@@ -23,6 +24,9 @@ from neuromf.training.teacher import Teacher, hold_interval
 
 def new_network(config: TrainConfig, data: Data) -> nn.Module:
     """Return a network with random weights."""
+    if data.base is not None:
+        old = data.base.config.shape[0]
+        return structure(config, old, data.store.shape, data.known.conditions)
     scale, conditions = config.latent_scale, data.known.conditions
     return build(config.network, config.precondition, scale, data.store.shape, conditions)
 
@@ -31,6 +35,9 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
     """Return a new network, or one with the weights of `start`, or those of the teacher. Raises
     WeightsError where they do not fit.
     """
+    if data.base is not None:
+        conditions = data.known.conditions
+        return adapted_network(config, data.base, data.plain(), data.store.shape, conditions)
     network = new_network(config, data)
     model = start_model(config, data.store.components, data.known.conditions)
     if model is not None:
@@ -53,7 +60,7 @@ def check_student(config: TrainConfig, teacher: Teacher | None) -> None:
             "distillation is set and there is no teacher: teacher=MODEL, a rectified flow that "
             "`neuromf train preset=flow2mm` trained"
         )
-    if teacher is not None and not config.start:
+    if teacher is not None and not config.start and not config.adapt:
         check_alike(teacher.model, config, f"teacher={config.teacher}")
 
 
@@ -82,6 +89,16 @@ def start_model(
             f"has {told_conditions(conditions)}: give it the same, or a start without conditions"
         )
     return model
+
+
+def check_base(config: TrainConfig, data: Data) -> None:
+    """Raise ValueError where a run cannot adapt its model."""
+    if data.base is None:
+        return
+    own = data.base.config.network.latent_channels
+    narrow = replace(config, network=replace(config.network, latent_channels=own))
+    check_alike(data.base, narrow, f"adapt={config.adapt}")
+    new_network(config, data)  # an adapter that does not fit is refused
 
 
 def check_alike(model: Model, config: TrainConfig, name: str) -> None:
