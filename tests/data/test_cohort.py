@@ -78,6 +78,57 @@ def test_half_an_entry_is_made_again(tmp_path):
     assert saved_record(folder, "s1") is None
 
 
+def with_lesion(folder, size=3):
+    """One volume and a cube of a lesion in it."""
+    folder.mkdir(exist_ok=True)
+    volume = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), placed())
+    voxels = np.zeros((8, 8, 8), np.float32)
+    voxels[:size, 2:4, 2:4] = 1
+    lesion = Volume(voxels, volume.affine)
+    return save_entry(folder, Scan("x", "s0"), volume, {"notes": []}, lesion), lesion
+
+
+def test_a_lesion_mask_lies_beside_its_volume(tmp_path):
+    record, lesion = with_lesion(tmp_path)
+    assert (tmp_path / "s0_lesion.nii.gz").is_file()
+    assert record["lesion_ml"] == pytest.approx(lesion.voxels.sum() * lesion.voxel_ml)
+    other = save_entry(tmp_path, Scan("x", "s1"), lesion, {"notes": []})
+    finish_cohort(tmp_path, [record, other], SplitConfig())
+    one, two = read_cohort(tmp_path)
+    assert np.array_equal(one.read_lesion().voxels, lesion.voxels)
+    assert one.lesion_sha256 == record["lesion_sha256"]
+    assert float(one.record["lesion_ml"]) == record["lesion_ml"]
+    assert two.read_lesion() is None
+    assert two.lesion_sha256 == ""
+
+
+def test_without_lesions_a_manifest_has_no_column_of_them(cohort):
+    assert "lesion" not in (cohort / "manifest.csv").read_text()
+    assert read_cohort(cohort)[0].read_lesion() is None
+
+
+@pytest.mark.parametrize("damage", ["missing", "another", "unknown"])
+def test_a_damaged_lesion_mask_is_made_again(tmp_path, damage):
+    record, _ = with_lesion(tmp_path)
+    assert saved_record(tmp_path, "s0") == record
+    path = tmp_path / "s0_lesion.nii.gz"
+    if damage == "missing":
+        path.unlink()
+    elif damage == "another":
+        with_lesion(tmp_path / "other", size=5)
+        path.write_bytes((tmp_path / "other" / path.name).read_bytes())
+    else:
+        (tmp_path / "s0.json").write_text(json.dumps(record | {"lesion_sha256": 3}))
+    assert saved_record(tmp_path, "s0") is None
+
+
+def test_a_volume_prepared_again_without_lesions_keeps_no_mask(tmp_path):
+    _, lesion = with_lesion(tmp_path)
+    save_entry(tmp_path, Scan("x", "s0"), lesion, {"notes": []})
+    assert not (tmp_path / "s0_lesion.nii.gz").exists()
+    assert "lesion_sha256" not in saved_record(tmp_path, "s0")
+
+
 def test_a_grown_cohort_keeps_its_split(tmp_path):
     folder = tiny_cohort(tmp_path, n=6)
     before = {e.subject: e.split for e in read_cohort(folder)}

@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neuromf.data.reading import read_volume
+from neuromf.data.reading import read_labels, read_volume
 from neuromf.data.volume import Volume, VolumeError, stem, volume_sha256, write_volume
 from support import AFFINES, REAL, egg, needs_real_data, placed
 
@@ -147,6 +147,12 @@ class TestReading:
         assert volume.voxels[0, 0, 0] == volume.voxels[1, 1, 1] == volume.voxels[2, 2, 2] == 6
         assert "3 voxels were NaN or infinite" in volume.notes[0]
 
+    def test_labels_may_all_be_equal(self, tmp_path):
+        path = nifti(tmp_path, voxels=0 * RAMP)
+        assert not read_labels(path).voxels.any()
+        with pytest.raises(VolumeError, match="every voxel is 0: there is nothing to see"):
+            read_volume(path)
+
     def test_disagreeing_forms_are_noted(self, tmp_path):
         path = nifti(tmp_path, qform=1)
         image = nib.load(path)
@@ -232,7 +238,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from neuromf.data.preprocess import Preprocessing, preprocess
-from neuromf.data.reading import read_volume
+from neuromf.data.reading import read_labels, read_volume
 from neuromf.data.volume import VolumeError
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 before = peak()

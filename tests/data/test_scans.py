@@ -43,6 +43,22 @@ def test_manifest(tmp_path):
     assert (second.path, second.subject) == ("/abs/b.nii", "b")
 
 
+def test_a_table_may_name_lesion_masks(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("path,lesion\na.nii,masks/a.nii\nb.nii,\n")
+    first, second = read_manifest(table)
+    assert first == Scan(str(tmp_path / "a.nii"), "a", lesion=str(tmp_path / "masks/a.nii"))
+    assert second.lesion == ""
+
+
+def test_no_scan_has_the_name_of_anothers_lesion_mask(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("path,subject\na.nii,s1\nb.nii,s1_lesion\nc.nii,S2_Lesion\n")
+    names = [s.name for s in find_scans([str(table)])]
+    assert names[0] == "s1"
+    assert not any(name.casefold().endswith("_lesion") for name in names)
+
+
 def test_manifest_without_paths(tmp_path):
     table = tmp_path / "m.csv"
     table.write_text("file,subject\na.nii,p1\n")

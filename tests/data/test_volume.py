@@ -2,7 +2,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from neuromf.data.volume import Volume, VolumeError, write_volume
+from neuromf.data.volume import Volume, VolumeError, refuse_values, write_mask, write_volume
 from support import AFFINES, egg
 
 
@@ -30,3 +30,16 @@ def test_a_volume_saves_itself_to_the_last_bit(tmp_path, name):
 def test_a_volume_says_what_it_is_in_one_line():
     said = repr(egg(AFFINES["straight"]))
     assert said.startswith("Volume(76 x 88 x 72 voxels of 2 x 2 x 2 mm, values 0 to ")
+
+
+def test_a_mask_is_stored_as_zeros_and_ones(tmp_path):
+    whole = egg(AFFINES["oblique"])
+    mask = Volume((whole.voxels > 300).astype(np.float32), whole.affine)
+    write_mask(tmp_path / "m.nii.gz", mask)
+    image = nib.load(tmp_path / "m.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(image.dataobj), mask.voxels)
+    for write in (write_mask, refuse_values):
+        with pytest.raises(VolumeError, match="neither 0 nor 1"):
+            write(tmp_path / "n.nii.gz", whole)
+    assert not (tmp_path / "n.nii.gz").exists()

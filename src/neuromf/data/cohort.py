@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from neuromf.data.lesion_file import lesion_path, read_lesion, save_lesion
 from neuromf.data.reading import picture, read_volume
 from neuromf.data.scan import Scan
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
@@ -29,7 +30,7 @@ MANIFEST = (  # the columns of manifest.csv
     *("name", "subject", "session", "dataset", "group", "age", "sex", "path"),
     *("parent", "split", "volume", "sha256"),
 )
-
+OF_LESIONS = ("lesion_sha256", "lesion_ml")  # further columns where a volume has a lesion mask
 
 Rows = tuple[tuple[float, ...], ...]
 
@@ -92,6 +93,22 @@ class Entry:
         """Return the volume, [0, 1]."""
         return read_volume(self.path)
 
+    @property
+    def lesion_path(self) -> Path:
+        """The file of the lesion mask, where the volume has one."""
+        return lesion_path(self.path.parent, self.name)
+
+    @property
+    def lesion_sha256(self) -> str:
+        """The SHA-256 of the lesion mask's file; empty where the volume has none."""
+        return str(self.record.get("lesion_sha256") or "")
+
+    def read_lesion(self) -> Volume | None:
+        """Return the lesion mask on the volume's grid, voxels 0 and 1, or None where the volume has
+        none. Raises VolumeError if its file is missing or damaged.
+        """
+        return read_lesion(self.lesion_path) if self.lesion_sha256 else None
+
 
 @dataclass(frozen=True)
 class _Dealt:
@@ -103,20 +120,28 @@ class _Dealt:
 
 
 def save_entry(
-    folder: Path, scan: Scan, volume: Volume, record: Mapping[str, Any]
+    folder: Path,
+    scan: Scan,
+    volume: Volume,
+    record: Mapping[str, Any],
+    lesion: Volume | None = None,
 ) -> dict[str, Any]:
-    """Write a prepared volume and then its record, which marks it as complete;
-    return the record.
+    """Write a prepared volume, its lesion mask if there is one (voxels 0 and 1, on the volume's
+    grid), and then its record, which marks both as complete; return the record.
+
+    Raises VolumeError for a lesion mask on another grid, or with other values.
     """
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
     whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
+    whole |= save_lesion(lesion_path(folder, scan.name), volume, lesion)
     write_json(folder / f"{scan.name}.json", whole)
     return whole
 
 
 def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dict[str, Any] | None:
-    """Return the record of a volume that is completely there, None if it has to be made.
+    """Return the record of a volume that is completely there, with its lesion mask if it has one;
+    None if it has to be made.
 
     `kinds` are keys that the record needs, and their types: a volume whose record was
     edited is made again.
@@ -128,13 +153,16 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
         return None
 
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
-    if (
-        not all(isinstance(record.get(key), kind) for key, kind in needed.items())
-        or record["name"] != name
-    ):
-        return None
+    files = {path: "sha256"}
+    if "lesion_sha256" in record:
+        needed |= {"lesion_sha256": str, "lesion_ml": float}
+        files[lesion_path(folder, name)] = "lesion_sha256"
 
-    return record if path.is_file() and record["sha256"] == volume_sha256(path) else None
+    typed = all(isinstance(record.get(key), kind) for key, kind in needed.items())
+    if not typed or record["name"] != name:
+        return None
+    whole = all(p.is_file() and volume_sha256(p) == record[key] for p, key in files.items())
+    return record if whole else None
 
 
 def finish_cohort(
@@ -164,6 +192,10 @@ def finish_cohort(
         | {"split": splits[str(r["subject"])], "volume": f"{r['name']}.nii.gz"}
         for r in records
     ]
+    if any(r.get("lesion_sha256") for r in records):
+        for row, r in zip(rows, records, strict=True):
+            row |= {column: str(r.get(column, "")) for column in OF_LESIONS}
+
     write_table(folder / "manifest.csv", rows)
     write_json(
         folder / "split.json",

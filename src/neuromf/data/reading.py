@@ -17,13 +17,13 @@ from nibabel.volumeutils import apply_read_scaling
 from numpy.typing import NDArray
 
 from neuromf.data.inflate import inflate
-from neuromf.data.volume import ENDINGS, Affine, Volume, VolumeError, Voxels, require_file
+from neuromf.data.orientation import header_affine
+from neuromf.data.volume import ENDINGS, Volume, VolumeError, Voxels, require_file
 from neuromf.reporting.slices import Picture, slices
 
 HEAD = 1024  # bytes that hold any header
 TRAILING = 1 << 20  # bytes after the voxels that are let pass: tags of MGH, padding
 LARGEST_BYTES = 2_000_000_000  # of a volume as float32: 0.4 mm of a whole head has a fifth
-VOXEL_MM = (0.05, 20.0)  # sizes beyond are another unit, or no header
 
 UNREADABLE: tuple[Any, ...] = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, OverflowError, MemoryError),
@@ -32,8 +32,19 @@ UNREADABLE: tuple[Any, ...] = (
 
 
 def read_volume(path: Path, assume_orientation: str = "") -> Volume:
+    """Return the image in a file, as `read_labels` does. Raises VolumeError for one whose voxels
+    are all equal, too.
+    """
+    volume = read_labels(path, assume_orientation)
+    voxels = volume.voxels
+    if voxels.min() == voxels.max():
+        raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
+    return volume
+
+
+def read_labels(path: Path, assume_orientation: str = "") -> Volume:
     """Return the volume in a .nii, .nii.gz or .mgz file or a .hdr/.img pair, in the file's
-    own axis order.
+    own axis order; its voxels may all be equal, as those of an empty mask are.
 
     NaN and infinite voxels become the smallest finite value, with a note. `assume_orientation`,
     axis codes such as LAS, is used if the header gives no orientation. Raises VolumeError for
@@ -46,7 +57,7 @@ def read_volume(path: Path, assume_orientation: str = "") -> Volume:
             image = _open(path)
             notes: list[str] = []
             shape = _spatial(path, image.shape)
-            affine = _affine(path, image, shape, assume_orientation, notes)
+            affine = header_affine(path, image, shape, assume_orientation, notes)
             voxels, too_large = _values(path, image)
     except VolumeError:
         raise
@@ -177,63 +188,6 @@ def _spatial(path: Path, shape: tuple[int, ...]) -> tuple[int, int, int]:
     return shape  # type: ignore[return-value]
 
 
-def _affine(
-    path: Path, image: Any, shape: tuple[int, ...], assume: str, notes: list[str]
-) -> Affine:
-    """Return the affine, sform before qform. Raises VolumeError if there is none, or it is
-    singular or not finite.
-    """
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if isinstance(image, nib.Nifti1Pair):
-        qform, sform = image.get_qform(coded=True)[0], image.get_sform(coded=True)[0]
-        if qform is None and sform is None:
-            affine = _assumed(path, image, shape, assume)
-            notes.append(f"neither qform nor sform: taken as {assume}")
-        elif qform is not None and sform is not None:
-            corners = np.array(
-                [
-                    [x, y, z, 1.0]
-                    for x in (0, shape[0])
-                    for y in (0, shape[1])
-                    for z in (0, shape[2])
-                ]
-            )
-            gap = float(np.linalg.norm((corners @ (qform - sform).T)[:, :3], axis=1).max())
-            if gap > 1:
-                notes.append(f"qform and sform differ by up to {gap:.1f} mm: the sform is used")
-    elif not isinstance(image, nib.MGHImage):
-        affine = _assumed(path, image, shape, assume)  # Analyze 7.5
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise VolumeError(
-            f"{path}: its affine places no volume ({affine[:3].round(3).tolist()}): repair it"
-        )
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if sizes.min() < VOXEL_MM[0] or sizes.max() > VOXEL_MM[1]:
-        raise VolumeError(
-            f"{path}: voxels of {' x '.join(f'{s:.3g}' for s in sizes)} mm: {VOXEL_MM[0]} to "
-            f"{VOXEL_MM[1]} mm is expected; is the header in another unit?"
-        )
-    return affine
-
-
-def _assumed(path: Path, image: Any, shape: tuple[int, ...], codes: str) -> Affine:
-    """Return the centred affine of an image without orientation whose axes point to `codes`."""
-    if not codes:
-        raise VolumeError(
-            f"{path}: has neither qform nor sform, so left and right are unknown: set "
-            "assume_orientation=LAS (or what is right), or repair the header"
-        )
-    order = nib.orientations.axcodes2ornt(tuple(codes.upper()))
-    sizes = np.append(np.asarray(image.header.get_zooms()[:3], dtype=np.float64), 1.0)
-    turn = np.zeros((4, 4))
-    turn[3, 3] = 1
-    for axis, (world, sign) in enumerate(order):
-        turn[int(world), axis] = sign
-    affine = turn @ np.diag(sizes)
-    affine[:3, 3] = -affine[:3, :3] @ ((np.asarray(shape[:3]) - 1) / 2)
-    return affine
-
-
 def _values(path: Path, image: Any) -> tuple[Voxels, int]:
     """Return the scaled voxels as float32, and how many were too large for it.
 
@@ -282,8 +236,7 @@ def _finite(path: Path, voxels: Voxels, too_large: int, notes: list[str]) -> Vox
             f"{n} voxels were {kind}: set to the smallest value" for kind, n in kinds.items() if n
         ]
         voxels = np.where(finite, voxels, voxels[finite].min())
-    if voxels.min() == voxels.max():
-        raise VolumeError(f"{path}: every voxel is {voxels.flat[0]:g}: there is nothing to see")
+
     return voxels
 
 

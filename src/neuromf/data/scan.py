@@ -23,7 +23,9 @@ class Scan:
     sex: str = ""
     contrast: str = ""  # T1w, FLAIR
     site: str = ""  # or scanner
+    lesion: str = ""  # a mask of its lesions
     label: str = ""  # distinguishes its files from those of another subject with the same safe name
+    problem: str = ""  # why it cannot be used, where that is known before it is read
 
     @property
     def full_name(self) -> str:
@@ -45,4 +47,4 @@ class Scan:
         return {column: getattr(self, column) for column in COLUMNS}
 
 
-COLUMNS = tuple(f.name for f in fields(Scan) if f.name != "label")
+COLUMNS = tuple(f.name for f in fields(Scan) if f.name not in {"label", "problem"})

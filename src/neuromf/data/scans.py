@@ -28,6 +28,7 @@ from neuromf.runtime.tables import read_table
 log = logging.getLogger("neuromf")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
+FILES = ("path", "mask", "lesion")  # columns of a table that name files, relative to it
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
 
 
@@ -172,7 +173,8 @@ def _labelled(scans: list[Scan]) -> list[Scan]:
     """Return the scans, each with a label if its file name would be that of another subject or
     session, or a reserved one.
 
-    A name that needs no change is kept: `a-b` beside `a b` and `a#b`.
+    A name that needs no change is kept: `a-b` beside `a b` and `a#b`. NAME_lesion is the name of a
+    lesion mask.
     """
     whose: dict[str, set[tuple[str, str]]] = {}
     for scan in scans:
@@ -180,7 +182,8 @@ def _labelled(scans: list[Scan]) -> list[Scan]:
     out = []
     for scan in scans:
         several = len(whose[person(scan.name)]) > 1 and scan.name != scan.full_name
-        needed = several or person(scan.name) in OURS or len(scan.full_name.encode()) > LONGEST
+        ours = person(scan.name) in OURS or person(scan.name).endswith("_lesion")
+        needed = several or ours or len(scan.full_name.encode()) > LONGEST
         out.append(replace(scan, label=_digest(scan)) if needed else scan)
     return out
 
@@ -194,17 +197,6 @@ def _from_row(folder: Path, row: dict[str, str]) -> Scan:
     # an absolute path stays as it is
     path = Path(os.path.abspath(folder / local_path(row["path"])))
     named = _from_name(path)
-    mask = row.get("mask", "")
-    if mask:
-        mask = os.path.abspath(folder / local_path(mask))
-    known = {k: v for k, v in row.items() if k not in {"path", "mask"} and v}
-
-    return Scan(
-        **{
-            "subject": named.subject,
-            "session": named.session,
-            **known,
-            "path": str(path),
-            "mask": mask,
-        }
-    )
+    files = {k: os.path.abspath(folder / local_path(row[k])) for k in FILES if row.get(k)}
+    known = {k: v for k, v in row.items() if v}
+    return replace(named, **(known | files))

@@ -115,6 +115,28 @@ def write_volume(path: Path, volume: Volume) -> None:
     write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
 
 
+def write_mask(path: Path, mask: Volume) -> None:
+    """Write a mask, voxels 0 and 1, as .nii.gz of 8-bit integers, atomically. Raises VolumeError
+    for any other value.
+    """
+    refuse_values(path, mask)
+    image = nib.Nifti1Image(mask.voxels.astype(np.uint8), mask.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, code=1)
+    image.set_qform(image.affine, code=1)
+    write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+
+
+def refuse_values(path: Path, mask: Volume) -> None:
+    """Raise VolumeError unless every voxel of a mask is 0 or 1."""
+    odd = ~np.isin(mask.voxels, (0, 1))
+    if odd.any():
+        raise VolumeError(
+            f"{path}: {int(odd.sum())} voxels are neither 0 nor 1 ({mask.voxels[odd][0]:g}, for "
+            "example): threshold the mask first"
+        )
+
+
 def require_file(path: Path) -> None:
     """Raise VolumeError if the path is not a regular file: reading a pipe or a device
     could wait forever.
