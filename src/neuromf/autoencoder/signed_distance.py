@@ -47,15 +47,22 @@ def around(mask: Mask, spacing: Sequence[float], reach: float) -> tuple[slice, .
 
 
 def distance_to(mask: Mask, spacing: Sequence[float]) -> Field:
-    """Return the distance (D, H, W) of each voxel's centre to the box of the nearest voxel of a
+    """Return the distance (D, H, W) of each voxel's centre to the border of the nearest voxel of a
     mask, mm; 0 in the mask itself.
+
+    A voxel counts as an ellipsoid that touches its six faces: the distance to its box would be
+    too short in all directions but those of the axes.
     """
     nearest = ndimage.distance_transform_edt(
         ~mask, sampling=spacing, return_distances=False, return_indices=True
     )
-    squared = np.zeros(mask.shape)
+    squared, weighted = np.zeros(mask.shape), np.zeros(mask.shape)
     for axis, size in enumerate(spacing):
         own = np.arange(mask.shape[axis]).reshape([-1 if a == axis else 1 for a in range(3)])
-        apart = np.abs(nearest[axis] - own) * size
-        squared += np.clip(apart - size / 2, 0, None) ** 2
-    return np.sqrt(squared).astype(np.float32)
+        apart = ((nearest[axis] - own) * size) ** 2
+        squared += apart
+        weighted += apart * size**2
+
+    distance = np.sqrt(squared)
+    half = 0.5 * np.sqrt(weighted) / np.maximum(distance, 1e-12)
+    return (distance - half).astype(np.float32)
