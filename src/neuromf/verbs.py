@@ -55,11 +55,24 @@ VERBS = {
         "neuromf.training.decoder_config.TrainDecoderConfig",
         example="vae=small volumes=[volumes,copies]",
     ),
+    "train-mask-autoencoder": Verb(
+        "Train a light autoencoder for lesion masks on random shapes; one ships with the package.",
+        "neuromf.training.mask_autoencoder",
+        "neuromf.training.mask_config.TrainMaskAutoencoderConfig",
+        example="updates=3000",
+    ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
         "neuromf.evaluation.reconstruction",
         "ValidateVAEConfig",
         example="volumes=volumes vae=small",
+    ),
+    "mask-test": Verb(
+        "Lesion masks through several mask codes and back: Dice, Hausdorff distance and volume by "
+        "lesion size, and the best code.",
+        "neuromf.evaluation.mask_test",
+        "MaskTestConfig",
+        example="masks=masks/ codes=[distance,average,autoencoder]",
     ),
     "encode": Verb(
         "Prepared volumes to latents on disk, with their statistics.",

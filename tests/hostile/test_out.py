@@ -13,6 +13,7 @@ INPUTS = {  # verb -> the words of a call that works, with {} for the folder tha
     "train-vae": ("volumes", "volumes={}", "updates=1", "patch=16"),
     "train-decoder": ("volumes", "volumes={}", "vae=vae", "updates=1", "patch=16"),
     "validate-vae": ("volumes", "volumes={}", "vae=vae"),
+    "mask-test": ("scans", "masks={}", "codes=[average]"),
     "encode": ("volumes", "volumes={}", "vae=vae"),
     "import-latents": ("pt", "files={}", "vae=any"),
     "inspect": ("latents", "latents={}"),

@@ -6,12 +6,14 @@ import hashlib
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
+from neuromf.autoencoder.mask_autoencoder import KIND, load_mask_autoencoder, shipped
 from neuromf.autoencoder.mask_fields import (
     Spacing,
     ToField,
@@ -21,8 +23,11 @@ from neuromf.autoencoder.mask_fields import (
     smoothed,
 )
 from neuromf.runtime.device import Precision
+from neuromf.runtime.folders import local_path
+from neuromf.runtime.records import read_json_object
 
 CLIP = 6.0  # mm beyond which signed distances count as equal
+AUTOENCODER = "autoencoder"  # the name of the mask autoencoder that ships with the package
 # Values of the decoded fields at which a lesion begins.
 THRESHOLDS = {"distance": 0.5, "binary": 0.5, "partial": 0.5, "average": 0.5}
 
@@ -99,6 +104,12 @@ def load_mask_code(
     A number after `binary:`, `partial:` or `average:` is another threshold. Raises ValueError for
     other names, and for an autoencoder of another factor.
     """
+    folder = _autoencoder_folder(name)
+    if folder is not None:
+        masks = load_mask_autoencoder(folder, name, device, precision)
+        _check_factor(masks, vae)
+        return MaskCode(masks.space, masks)
+
     kind, colon, given = name.partition(":")
     if kind not in THRESHOLDS or (colon and not given):
         raise ValueError(
@@ -160,6 +171,30 @@ def check_masks(mask: Tensor, spacing: Spacing) -> None:
         )
     if len(spacing) != 3 or not all(0 < size < math.inf for size in spacing):
         raise ValueError(f"spacing is {spacing}: three sizes in mm, above 0, are needed")
+
+
+def _autoencoder_folder(name: str) -> Path | None:
+    """Return the folder of the mask autoencoder of this name, None where it is another code."""
+    if name == AUTOENCODER:
+        return shipped()
+    config = local_path(name) / "config.json"
+    if not config.is_file():
+        return None
+    kind = read_json_object(config, "copy the folder again").get("kind")
+    if kind != KIND:
+        raise ValueError(
+            f"mask code {name}: the folder holds a {kind}, {KIND} is needed, as `neuromf "
+            "train-mask-autoencoder` writes it"
+        )
+    return config.parent
+
+
+def _check_factor(masks: FrozenVAE, vae: FrozenVAE) -> None:
+    if masks.factor != vae.factor:
+        raise ValueError(
+            f"mask code {masks.name} has the factor {masks.factor}, VAE {vae.name} {vae.factor}: "
+            "latents of mask and image would not align; distance, for example, has the VAE's own"
+        )
 
 
 def _number(name: str, given: str) -> float:

@@ -1,0 +1,55 @@
+"""Batches of random shapes, a pure function of the seed and the update's number."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from neuromf.autoencoder.mask_autoencoder import FACTOR
+from neuromf.training.mask_config import TrainMaskAutoencoderConfig
+from neuromf.training.mask_shapes import draw_mask
+
+TRAINING, HELD_OUT = 0, 1  # streams of random numbers
+
+
+class MaskBatch(NamedTuple):
+    """What an update of a mask autoencoder is a function of."""
+
+    x: Tensor  # (B, 1, P, P, P) of 0 and 1
+    noise: Tensor  # (B, channels, P/4, P/4, P/4), standard normal, for the latents
+
+
+class MaskBatches(Dataset[list[MaskBatch]]):
+    """Batch number i of random shapes, the same for the same seed in whatever order they are asked
+    for.
+    """
+
+    def __init__(self, config: TrainMaskAutoencoderConfig) -> None:
+        self.config = config
+
+    def __len__(self) -> int:
+        return self.config.updates
+
+    def __getitem__(self, update: int) -> list[MaskBatch]:
+        """Return the one batch of an update."""
+        c = self.config
+        x = shapes(c.patch, c.batch, (c.seed, TRAINING, update))
+        generator = torch.Generator().manual_seed(c.seed * 1_000_003 + update)
+        latent = (c.batch, c.network.channels, *(c.patch // FACTOR for _ in range(3)))
+        return [MaskBatch(x, torch.randn(latent, generator=generator))]
+
+
+def held_out_shapes(config: TrainMaskAutoencoderConfig) -> Tensor:
+    """Return masks (N, 1, P, P, P) that no batch holds, none of them empty."""
+    x = shapes(config.patch, config.check_masks, (config.seed, HELD_OUT))
+    return x[x.flatten(1).any(1)]
+
+
+def shapes(side: int, n: int, seed: tuple[int, ...]) -> Tensor:
+    """Return n masks (n, 1, side, side, side) of random shapes."""
+    rng = np.random.default_rng(seed)
+    return torch.from_numpy(np.stack([draw_mask(rng, side) for _ in range(n)])).float()[:, None]

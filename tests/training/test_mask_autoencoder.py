@@ -1,0 +1,73 @@
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+
+from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.mask_autoencoder import MaskAutoencoderConfig
+from neuromf.autoencoder.mask_codes import load_mask_code
+from neuromf.pretrained.statedict import read_state
+from neuromf.training import mask_task
+from neuromf.training.mask_autoencoder import run
+from neuromf.training.mask_config import TrainMaskAutoencoderConfig
+
+
+@pytest.fixture
+def config():
+    return TrainMaskAutoencoderConfig(
+        network=MaskAutoencoderConfig(channels=2, width=8, decoder_blocks=1),
+        updates=12,
+        batch=2,
+        patch=16,
+        warmup=2,
+        check_every=4,
+        check_masks=4,
+        log_every=1,
+        device="cpu",
+    )
+
+
+def rows(path):
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_it_learns_and_writes_a_code(config, tmp_path, vae_folder):
+    scores = run(replace(config, updates=60, lr=1e-2, check_every=60), tmp_path / "masks")
+    entropy = [float(row["entropy"]) for row in rows(tmp_path / "masks" / "log.csv")]
+    assert sum(entropy[-10:]) < 0.8 * sum(entropy[:10])
+    assert set(scores) == {"dice", "dice_p10", "dice_noisy"}
+
+    name = str(tmp_path / "masks")
+    code = load_mask_code(name, load_vae(str(vae_folder)))
+    assert (code.name, code.channels) == (name, 2)
+    assert "60 updates" in (tmp_path / "masks" / "README.md").read_text()
+
+
+def test_resume_is_exact(config, tmp_path, monkeypatch):
+    whole = run(config, tmp_path / "whole")
+    out = tmp_path / "parts"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(mask_task.MaskTask, "loss", interrupted_after(6))
+        run(config, out)
+    assert run(config, out, resume=True) == whole
+
+    one, two = (read_state(f / "model.safetensors") for f in (out, tmp_path / "whole"))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+    looks = [rows(f / "evaluation.csv") for f in (out, tmp_path / "whole")]
+    assert looks[0] == looks[1]
+    assert [int(row["update"]) for row in looks[0]] == [4, 8, 12]
+
+
+def interrupted_after(updates):
+    """A loss that ends the run in an update, as a kill would."""
+    loss, done = mask_task.MaskTask.loss, []
+
+    def interrupted(self, batch):
+        done.append(1)
+        if len(done) > updates:
+            raise KeyboardInterrupt
+        return loss(self, batch)
+
+    return interrupted
