@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 
 from neuromf.data.cohort import read_cohort
-from neuromf.data.prepare import PrepareConfig, report, run
+from neuromf.data.prepare import PrepareConfig, run
 from neuromf.data.preprocess import Preprocessing
 from neuromf.data.reading import read_volume
 from neuromf.data.skullstrip import StripConfig
-from neuromf.data.splits import SplitConfig, split_subjects
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.runtime.config import load
 from support import AFFINES, REAL, egg, needs_real_data, save_nifti
@@ -299,37 +298,6 @@ def test_its_own_output_is_no_input(tmp_path, caplog):
         f"is prepared already: give the scan that it was made from, {study}/a.nii.gz"
         in (rejected(tmp_path / "named")["a.nii.gz"])
     )
-
-
-@pytest.mark.parametrize(
-    ("people", "said"),
-    [
-        (
-            20,
-            "1 test: below 5 volumes an evaluation gives figures without intervals; split.test=0.25 in a new folder holds 5",
-        ),
-        (6, "6 people are too few to hold 5 out"),
-        (200, ""),
-    ],
-)
-def test_few_held_out_people_are_told(tmp_path, capsys, people, said):
-    shares = SplitConfig()
-    splits = split_subjects({f"s{i}": "" for i in range(people)}, shares)
-    record = {
-        "strip": {"method": "none"},
-        "notes": [],
-        "source_sha256": ["a"],
-        "name": "a",
-        "dataset": "",
-        "intensity": {},
-    }
-    report(tmp_path, [record], [], [], splits, shares)
-    printed = capsys.readouterr().out
-    assert said in printed
-    assert ("intervals" in printed) == bool(said)
-    if "split.test=0.25" in said:
-        again = split_subjects({f"s{i}": "" for i in range(people)}, SplitConfig(test=0.25))
-        assert list(again.values()).count("test") >= 5
 
 
 def test_one_dicom_file_is_refused_with_the_way(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from neuromf.data.resample import Grid, axis_matrix, isotropic_grid, resample
+from neuromf.data.resample import Grid, axis_matrix, grid_of, isotropic_grid, nearest, resample
 from neuromf.data.volume import Volume
 from support import AFFINES, placed
 
@@ -128,3 +128,24 @@ def test_a_long_axis_is_resampled_before_short_ones_grow():
         volume.voxels, np.diag(step)[:3], 0, grid.shape, order=1, mode="grid-constant"
     )
     np.testing.assert_allclose(out, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("target", AFFINES.values(), ids=AFFINES)
+def test_nearest_reads_the_voxel_whose_centre_is_nearest(target):
+    rng = np.random.default_rng(0)
+    source = Volume(rng.integers(1, 100, (12, 14, 10)).astype(np.float32), AFFINES["oblique"])
+    grid = Grid((9, 8, 11), target)
+    found = nearest(source, grid).voxels
+    centres = np.argwhere(np.ones((12, 14, 10))) @ source.affine[:3, :3].T + source.affine[:3, 3]
+    for index in rng.integers(0, grid.shape, (60, 3)):
+        point = target[:3, :3] @ index + target[:3, 3]
+        away = np.linalg.norm(centres - point, axis=1)
+        closest = source.voxels.ravel()[away.argmin()]
+        assert found[tuple(index)] in (0, closest)
+        if away.min() < 0.4 * min(source.spacing):
+            assert found[tuple(index)] == closest
+
+
+def test_nearest_on_its_own_grid_changes_nothing():
+    source = ramp(AFFINES["all of it"])
+    assert np.array_equal(nearest(source, grid_of(source)).voxels, source.voxels)

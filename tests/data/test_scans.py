@@ -51,6 +51,27 @@ def test_a_table_may_name_lesion_masks(tmp_path):
     assert second.lesion == ""
 
 
+def test_a_tables_images_may_be_in_columns_of_contrasts(tmp_path, caplog):
+    table = tmp_path / "m.csv"
+    table.write_text("subject,FLAIR,T1w,lesion\na,a_f.nii,a_t.nii,a_l.nii\nb,,b_t.nii,\n")
+    (one,) = read_manifest(table, "FLAIR")
+    assert one == Scan(
+        str(tmp_path / "a_f.nii"), "a", contrast="FLAIR", lesion=str(tmp_path / "a_l.nii")
+    )
+    assert "1 rows without FLAIR are left out" in caplog.text
+    assert [os.path.basename(s.path) for s in find_scans([str(table)])] == ["a_t.nii", "b_t.nii"]
+    with pytest.raises(ValueError, match="contrast=T2w is not among its images, flair, t1w"):
+        read_manifest(table, "T2w")
+    table.write_text("t1,mask\na.nii,m.nii\n")
+    assert read_manifest(table, "T1w")[0].mask == str(tmp_path / "m.nii")
+
+
+def test_a_path_goes_before_columns_of_contrasts(tmp_path):
+    table = tmp_path / "m.csv"
+    table.write_text("path,T1w\na.nii,b.nii\n")
+    assert read_manifest(table, "T1w") == [Scan(str(tmp_path / "a.nii"), "a")]
+
+
 def test_no_scan_has_the_name_of_anothers_lesion_mask(tmp_path):
     table = tmp_path / "m.csv"
     table.write_text("path,subject\na.nii,s1\nb.nii,s1_lesion\nc.nii,S2_Lesion\n")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from neuromf.data.bids_lesions import with_lesions
 from neuromf.data.files import is_volume
 from neuromf.data.scan import NAMED, Scan
 from neuromf.data.volume import stem
@@ -27,8 +28,12 @@ def is_bids(path: Path) -> bool:
 
 def bids_scans(root: Path, contrast: str) -> Iterator[Scan]:
     """Yield every anatomical scan of a contrast, with what participants.tsv
-    says about its subject.
+    says about its subject, and with its lesion mask if the tree holds one.
     """
+    yield from with_lesions(root, list(_images(root, contrast)))
+
+
+def _images(root: Path, contrast: str) -> Iterator[Scan]:
     dataset = _dataset_name(root)
     table = root / "participants.tsv"
     people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}

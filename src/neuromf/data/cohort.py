@@ -4,6 +4,7 @@ contact sheets.
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from neuromf.data.lesion_file import lesion_path, read_lesion, save_lesion
+from neuromf.data.pictures import pair_picture
 from neuromf.data.reading import picture, read_volume
 from neuromf.data.scan import Scan
 from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings, split_subjects
 from neuromf.data.volume import Volume, volume_sha256, write_volume
-from neuromf.reporting.slices import contact_sheets
+from neuromf.reporting.slices import Picture, contact_sheets
 from neuromf.runtime.files import write_json
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import as_record, read_json_object, read_record
@@ -203,11 +205,16 @@ def finish_cohort(
     )
     labels = [f"{r['name']} ({splits[str(r['subject'])]})" for r in records]
     with ThreadPoolExecutor(4) as pool:
-        contact_sheets(
-            folder, pool.map(lambda r: picture(folder / f"{r['name']}.nii.gz"), records), labels
-        )
+        contact_sheets(folder, pool.map(functools.partial(_picture, folder), records), labels)
 
     return splits
+
+
+def _picture(folder: Path, record: Mapping[str, Any]) -> Picture:
+    path = folder / f"{record['name']}.nii.gz"
+    if record.get("lesion_sha256"):
+        return pair_picture(path, lesion_path(folder, str(record["name"])))
+    return picture(path)
 
 
 def _family(record: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from neuromf.data.volume import Volume
+from neuromf.data.volume import Affine, Volume
 
 COARSE_MM = 2.0
 CONSTANT = 0.25  # a value held by a larger share of the voxels is a background that was set
@@ -16,6 +16,13 @@ CONSTANT = 0.25  # a value held by a larger share of the voxels is a background 
 BRAIN_ML = (400.0, 2300.0)
 
 Mask = NDArray[np.bool_]
+
+
+class Region(NamedTuple):
+    """A mask (D, H, W) and the affine (4, 4) from its voxels to RAS+ mm."""
+
+    mask: Mask
+    affine: Affine
 
 
 class Foreground(NamedTuple):

@@ -6,20 +6,21 @@ from __future__ import annotations
 
 import functools
 import logging
-import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neuromf.data.cohort import COHORT_FILES, finish_cohort, save_entry, saved_record
 from neuromf.data.files import convert_dicom, is_dicom, written_by_us
-from neuromf.data.intensity import SPREAD, data_set_medians
-from neuromf.data.preprocess import Preprocessing, preprocess
+from neuromf.data.lesions import prepare_lesion, read_scan_lesion
+from neuromf.data.preprocess import Preprocessing, preprocess, preprocess_with_brain
 from neuromf.data.reading import read_volume
+from neuromf.data.resample import grid_of
 from neuromf.data.scan import Scan
 from neuromf.data.scans import find_scans
-from neuromf.data.splits import SPLITS, Split, SplitConfig, person, spellings
-from neuromf.data.volume import VolumeError, stem, volume_sha256
+from neuromf.data.splits import SplitConfig, person
+from neuromf.data.summary import report
+from neuromf.data.volume import Volume, VolumeError, stem, volume_sha256
 from neuromf.runtime.fields import key
 from neuromf.runtime.files import stop_if_disk, write_json
 from neuromf.runtime.folders import Output
@@ -30,7 +31,6 @@ from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")
 T1 = ("t1w", "t1", "mprage")
-FEWEST_HELD_OUT = 5  # held-out volumes below which evaluation gives no intervals
 OUTPUT = Output("prepare", COHORT_FILES)
 
 
@@ -39,7 +39,7 @@ class PrepareConfig:
     """Where the scans are, what they go through, how they are split."""
 
     input: Any = ""  # a file, folder, glob, CSV/TSV manifest or BIDS tree, or a list of them
-    contrast: str = "T1w"  # of a BIDS tree, as its file names have it
+    contrast: str = "T1w"  # of a BIDS tree, as its file names have it; a table's column of images
     dataset: str = ""  # the name of the cohort, if the input does not say
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     assume_orientation: str = ""  # axis codes such as LAS, for headers without qform and sform
@@ -85,7 +85,7 @@ def run(config: PrepareConfig, out: Path, *, resume: bool = False, overwrite: bo
     """
     scans = find_scans(config.sources(), config.contrast)
     config.preprocessing.strip.check()
-    inputs = [config.input, [file for scan in scans for file in (scan.path, scan.mask)]]
+    inputs = [config.input, [f for s in scans for f in (s.path, s.mask, s.lesion)]]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         records: list[dict[str, Any]] = []
         rejected: list[tuple[Scan, str]] = []
@@ -143,10 +143,49 @@ def prepare_all(
 
 
 def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]:
-    """Prepare one scan and return its record; an existing volume of the same
-    source file is kept.
+    """Prepare one scan, and its lesion mask if it has one, and return its record; an existing
+    volume of the same source files is kept.
     """
+    refuse_unusable(scan)
+    named = replace(scan, dataset=scan.dataset or config.dataset)
+    sources = {"source_sha256": [*hashes(scan.path), *hashes(scan.mask)]}
+    if scan.lesion:
+        sources["lesion_source_sha256"] = hashes(scan.lesion)
+
+    known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
+    if known and all(
+        known.get(k, []) == sources.get(k, []) for k in ("source_sha256", "lesion_source_sha256")
+    ):
+        # the table may say more about the subject by now
+        write_json(out / f"{scan.name}.json", known | named.row())
+        return known | named.row()
+
+    volume, record, lesion = prepare_files(scan, config)
+    return save_entry(out, named, volume, sources | record, lesion)
+
+
+def prepare_files(
+    scan: Scan, config: PrepareConfig
+) -> tuple[Volume, dict[str, Any], Volume | None]:
+    """Return a scan's prepared volume, the record of every step, and its lesion mask on the same
+    grid, None if it has none. Raises VolumeError if either cannot be used.
+    """
+    whole = read_volume(Path(scan.path), config.assume_orientation)
+    if not scan.lesion:
+        return *preprocess(whole, config.preprocessing, scan.mask), None
+
+    lesion = read_scan_lesion(Path(scan.lesion), whole, config.assume_orientation)
+    volume, record, brain = preprocess_with_brain(whole, config.preprocessing, scan.mask)
+    mask, of_lesion = prepare_lesion(lesion, brain, grid_of(volume))
+    notes = [*record["notes"], *of_lesion.pop("lesion_notes")]
+    return volume, record | of_lesion | {"notes": notes}, mask
+
+
+def refuse_unusable(scan: Scan) -> None:
+    """Raise VolumeError for a scan whose files are missing, DICOM or prepared already."""
     path = Path(scan.path)
+    if scan.problem:
+        raise VolumeError(scan.problem)
     if not path.exists():
         raise VolumeError(
             f"{path}: no such file"
@@ -155,25 +194,18 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
         )
     if is_dicom(path):
         raise VolumeError(f"{path}: is DICOM: {convert_dicom(path)}")
+
     _refuse_prepared(path)
-    named = replace(scan, dataset=scan.dataset or config.dataset)
-    if scan.mask and not Path(scan.mask).is_file():
-        raise VolumeError(f"{scan.mask}: no such mask file")
-    files = [
-        path,
-        *([path.with_suffix(".img")] if path.suffix == ".hdr" else []),
-        *([Path(scan.mask)] if scan.mask else []),
-    ]
-    sources = [volume_sha256(file) for file in files if file.is_file()]
-    known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
-    if known and known.get("source_sha256") == sources:
-        # the table may say more about the subject by now
-        write_json(out / f"{scan.name}.json", known | named.row())
-        return known | named.row()
-    volume, record = preprocess(
-        read_volume(path, config.assume_orientation), config.preprocessing, scan.mask
-    )
-    return save_entry(out, named, volume, {"source_sha256": sources} | record)
+    for file, kind in ((scan.mask, "mask"), (scan.lesion, "lesion mask")):
+        if file and not Path(file).is_file():
+            raise VolumeError(f"{file}: no such {kind} file")
+
+
+def hashes(file: str) -> list[str]:
+    """Return the SHA-256 of a file, and of the .img beside a .hdr; none for an empty name."""
+    path = Path(file)
+    files = [path, *([path.with_suffix(".img")] if path.suffix == ".hdr" else [])]
+    return [volume_sha256(p) for p in files if file and p.is_file()]
 
 
 def _refuse_prepared(path: Path) -> None:
@@ -208,93 +240,9 @@ def without_duplicates(scans: list[Scan]) -> tuple[list[Scan], list[tuple[Scan, 
     return list(kept.values()), left_out
 
 
-def _harmonised(records: list[dict[str, Any]]) -> str:
-    if all(record["intensity"]["scaled_to"] == "percentile" for record in records):
-        return "preprocessing.intensity=grey-white brings T1w closer together"
-    return "what is left is how they differ in contrast and in fluid"
-
-
-def _few_held_out(people: int) -> str:
-    """Return a warning if there are few held-out people, with the share that would suffice."""
-    share = math.ceil(100 * FEWEST_HELD_OUT / people) / 100
-    meaning = f"below {FEWEST_HELD_OUT} volumes an evaluation gives figures without intervals"
-    if share > 0.5:
-        return (
-            f"{meaning}; {people} people are too few to hold "
-            f"{FEWEST_HELD_OUT} out and to train: add scans"
-        )
-    return (
-        f"{meaning}; split.test={share:g} in a new folder holds "
-        f"{math.ceil(share * people)} of {people} people out"
-    )
-
-
 def reason(error: Exception) -> str:
     """Return the reason of a scan's failure as one line, with the kind of error unless it
     is one of ours.
     """
     text = " ".join(str(error).split())
     return text if isinstance(error, VolumeError) else f"{type(error).__name__}: {text}"
-
-
-def report(
-    out: Path,
-    records: list[dict[str, Any]],
-    duplicates: list[tuple[Scan, str]],
-    rejected: list[tuple[Scan, str]],
-    splits: dict[str, Split],
-    shares: SplitConfig,
-) -> None:
-    """Print what was done."""
-    people = {person(subject): split for subject, split in splits.items()}
-    counts: dict[str, int] = {name: list(people.values()).count(name) for name in SPLITS}
-    dealt = ", ".join(f"{n} {name}" for name, n in counts.items())
-    print(
-        f"{len(records)} volumes of {len(people)} subjects ({dealt}) in {out}; look at "
-        f"{out / 'contact.png'}"
-    )
-    methods = [
-        r["strip"]["method"] if not r["strip"].get("stripped_already") else "stripped already"
-        for r in records
-    ]
-    print("brains: " + ", ".join(f"{methods.count(m)} {m}" for m in dict.fromkeys(methods)))
-    empty = [
-        name
-        for name, share in (("val", shares.val), ("test", shares.test))
-        if share and not counts[name]
-    ]
-    if empty:
-        print(
-            "too few subjects for a share of "
-            f"{' and '.join(empty)}: split.{empty[0]}=0.5, for example"
-        )
-    if shares.test and counts["test"] < FEWEST_HELD_OUT:
-        print(f"{counts['test']} test: {_few_held_out(len(people))}")
-    medians = data_set_medians(records)
-    if len(medians) > 1 and max(medians.values()) - min(medians.values()) >= SPREAD:
-        found = ", ".join(f"{name} {median:.2f}" for name, median in medians.items())
-        print(
-            f"data sets differ in their median intensity in the brain: {found}; "
-            f"{_harmonised(records)}"
-        )
-    noted = sum(bool(r["notes"]) for r in records)
-    if noted:
-        print(f"{noted} with a note: see run.log, or `notes` in their .json")
-    for names in spellings(splits):
-        print(f"{', '.join(names)}: taken for one person (capitals make no difference)")
-    files: dict[str, list[str]] = {}
-    for record in records:
-        files.setdefault(str(record["source_sha256"][0]), []).append(str(record["name"]))
-    twins = [names for names in files.values() if len(names) > 1]
-    if twins:
-        print(
-            f"one file under several names: {', '.join(sorted(twins[0]))}: one person? "
-            f"({len(twins)} such files)"
-        )
-    if duplicates:
-        print(
-            f"{len(duplicates)} left out as second scans of a subject and session: see "
-            f"{out / 'rejected.csv'}"
-        )
-    if rejected:
-        print(f"{len(rejected)} rejected: see {out / 'rejected.csv'}; the first: {rejected[0][1]}")

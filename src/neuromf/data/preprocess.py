@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from neuromf.data.foreground import Mask, bounds
+from neuromf.data.foreground import Mask, Region, bounds
 from neuromf.data.intensity import GREY, WHITE, tissue_levels
 from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.reading import LARGEST_BYTES
@@ -67,6 +67,14 @@ def refuse_large(shape: tuple[int, ...]) -> None:
         )
 
 
+class Preprocessed(NamedTuple):
+    """A prepared volume, the record of every step, and where the brain was in the scan."""
+
+    volume: Volume
+    record: dict[str, Any]
+    brain: Region
+
+
 def preprocess(
     volume: Volume, steps: Preprocessing, mask_file: str = ""
 ) -> tuple[Volume, dict[str, Any]]:
@@ -75,6 +83,14 @@ def preprocess(
 
     Raises VolumeError if no brain is found.
     """
+    volume, record, _ = preprocess_with_brain(volume, steps, mask_file)
+    return volume, record
+
+
+def preprocess_with_brain(
+    volume: Volume, steps: Preprocessing, mask_file: str = ""
+) -> Preprocessed:
+    """Return what `preprocess` does, and the brain."""
     values, counts = np.unique(volume.voxels[::2, ::2, ::2], return_counts=True)
     if values.size < FEW_VALUES:
         raise VolumeError(
@@ -112,7 +128,7 @@ def preprocess(
             f"{'x'.join(map(str, steps.shape))} voxels"
         )
 
-    return Volume(prepared.voxels, grid.affine, tuple(notes)), {
+    record = {
         "source_shape": list(volume.voxels.shape),
         "source_affine": volume.affine.tolist(),
         "source_spacing_mm": [round(s, 4) for s in volume.spacing],
@@ -133,6 +149,8 @@ def preprocess(
         },
         "notes": notes,
     }
+    prepared = Volume(prepared.voxels, grid.affine, tuple(notes))
+    return Preprocessed(prepared, record, Region(brain, canonical.affine))
 
 
 def put_back(prepared: Volume, shape: tuple[int, int, int], affine: Affine) -> Volume:

@@ -26,6 +26,12 @@ class Grid:
     affine: Affine
 
 
+def grid_of(volume: Volume) -> Grid:
+    """Return the grid that a volume lies on."""
+    d, h, w = volume.voxels.shape
+    return Grid((d, h, w), volume.affine)
+
+
 def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
     """Return `volume` on another grid by trilinear interpolation, 0 outside.
 
@@ -56,6 +62,27 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
         voxels, step[:3, :3], step[:3, 3], grid.shape, order=1, mode="constant"
     )
     return Volume(turned.astype(np.float32, copy=False), grid.affine, volume.notes)
+
+
+def nearest(volume: Volume, grid: Grid) -> Volume:
+    """Return `volume` on another grid, each voxel that of the nearest centre, 0 outside: no value
+    comes about that was not there before.
+    """
+    step = np.linalg.inv(volume.affine) @ grid.affine  # grid indices -> volume indices
+    d, h, w = grid.shape
+    plane = np.stack(np.meshgrid(np.arange(h), np.arange(w), indexing="ij"), axis=-1)
+    within = plane @ step[:3, 1:3].T + step[:3, 3]  # (h, w, 3) indices of the first plane
+    out = np.zeros(grid.shape, np.float32)
+
+    for i in range(d):
+        # rounding to 1e-6 voxels first: ties fall to one side along the whole axis
+        position = np.round(within + i * step[:3, 0], 6)
+        index = np.floor(position + 0.5).astype(np.int64)
+        seen = ((index >= 0) & (index < volume.voxels.shape)).all(axis=-1)
+        x, y, z = index[seen].T
+        out[i][seen] = volume.voxels[x, y, z]
+
+    return Volume(out, grid.affine, volume.notes)
 
 
 def axis_matrix(n: int, m: int, start: float, step: float, sigma: float) -> NDArray[np.float32]:

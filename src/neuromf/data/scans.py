@@ -27,6 +27,7 @@ from neuromf.runtime.tables import read_table
 
 log = logging.getLogger("neuromf")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
+IMAGES = re.compile(r"(t1w?|t2w?|flair|pdw?)", re.IGNORECASE)  # columns of a table that name images
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 FILES = ("path", "mask", "lesion")  # columns of a table that name files, relative to it
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
@@ -34,7 +35,7 @@ OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in hea
 
 def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
     """Return the scans that each source names, in a fixed order; `contrast` chooses the files
-    of a BIDS tree.
+    of a BIDS tree or folder, and the column of a table without `path`.
 
     A folder's files that are named after another contrast, or as masks, are left out. A subject's
     name that two datasets share is preceded by the dataset's; if two subjects would share a file
@@ -44,24 +45,51 @@ def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
     return _labelled(_told_apart([scan for source in sources for scan in _scans(source, contrast)]))
 
 
-def read_manifest(path: Path) -> list[Scan]:
-    """Return the scans of a CSV or TSV table with a `path` column (relative to the table) and any
-    other fields of Scan.
+def read_manifest(path: Path, contrast: str = "T1w") -> list[Scan]:
+    """Return the scans of a CSV or TSV table with any fields of Scan. The images are in its column
+    `path`, or, without one, in the column named after the contrast (T1w, FLAIR); a row whose cell
+    is empty there is left out. Files are relative to the table.
     """
     columns, rows = read_table(path)
-    if "path" not in columns:
+    images = _image_column(path, columns, contrast)
+    scans = []
+    for row in rows:
+        known = {column: row[column] for column in COLUMNS if column in row}
+        if images != "path":
+            known |= {"path": row[images], "contrast": row.get("contrast") or contrast}
+        if known["path"]:
+            scans.append(_from_row(path.parent, known))
+
+    if images != "path" and len(scans) < len(rows):
+        log.warning("%s: %d rows without %s are left out", path, len(rows) - len(scans), contrast)
+    return scans
+
+
+def _image_column(path: Path, columns: list[str], contrast: str) -> str:
+    """Return the column that names the images. Raises ValueError if there is none."""
+    for named in ("path", contrast.lower()):
+        if named in columns:
+            return named
+    kinds = [c for c in columns if IMAGES.fullmatch(c)]
+    own = [c for c in kinds if _plain(c) == _plain(contrast)]
+    if own:
+        return own[0]
+
+    if kinds:
         raise ValueError(
-            f"{path}: the columns are {', '.join(columns) or 'none'}; `path` is needed, and "
-            f"{', '.join(COLUMNS[1:])} are read"
+            f"{path}: contrast={contrast} is not among its images, {', '.join(kinds)}: "
+            "contrast=..., perhaps"
         )
-    known = [{column: row[column] for column in COLUMNS if column in row} for row in rows]
-    return [_from_row(path.parent, row) for row in known if row.get("path")]
+    raise ValueError(
+        f"{path}: the columns are {', '.join(columns) or 'none'}; `path` is needed, or a column "
+        f"named after the contrast, {contrast}; {', '.join(COLUMNS[1:])} are read"
+    )
 
 
 def _scans(source: str, contrast: str) -> list[Scan]:
     path = local_path(source)
     if path.is_file() and path.suffix.lower() in {".csv", ".tsv"}:
-        found = read_manifest(path)
+        found = read_manifest(path, contrast)
     elif path.is_dir() and is_bids(path):
         found = list(bids_scans(path, contrast))
     elif path.is_dir():
