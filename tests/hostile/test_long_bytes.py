@@ -24,7 +24,8 @@ from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.features.cache import Cache
 from neuromf.generation.model import load_model
 from neuromf.generation.samples import is_there
-from neuromf.latents.encode import check_grids, latent_entry
+from neuromf.latents.encode import latent_entry
+from neuromf.latents.grids import check_grids
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore, finished_shards
 from neuromf.runtime.config import ConfigError, to_yaml

@@ -10,6 +10,7 @@ from torch import Tensor
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
 
 IMAGE = "image"
+LESION = "lesion"  # the mask of the lesions in the image
 
 
 @dataclass(frozen=True)

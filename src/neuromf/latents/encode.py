@@ -10,16 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from neuromf.autoencoder.components import Component, image_of
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.mask_codes import load_mask_code
 from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.volume import VolumeError, volume_sha256
-from neuromf.latents.shard import Shard, StoreError
+from neuromf.latents.grids import check_grids, one_shape, stored_shape
+from neuromf.latents.lesions import (
+    EncodedLesion,
+    cached_code,
+    count_left_out,
+    encode_lesion,
+    lesion_component,
+)
+from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import STATS, channel_table, latent_statistics
 from neuromf.latents.store import (
     INDEX,
@@ -27,7 +35,6 @@ from neuromf.latents.store import (
     LatentEntry,
     LatentStore,
     finished_shards,
-    mean_key,
     write_index,
     write_shard,
 )
@@ -42,6 +49,8 @@ from neuromf.runtime.tables import REJECTED, write_table
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output("encode", STORE_FILES)
+# of an entry whose latent is there already
+KEPT = ("crc32", "lesion_sha256", "lesion_ml", "lesion_centre")
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,9 @@ class EncodeConfig:
 
     volumes: Any = ""  # folders that prepare or phantom wrote, of one preset
     vae: str = "small"  # small, maisi, maisi-v2, a folder that train-vae wrote, a MAISI checkpoint
+    # how lesion masks are coded, as a second component of the latents: distance, autoencoder,
+    # average, or a folder that train-mask-autoencoder wrote; empty leaves masks out
+    lesions: str = ""
     sigma: bool = False  # store the posterior's standard deviation beside its mean
     shard: int = 64  # latents per shard; a killed run loses at most one shard per worker
     precision: Precision = "float32"
@@ -60,6 +72,11 @@ class EncodeConfig:
     def __post_init__(self) -> None:
         if self.shard < 1 or self.workers < 1:
             raise ValueError(f"shard {self.shard}, workers {self.workers}: 1 or more")
+        if self.sigma and self.lesions:
+            raise ValueError(
+                f"sigma=true, lesions={self.lesions}: a mask has no posterior, so only latents of "
+                "images have a standard deviation: leave out one of the two"
+            )
 
 
 class Job(NamedTuple):
@@ -85,12 +102,10 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
     pick_device(config.device)
-    vae = load_vae(config.vae, "cpu")  # refused before anything is made
+    components = components_of(config)  # refused before anything is made
+    inputs = [config.volumes, config.vae, config.lesions]
 
-    with open_run(
-        out, config, OUTPUT, [config.volumes, config.vae], resume=resume, overwrite=overwrite
-    ):
-        components = image_of(vae.space)
+    with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
         for stale in (out / INDEX, out / STATS):
             stale.unlink(missing_ok=True)  # a store without an index is not finished
         done, jobs = plan(out, volumes, components, config)
@@ -121,8 +136,18 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
 
         write_index(out, components, shape, done, config.sigma)
         finish(out, len(failed))
+        if not config.lesions and (left_out := count_left_out(volumes)):
+            print(left_out)
 
     return len(failed)
+
+
+def components_of(config: EncodeConfig) -> tuple[Component, ...]:
+    """Return the components of the latents: the image, and the lesions if they are coded."""
+    vae = load_vae(config.vae, "cpu")
+    if not config.lesions:
+        return image_of(vae.space)
+    return (*image_of(vae.space), lesion_component(load_mask_code(config.lesions, vae)))
 
 
 def finish(out: Path, failed: int) -> None:
@@ -130,7 +155,8 @@ def finish(out: Path, failed: int) -> None:
     store = LatentStore(out)
     counts = {name: len(store.split(name)) for name in ("train", "val", "test")}
     shares = ", ".join(f"{count} {name}" for name, count in counts.items())
-    print(f"{len(store)} latents {store.shape} of {store.vae.name} in {out} ({shares})")
+    coded = ", ".join(f" and {c.name} by {c.vae.name}" for c in store.components[1:])
+    print(f"{len(store)} latents {store.shape} of {store.vae.name}{coded} in {out} ({shares})")
     if counts["train"]:
         stats = latent_statistics(store)
         stats.save(out)
@@ -147,8 +173,8 @@ def plan(
 ) -> tuple[list[LatentEntry], list[Job]]:
     """Return the latents that are already there, and the shards still to make.
 
-    A latent counts if its volume's SHA-256 and the VAE are the same; its split is the volume's,
-    even if that has changed.
+    A latent counts if the SHA-256 of its volume, and of the lesion mask if that is coded, and the
+    components are the same; its split is the volume's, even if that has changed.
     """
     finished = finished_shards(out, components)
     there = {e.name: e for entries in finished.values() for e in entries}
@@ -156,8 +182,11 @@ def plan(
 
     for volume in volumes:
         entry = there.get(volume.name)
-        if entry is not None and entry.volume_sha256 == volume.record["sha256"]:
-            done.append(replace(latent_entry(volume, entry.shard), crc32=entry.crc32))
+        of_lesion = volume.lesion_sha256 if config.lesions else ""
+        sources = (volume.record["sha256"], of_lesion)
+        if entry is not None and (entry.volume_sha256, entry.lesion_sha256) == sources:
+            kept = {k: getattr(entry, k) for k in KEPT}
+            done.append(replace(latent_entry(volume, entry.shard), **kept))
         else:
             left.append(volume)
 
@@ -176,18 +205,24 @@ def encode_shard(
     with the reason.
     """
     vae = _vae(config.vae, job.device, config.precision, components[0].vae.sha256)
+    code = cached_code(config.lesions, vae, components[1].vae.sha256) if config.lesions else None
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
     failed: list[tuple[Entry, str]] = []
 
     for volume in job.entries:
         try:
+            entry = latent_entry(volume, job.name)
             mean, sigma = encode_volume(vae, volume)
+            if code is not None:
+                lesion = encode_lesion(code, volume)
+                mean = torch.cat([mean, lesion.latent])
+                entry = with_lesion(entry, volume, lesion)
         except (VolumeError, OSError) as error:
             stop_if_disk(error)
             failed.append((volume, str(error)))
             log.warning("%s failed: %s", volume.path, error)
             continue
-        latents.append((latent_entry(volume, job.name), mean, sigma if config.sigma else None))
+        latents.append((entry, mean, sigma if config.sigma else None))
 
     shape: tuple[int, ...] = ()
     for entry, mean, _ in latents:
@@ -239,43 +274,14 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     )
 
 
-def check_grids(volumes: Sequence[Entry]) -> None:
-    """Raise StoreError if a volume was prepared with another shape or voxel size than the first."""
-    first: tuple[Any, ...] = ()
-    for volume in volumes:
-        place = volume.place()
-        size = np.linalg.norm(np.array(place.affine)[:3, :3], axis=0).round(2).tolist()
-        grid = (*place.shape, *size)
-        first = first or grid
-        if grid != first:
-            raise StoreError(
-                f"{volume.path} has the grid {grid} (voxels, mm), {volumes[0].path} {first}: "
-                "prepare all with one preset"
-            )
-
-
-def one_shape(known: tuple[int, ...], shape: tuple[int, ...], name: str) -> tuple[int, ...]:
-    """Return the shape of all latents. Raises StoreError if one has another."""
-    if known and shape != known:
-        raise StoreError(
-            f"the latent of {name} has shape {shape}, others "
-            f"{known}: prepare all volumes with one preset"
-        )
-    return shape
-
-
-def stored_shape(out: Path, entries: Sequence[LatentEntry]) -> tuple[int, ...]:
-    """Return the shape of the latents that are already there, empty if there are none. Raises
-    StoreError if they differ.
-    """
-    headers = {
-        name: Shard(str(out / f"{name}.safetensors")).header()
-        for name in {e.shard for e in entries}
-    }
-    shape: tuple[int, ...] = ()
-    for entry in entries:
-        shape = one_shape(shape, headers[entry.shard][mean_key(entry.name)].shape, entry.name)
-    return shape
+def with_lesion(entry: LatentEntry, volume: Entry, lesion: EncodedLesion) -> LatentEntry:
+    """Return an index entry with what is known of the lesions in the latent."""
+    return replace(
+        entry,
+        lesion_sha256=volume.lesion_sha256,
+        lesion_ml=lesion.ml,
+        lesion_centre=lesion.centre,
+    )
 
 
 @functools.lru_cache(maxsize=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from neuromf.autoencoder.components import Component
 from neuromf.data.splits import SPLITS
 from neuromf.latents.statistics import LatentStats, channel_table, latent_statistics
 from neuromf.latents.store import LatentStore
@@ -73,12 +76,24 @@ def describe(store: LatentStore, stats: LatentStats) -> str:
             f"{len(store)} latents {store.shape} ({counts}), {stats.subjects} training subjects",
             f"VAE {store.vae.name}, factor {store.vae.factor}, sha256 "
             f"{store.vae.sha256[:16] or 'unknown'}",
+            *channel_ranges(store.components),
             channel_table(stats),
             f"largest correlation of two channels {largest_correlation(stats):.3f}",
             "share of variance in the first principal components "
             f"{', '.join(few) or 'of one latent: none'}",
         ]
     )
+
+
+def channel_ranges(components: Sequence[Component]) -> list[str]:
+    """Return which channels are of which component, a line each; nothing for images alone."""
+    ends = list(itertools.accumulate(c.vae.channels for c in components))
+    if len(ends) < 2:
+        return []
+    return [
+        f"channels {end - c.vae.channels} to {end - 1}: {c.name} by {c.vae.name}"
+        for c, end in zip(components, ends, strict=True)
+    ]
 
 
 def page(out: Path, store: LatentStore, stats: LatentStats) -> str:
@@ -92,6 +107,7 @@ def page(out: Path, store: LatentStore, stats: LatentStats) -> str:
         store=store,
         stats=stats,
         counts=split_counts(store),
+        ranges=channel_ranges(store.components),
         channels=list(channels),
         largest=largest_correlation(stats),
         shares=variance_shares(stats),

@@ -46,6 +46,10 @@ class LatentEntry:
     site: str = ""
     parent: str = ""  # the person that a deformed copy is of
     volume_sha256: str = ""
+    lesion_sha256: str = ""  # of the lesion mask in the latent; empty where it holds none
+    lesion_ml: float | None = None
+    # centre of gravity of the lesions in shares of the grid's three sides; empty if there are none
+    lesion_centre: tuple[float, ...] = ()
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm
     source_affine: tuple[tuple[float, ...], ...] = ()  # of the scan before preparation
     source_shape: tuple[int, ...] = ()
@@ -61,6 +65,8 @@ class LatentEntry:
             for a in (self.affine, self.source_affine)
         ):
             raise ValueError("affine and source_affine: 4 x 4 numbers, or none")
+        if len(self.lesion_centre) not in (0, 3):
+            raise ValueError(f"lesion_centre is {list(self.lesion_centre)}: three shares, or none")
 
 
 @dataclass(frozen=True)
