@@ -88,7 +88,9 @@ def run(config: DemoConfig, out: Path, *, resume: bool = False, overwrite: bool 
             "with the package, one network call each",
         )
         shipped = generate(
-            GenerateConfig("embedded", n=config.brains, seed=config.seed), out / "brains", resume=True
+            GenerateConfig("embedded", n=config.brains, seed=config.seed),
+            out / "brains",
+            resume=True,
         )
         step(2, "a check of the chain: phantom brains from the MNI152 average")
         phantom(PhantomConfig(n=config.phantoms, seed=config.seed), volumes, resume=True)

@@ -19,12 +19,23 @@ from neuromf.training.config import (
     Samples,
     TrainConfig,
 )
+from neuromf.training.saver import Saver
 from support import STORE_VAE, TINY
 
 SIZE = (4, 8, 8, 8)
 # A rectified flow, and a student that takes its teacher's velocity for the tangent.
 FLOW = {"objective": MeanFlow(predict="u", jvp="none"), "times": TimeSampler(equal_fraction=1)}
 STUDENT = MeanFlow(predict="u", jvp="two-stream", tangent="conditional")
+
+
+class StopAfter(Saver):
+    """Asks for a stop after an update, as a signal would."""
+
+    update = 0
+
+    def on_train_batch_end(self, trainer, loop, outputs, batches, number):
+        self.asked = self.asked or loop.state.update >= StopAfter.update
+        super().on_train_batch_end(trainer, loop, outputs, batches, number)
 
 
 def latent_store(

@@ -14,12 +14,13 @@ from neuromf.generation.model import load_model
 from neuromf.latents.statistics import LatentStats, latent_statistics
 from neuromf.latents.store import LatentStore, write_index, write_shard
 from neuromf.nets.config import LoRA, Precondition
+from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.adapt import joined_statistics
 from neuromf.training.data import Data
 from neuromf.training.start import first_network
 from support import STORE_VAE
-from training.support import tiny_config
+from training.support import StopAfter, tiny_config
 
 GAUSSIAN = {"precondition": Precondition("gaussian"), "objective": MeanFlow(predict="u")}
 MASK = LatentSpace("mask", "c" * 64, 2, 4)
@@ -89,14 +90,18 @@ def test_base_weights_stay_and_the_adapter_alone_gives_the_same_brain(pairs, bas
     assert all(v.abs().max() > 0 for v in up)  # it has learned
 
 
-def test_a_run_resumes_bit_for_bit(pairs, base, tmp_path):
+def test_a_run_resumes_bit_for_bit(pairs, base, tmp_path, monkeypatch):
     config = adapting(pairs, base, updates=4)
     command.run(config, tmp_path / "whole")
-    command.run(replace(config, updates=4), tmp_path / "again")
+    monkeypatch.setattr(StopAfter, "update", 2)
+    monkeypatch.setattr(command, "Saver", StopAfter)
+    with pytest.raises(Stopped):
+        command.run(config, tmp_path / "parts", resume=True)
+    monkeypatch.undo()
+    command.run(config, tmp_path / "parts", resume=True)
     first = load_model(tmp_path / "whole").network.state_dict()
-    second = load_model(tmp_path / "again").network.state_dict()
+    second = load_model(tmp_path / "parts").network.state_dict()
     assert all(torch.equal(v, second[k]) for k, v in first.items())
-    command.run(config, tmp_path / "again", resume=True)
 
 
 def test_an_adapter_on_another_model_is_refused(pairs, base, store, tmp_path):

@@ -24,7 +24,7 @@ from neuromf.training import command as fit
 from neuromf.training import validation as evaluation
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation, TrainConfig
-from training.support import latent_store, tiny_config
+from training.support import StopAfter, latent_store, tiny_config
 
 
 def losses(out):
@@ -57,16 +57,6 @@ def flat(tree, prefix=""):
             k: v for i, value in enumerate(tree) for k, v in flat(value, f"{prefix}/{i}").items()
         }
     return {prefix: tree}
-
-
-class StopAfter(fit.Saver):
-    """Asks for a stop after an update, as a signal would."""
-
-    update = 0
-
-    def on_train_batch_end(self, trainer, loop, outputs, batches, number):
-        self.asked = self.asked or loop.state.update >= StopAfter.update
-        super().on_train_batch_end(trainer, loop, outputs, batches, number)
 
 
 @pytest.mark.parametrize("loaders", [0, 1])

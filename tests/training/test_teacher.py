@@ -19,7 +19,7 @@ from neuromf.training.data import Data
 from neuromf.training.start import first_network
 from neuromf.training.teacher import Teacher, check_teacher, load_teacher
 from support import STORE_VAE, TINY, relative
-from training.support import FLOW, STUDENT, tiny_config
+from training.support import FLOW, STUDENT, StopAfter, tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -97,12 +97,8 @@ def test_resume_is_exact(tmp_path, store, teacher, target, monkeypatch):
     config = student(store, teacher, updates=4, distillation=Distillation(target, 4, 3))
     command.run(config, tmp_path / "whole")
 
-    class StopAfterTwo(command.Saver):
-        def on_train_batch_end(self, trainer, loop, outputs, batches, number):
-            self.asked = self.asked or loop.state.update >= 2
-            super().on_train_batch_end(trainer, loop, outputs, batches, number)
-
-    monkeypatch.setattr(command, "Saver", StopAfterTwo)
+    monkeypatch.setattr(StopAfter, "update", 2)
+    monkeypatch.setattr(command, "Saver", StopAfter)
     with pytest.raises(Stopped):
         command.run(config, tmp_path / "parts")
     monkeypatch.undo()

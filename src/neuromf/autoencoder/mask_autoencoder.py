@@ -102,7 +102,7 @@ class MaskEncoder(nn.Module):
         )
         with torch.no_grad():
             self.shortcut.weight.copy_(SCALE * cosines(config.channels))
-            self.layers[-1].weight.mul_(0.1)
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return latents between -1 and 1."""
@@ -130,7 +130,7 @@ class MaskDecoder(nn.Module):
             inverse = cosines(config.channels).transpose(0, 1) / SCALE
             self.shortcut.weight.copy_(SLOPE * inverse)
             self.shortcut.bias.fill_(-SLOPE / 2)  # type: ignore[union-attr]
-            self.layers[-1].weight.mul_(0.1)
+            self.layers[-1].weight.mul_(0.1)  # type: ignore[operator]
 
     def forward(self, z: Tensor) -> Tensor:
         """Return the log odds."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from neuromf import __version__
 from neuromf.generation.adapter import load_adapter
-from neuromf.generation.generator import Generator
+from neuromf.generation.generator import SMALLEST_ML, Generator
 from neuromf.generation.model import load_model
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
 from neuromf.runtime.device import Precision
@@ -40,6 +41,7 @@ class GenerateConfig:
     # a VAE of the same latent space; the model's own, if empty
     decoder: str = key("", formerly="vae")
     latents: bool = False  # write the latents too
+    smallest_lesion_ml: float = SMALLEST_ML  # of a model of pairs; smaller lesions are left out
     precision: Precision = "float32"
     decode_memory_gb: float | None = None  # decode in tiles that need at most this
     device: str = "auto"  # auto, cpu, cuda, cuda:1
@@ -48,8 +50,10 @@ class GenerateConfig:
         for name in ("n", "nfe"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: 1 or more")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}: 0 or more")
+        if self.seed < 0 or not 0 <= self.smallest_lesion_ml < math.inf:
+            raise ValueError(
+                f"seed is {self.seed}, smallest_lesion_ml {self.smallest_lesion_ml}: 0 or more"
+            )
         if not self.suffix.isalnum():
             raise ValueError(
                 f"suffix is {self.suffix!r}: letters and digits alone, such as T1w or FLAIR"
@@ -76,8 +80,9 @@ def run(
         config.precision,
         config.decode_memory_gb,
         config.decoder,
+        config.smallest_lesion_ml,
     )
-    generator.vae  # noqa: B018 - refused before the folder is made
+    generator.vae, generator.mask_code  # noqa: B018 - refused before the folder is made
     wanted = generator.asked(
         config.condition, config.table, config.guidance, config.guidance_interval
     )
@@ -130,6 +135,16 @@ def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
         "Device": generator.device.type,
         "GeneratedBy": [{"Name": "NeuroMF", "Version": __version__}],
         "Versions": provenance()["versions"],
+    } | (masks(generator, config) if generator.mask_code else {})
+
+
+def masks(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
+    """Return what the sidecars of pairs hold beside."""
+    assert generator.mask_code is not None
+    return {
+        "MaskCode": generator.mask_code.name,
+        "MaskCodeSha256": generator.mask_code.space.sha256,
+        "SmallestLesionMl": config.smallest_lesion_ml,
     }
 
 

@@ -12,13 +12,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.components import Component, split
+from neuromf.autoencoder.components import LESION, Component, split
 from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.mask_codes import MaskCode, load_mask_code
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
 from neuromf.flow.network import Condition
 from neuromf.generation.adapter import load_adapter
 from neuromf.generation.asked import NOTHING, Asked, asked
+from neuromf.generation.lesion import LesionMask, decoded_lesion
 from neuromf.generation.model import Model, ModelConfig, load_model
 from neuromf.runtime.device import (
     Precision,
@@ -30,6 +32,7 @@ from neuromf.runtime.device import (
 )
 from neuromf.runtime.randomness import Purpose, generator
 
+SMALLEST_ML = 0.02  # of a lesion: below three voxels of 2 mm
 log = logging.getLogger("neuromf")
 # a decoder leaves a little outside a stripped brain, where its training volumes were 0
 BACKGROUND = 0.02
@@ -43,6 +46,7 @@ class Drawn(NamedTuple):
     volume: Volume
     network_seconds: float
     decode_seconds: float
+    lesion: LesionMask | None = None  # of a model that draws pairs
 
 
 class Generator:
@@ -60,7 +64,9 @@ class Generator:
         precision: Precision = "float32",
         decode_memory_gb: float | None = None,
         decoder: str = "",
+        smallest_lesion_ml: float = SMALLEST_ML,
     ) -> None:
+        self.smallest_lesion_ml = smallest_lesion_ml
         self.device = pick_device(device)
         self.model, self.precision, self.decode_memory_gb = (
             model,
@@ -79,6 +85,18 @@ class Generator:
     def vae(self) -> FrozenVAE:
         """The VAE that decodes."""
         return self.model.load_vae(self.device, self.precision, self._decoder)
+
+    @cached_property
+    def mask_code(self) -> MaskCode | None:
+        """What decodes the lesion mask, where the model draws one. Raises ValueError for a code
+        that the model was not trained with.
+        """
+        wanted = next((c.vae for c in self.config.components if c.name == LESION), None)
+        if wanted is None:
+            return None
+        code = load_mask_code(wanted.name, self.vae, self.device, self.precision)
+        code.check(wanted, self.config.name)
+        return code
 
     def noise(self, index: int, seed: int = 0) -> Tensor:
         """Return the noise (1, C, D, H, W) that sample `index` of a seed starts from,
@@ -144,6 +162,16 @@ class Generator:
         components, spacing = self.config.components, self.config.spacing
         return decoded_volume(latent, components, self.vae, spacing, self.decode_memory_gb)
 
+    def decode_lesion(self, latent: Tensor, volume: Volume) -> LesionMask | None:
+        """Return the lesion mask of a latent (1, C, D, H, W) whose image is `volume`; None where
+        the model draws none.
+        """
+        if self.mask_code is None:
+            return None
+        part = split(latent, self.config.components)[LESION]
+        smallest, memory = self.smallest_lesion_ml, self.decode_memory_gb
+        return decoded_lesion(part, self.mask_code, volume, smallest, memory)
+
     def draw(
         self, indices: Sequence[int], nfe: int = 1, seed: int = 0, asked: Asked = NOTHING
     ) -> Iterator[Drawn]:
@@ -154,9 +182,28 @@ class Generator:
             wait_for_gpu()
             called = time.perf_counter()
             volume = self.decode(latent)
-            yield Drawn(
-                index, latent[0].cpu(), volume, called - started, time.perf_counter() - called
+            lesion = self.decode_lesion(latent, volume)
+            decoded = time.perf_counter()
+            yield Drawn(index, latent[0].cpu(), volume, called - started, decoded - called, lesion)
+
+    def generate_pairs(
+        self,
+        n: int,
+        nfe: int = 1,
+        seed: int = 0,
+        condition: Mapping[str, Any] | None = None,
+        guidance: float = 1.0,
+    ) -> list[tuple[Volume, Volume]]:
+        """Return n images, each with its binary lesion mask. Raises ValueError for a model that
+        draws no masks, and as `generate` does.
+        """
+        if self.mask_code is None:
+            raise ValueError(
+                f"{self.config.name} draws images alone: `neuromf train adapt=` on pairs makes a "
+                "model of pairs"
             )
+        drawn = self._drawn(n, nfe, seed, condition, guidance)
+        return [(d.volume, d.lesion.mask) for d in drawn if d.lesion is not None]
 
     def generate(
         self,
@@ -170,12 +217,21 @@ class Generator:
         given, to which a guidance above 1 leads more closely. Raises ValueError if n or nfe is
         below 1, or for a condition that the model does not know.
         """
+        return [drawn.volume for drawn in self._drawn(n, nfe, seed, condition, guidance)]
+
+    def _drawn(
+        self,
+        n: int,
+        nfe: int,
+        seed: int,
+        condition: Mapping[str, Any] | None,
+        guidance: float,
+    ) -> Iterator[Drawn]:
         if n < 1:
             raise ValueError(f"n is {n}: a number of volumes, 1 or more")
         if nfe < 1:
             raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
-        wanted = self.asked(condition, guidance=guidance)
-        return [drawn.volume for drawn in self.draw(range(n), nfe, seed, wanted)]
+        return self.draw(range(n), nfe, seed, self.asked(condition, guidance=guidance))
 
 
 def load(

@@ -12,8 +12,9 @@ from typing import Any
 from safetensors.torch import save
 
 from neuromf import __version__
+from neuromf.data.pictures import pair_picture
 from neuromf.data.reading import picture
-from neuromf.data.volume import volume_sha256, write_volume
+from neuromf.data.volume import volume_sha256, write_mask, write_volume
 from neuromf.generation.asked import NOTHING, Asked
 from neuromf.generation.generator import Drawn
 from neuromf.reporting.slices import contact_sheets
@@ -31,6 +32,8 @@ FILES = (
     "sub-*/anat/sub-*",
     "contact*.png",
 )  # what is written, for the verb's Output
+OF_A_FILE = ("Index", "Sha256")  # keys of a sidecar that differ from sample to sample
+OF_A_LESION = ("LesionMl", "Lesions", "LesionsDropped", "LesionOutsideBrainMl", "LesionSha256")
 SHOWN = 60  # samples on the contact sheet
 NOT_BIDS = (*COMMON, "timing.json", "contact*.png", "*_latent.safetensors")
 
@@ -82,10 +85,11 @@ class SampleFolder:
 
     def missing(self) -> list[int]:
         """Return the numbers of the samples that are not there, or not whole."""
+        masks = [lesion_path(self.folder, number) for number in range(self.n)]
         return [
             i
-            for i, path in enumerate(self.paths)
-            if not is_there(path, self.about | self.asked.sidecar(i), i)
+            for i, (path, mask) in enumerate(zip(self.paths, masks, strict=True))
+            if not is_there(path, self.about | self.asked.sidecar(i), i, mask)
         ]
 
     def fill(
@@ -119,11 +123,15 @@ class SampleFolder:
         path = sample_path(self.folder, drawn.number, self.suffix)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_volume(path, drawn.volume)
+        about = self.about | self.asked.sidecar(drawn.number)
+        if drawn.lesion is not None:
+            mask = lesion_path(self.folder, drawn.number)
+            write_mask(mask, drawn.lesion.mask)
+            about |= drawn.lesion.record() | {"LesionSha256": volume_sha256(mask)}
         if self.latents:
             latent = save({"latent": drawn.latent.contiguous()})
             write_bytes(with_ending(path, "_latent.safetensors"), latent)
 
-        about = self.about | self.asked.sidecar(drawn.number)
         record = about | {"Index": drawn.number, "Sha256": volume_sha256(path)}
         write_json(with_ending(path, ".json"), record)
         return time.perf_counter() - started
@@ -132,7 +140,12 @@ class SampleFolder:
         """Write contact.png, three slices of each of the first samples."""
         shown = self.paths[:SHOWN]
         labels = [path.name.split("_")[0] for path in shown]
-        contact_sheets(self.folder, (picture(path) for path in shown), labels)
+        masks = [lesion_path(self.folder, number) for number in range(len(shown))]
+        drawn = (
+            pair_picture(path, mask) if mask.is_file() else picture(path)
+            for path, mask in zip(shown, masks, strict=True)
+        )
+        contact_sheets(self.folder, drawn, labels)
 
 
 def refuse_fewer(folder: Path, n: int) -> None:
@@ -150,24 +163,35 @@ def refuse_fewer(folder: Path, n: int) -> None:
         )
 
 
-def is_there(path: Path, about: dict[str, Any], index: int) -> bool:
-    """Return True if a sample was completely written by the same model with the same settings."""
+def is_there(path: Path, about: dict[str, Any], index: int, mask: Path | None = None) -> bool:
+    """Return True if a sample, and its lesion mask if it has one, was completely written by the
+    same model with the same settings.
+    """
     try:
         record = read_json_object(with_ending(path, ".json"))
     except (OSError, ValueError):
         return False
-    same = (
-        record.pop("Index", None) == index
-        and path.is_file()
-        and record.pop("Sha256", None) == volume_sha256(path)
-    )
-    return same and record == about
+    own = {key: record.pop(key) for key in (*OF_A_FILE, *OF_A_LESION) if key in record}
+    same = own.get("Index") == index and record == about
+    if not same or not path.is_file() or own.get("Sha256") != volume_sha256(path):
+        return False
+    if "LesionSha256" not in own:
+        return True
+    return mask is not None and mask.is_file() and own["LesionSha256"] == volume_sha256(mask)
 
 
 def sample_path(folder: Path, index: int, suffix: str) -> Path:
     """Return where a sample lies: sub-00017/anat/sub-00017_desc-generated_T1w.nii.gz."""
     name = subject(index)
     return folder / name / "anat" / f"{name}_desc-generated_{suffix}.nii.gz"
+
+
+def lesion_path(folder: Path, index: int) -> Path:
+    """Return where the lesion mask of a sample lies:
+    sub-00017/anat/sub-00017_label-lesion_desc-generated_mask.nii.gz.
+    """
+    name = subject(index)
+    return folder / name / "anat" / f"{name}_label-lesion_desc-generated_mask.nii.gz"
 
 
 def subject(index: int) -> str:

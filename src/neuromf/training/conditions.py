@@ -22,7 +22,9 @@ from neuromf.runtime.tables import read_table
 from neuromf.training.config import TrainConfig
 
 KEYS = ("name", "subject", "participant_id")  # columns that say whom a row of a table is of
-STORED = ("age", "sex", "contrast", "site", "dataset", "group")  # in the latents' own table
+PLACE = ("lesion_x", "lesion_y", "lesion_z")  # centre of the lesions, in shares of the grid
+# in the latents' own table
+STORED = ("age", "sex", "contrast", "site", "dataset", "group", "lesion_ml", *PLACE)
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def known_rows(
                 f"other columns by {', '.join(KEYS)}"
             )
         return [
-            {name: getattr(entry, name) if name in STORED else "" for name in names}
+            {name: stored(entry, name) if name in STORED else "" for name in names}
             for entry in store.entries
         ]
 
@@ -148,6 +150,14 @@ def known_rows(
             f"{store.entries[0].name} of {store.entries[0].subject}"
         )
     return [{name: row.get(name, "") for name in names} for row in found]
+
+
+def stored(entry: LatentEntry, name: str) -> str:
+    """Return what the latents' own table knows of one, empty where missing."""
+    if name in PLACE:
+        return str(entry.lesion_centre[PLACE.index(name)]) if entry.lesion_centre else ""
+    value = getattr(entry, name)
+    return "" if value is None else str(value)
 
 
 def row_of(entry: LatentEntry, key: str, table: Mapping[str, dict[str, str]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from typing import Any
 
 import psutil
 import torch
@@ -114,6 +115,7 @@ def with_random_weights(network: nn.Module) -> nn.Module:
     """Return a copy whose zero weights, and all others, have the usual spread."""
     probe = copy.deepcopy(network).requires_grad_(False)
     generator = torch.Generator().manual_seed(1)
+    layer: Any
     for layer in probe.modules():
         if hasattr(layer, "lora_scale"):
             layer.lora_scale = 1.0  # what is large beside its layer loses digits in differences
