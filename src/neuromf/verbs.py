@@ -133,6 +133,12 @@ VERBS = {
         "BaselinesConfig",
         example="latents=latents n=100",
     ),
+    "conditions": Verb(
+        "Samples of a model with conditions: asked against predicted, beside real people.",
+        "neuromf.evaluation.conditions",
+        "ConditionsConfig",
+        example="model=runs/train latents=latents n=64",
+    ),
     "evaluate": Verb(
         "Samples against held-out people: metrics with references and "
         "intervals, copies, anatomy; a page to look at.",

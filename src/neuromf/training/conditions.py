@@ -42,7 +42,7 @@ class Known:
         Vocabulary and ranges are the model's, of what is new those of the split train. Raises
         StoreError for columns that are not there and ValueError for values that cannot be used.
         """
-        rows = known_rows(config, store, base.names)
+        rows = known_rows(store, list(config.conditions), config.table, base.names)
         training = [rows[i] for i in store.split("train")]
         variables = base.variables + tuple(
             fitted(name, kind, (row[name] for row in training))
@@ -116,14 +116,14 @@ def batch_conditions(
 
 
 def known_rows(
-    config: TrainConfig, store: LatentStore, base: Sequence[str] = ()
+    store: LatentStore, asked: Sequence[str], table: str = "", also: Sequence[str] = ()
 ) -> list[dict[str, str]]:
-    """Return for each latent of a store the text of each condition, and of those called `base`,
-    empty where missing. Raises StoreError for a table without a column of the former, or without
-    any of the latents.
+    """Return for each latent of a store the text of each condition asked for, and of those in
+    `also`, empty where missing; from the store's own table or another one. Raises StoreError for a
+    table without a column that is asked for, or without any of the latents.
     """
-    asked, names = list(config.conditions), list({**config.conditions, **dict.fromkeys(base)})
-    if not config.table:
+    names = list(dict.fromkeys([*asked, *also]))
+    if not table:
         wrong = [name for name in asked if name not in STORED]
         if wrong:
             raise StoreError(
@@ -135,18 +135,18 @@ def known_rows(
             for entry in store.entries
         ]
 
-    columns, rows = read_table(local_path(config.table))
+    columns, rows = read_table(local_path(table))
     key = next((k for k in KEYS if k in columns), "")
     missing = [name for name in asked if name not in columns]
     if not key or missing:
         lacking = missing[0] if missing else " or ".join(KEYS)
-        raise StoreError(f"{config.table} has no column {lacking}: it has {', '.join(columns)}")
+        raise StoreError(f"{table} has no column {lacking}: it has {', '.join(columns)}")
 
-    table = {row[key]: row for row in rows}
-    found = [row_of(entry, key, table) for entry in store.entries]
+    by_name = {row[key]: row for row in rows}
+    found = [row_of(entry, key, by_name) for entry in store.entries]
     if not any(found):
         raise StoreError(
-            f"{config.table}: its column {key} names none of the latents, such as "
+            f"{table}: its column {key} names none of the latents, such as "
             f"{store.entries[0].name} of {store.entries[0].subject}"
         )
     return [{name: row.get(name, "") for name in names} for row in found]
