@@ -132,6 +132,24 @@ def test_shares_are_noted_or_refused(scan):
     mask, record = prepare_lesion(lesion, brain, grid)
     assert 0 < record["lesion_cut_percent"] < 100
     assert mask.voxels.sum() < lesion.mask.voxels.sum()
-    assert "outside the prepared grid" in record["lesion_notes"][0]
+    assert "outside the prepared grid" in record["lesion_notes"][1]
     with pytest.raises(VolumeError, match="nothing of its .* ml is left.*100 % lies outside it"):
         prepare_lesion(lesion, brain, Grid((8, 8, 8), scan.affine))
+
+
+def test_a_brain_mask_is_no_lesion_mask(scan):
+    brain = Region(scan.voxels > 0, scan.affine)
+    whole = Lesion(HERE, Volume(brain.mask.astype(np.float32), scan.affine))
+    with pytest.raises(VolumeError, match="100 % of the brain: is it a brain mask"):
+        prepare_lesion(whole, brain, grid_of(scan))
+
+
+def test_lesions_that_change_their_volume_are_noted(scan):
+    """Some of the lesions lie between the centres of coarse voxels."""
+    brain = Region(scan.voxels > 0, scan.affine)
+    coarse = Grid((19, 22, 18), scan.affine @ np.diag([4, 4, 4, 1]))
+    voxels = np.zeros_like(scan.voxels)
+    voxels[32:41, 40, 40] = 1
+    _, record = prepare_lesion(Lesion(HERE, Volume(voxels, scan.affine)), brain, coarse)
+    (note,) = record["lesion_notes"]
+    assert note == "the lesion measures 0.072 ml, 1.536 ml on the prepared grid"

@@ -53,13 +53,14 @@ def test_a_table_may_name_lesion_masks(tmp_path):
 
 def test_a_tables_images_may_be_in_columns_of_contrasts(tmp_path, caplog):
     table = tmp_path / "m.csv"
-    table.write_text("subject,FLAIR,T1w,lesion\na,a_f.nii,a_t.nii,a_l.nii\nb,,b_t.nii,\n")
+    table.write_text("subject,FLAIR,T1w,lesion\na,a_f.nii,a_t.nii,a_l.nii\nb,n/a,b_t.nii,n/a\n")
     (one,) = read_manifest(table, "FLAIR")
     assert one == Scan(
         str(tmp_path / "a_f.nii"), "a", contrast="FLAIR", lesion=str(tmp_path / "a_l.nii")
     )
-    assert "1 rows without FLAIR are left out" in caplog.text
+    assert "left out, without FLAIR: 1" in caplog.text
     assert [os.path.basename(s.path) for s in find_scans([str(table)])] == ["a_t.nii", "b_t.nii"]
+    assert find_scans([str(table)])[1].lesion == ""
     with pytest.raises(ValueError, match="contrast=T2w is not among its images, flair, t1w"):
         read_manifest(table, "T2w")
     table.write_text("t1,mask\na.nii,m.nii\n")

@@ -25,6 +25,8 @@ LEAST_OVERLAP = 0.5  # of the smaller field of view, that two grids of one space
 OUT_OF_VIEW = 0.05  # share of a lesion that may lie outside the image's field of view
 OUT_OF_BRAIN = 0.5  # share of a lesion that may lie outside the brain,
 NOTED = 0.1  # and the share from which on it is noted
+OF_BRAIN = 0.5  # share of the brain that lesions may take up
+CHANGED = 0.2  # of the lesions' volume, by which the prepared mask may differ without a note
 EQUAL = 1e-3  # of the largest value, by which values may differ for scaling and rounding
 SHOWN = 4  # values of a file that is no mask
 
@@ -129,17 +131,14 @@ def prepare_lesion(lesion: Lesion, brain: Region, grid: Grid) -> tuple[Volume, d
     """Return a lesion mask on the grid of its prepared scan, by nearest neighbour, and a record of
     it with `lesion_notes`.
 
-    Raises VolumeError if most of it lies outside the brain, or nothing of it is left on the grid.
+    Raises VolumeError if most of it lies outside the brain, if it covers most of the brain, or if
+    nothing of it is left on the grid.
     """
     source = lesion.mask
     marked = source.voxels > 0
     ml, some = lesion_ml(source), bool(marked.any())
     outside = share_outside_brain(marked, source.affine, brain) if some else 0.0
-    if outside > OUT_OF_BRAIN:
-        raise VolumeError(
-            f"{lesion.path}: {100 * outside:.0f} % of the lesion lies outside the brain: is it the "
-            "mask of this scan? (if it is, another preprocessing.strip.method may keep more)"
-        )
+    refuse_misplaced(lesion, outside, ml / brain_ml(brain))
 
     cut = share_outside(marked, source.affine, grid) if some else 0.0
     prepared = nearest(source, grid)
@@ -154,12 +153,35 @@ def prepare_lesion(lesion: Lesion, brain: Region, grid: Grid) -> tuple[Volume, d
         "lesion_ml_source": ml,
         "lesion_outside_brain_percent": round(100 * outside, 2),
         "lesion_cut_percent": round(100 * cut, 3),
-        "lesion_notes": [*lesion.notes, *_notes(outside, cut)],
+        "lesion_notes": [*lesion.notes, *_notes(outside, cut, ml, lesion_ml(prepared))],
     }
 
 
-def _notes(outside: float, cut: float) -> list[str]:
+def refuse_misplaced(lesion: Lesion, outside: float, of_brain: float) -> None:
+    """Raise VolumeError for a mask of which the share `outside` of the brain is too large, or that
+    measures too large a share of the brain.
+    """
+    if outside > OUT_OF_BRAIN:
+        raise VolumeError(
+            f"{lesion.path}: {100 * outside:.0f} % of the lesion lies outside the brain: is it the "
+            "mask of this scan? (if it is, another preprocessing.strip.method may keep more)"
+        )
+    if of_brain > OF_BRAIN:
+        raise VolumeError(
+            f"{lesion.path}: marks a volume of {100 * of_brain:.0f} % of the brain: is it a brain "
+            "mask? That belongs in the column `mask`"
+        )
+
+
+def brain_ml(brain: Region) -> float:
+    """Return the volume of a brain mask, ml."""
+    return float(brain.mask.sum()) * float(abs(np.linalg.det(brain.affine[:3, :3]))) / 1000
+
+
+def _notes(outside: float, cut: float, before: float, after: float) -> list[str]:
     notes = []
+    if abs(after - before) > CHANGED * before:
+        notes.append(f"the lesion measures {before:g} ml, {after:g} ml on the prepared grid")
     if outside >= NOTED:
         notes.append(f"{100 * outside:.0f} % of the lesion lies outside the brain")
     if cut > 0:

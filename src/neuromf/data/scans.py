@@ -30,6 +30,7 @@ CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", r
 IMAGES = re.compile(r"(t1w?|t2w?|flair|pdw?)", re.IGNORECASE)  # columns of a table that name images
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
 FILES = ("path", "mask", "lesion")  # columns of a table that name files, relative to it
+NO_FILE = "n/a"  # in a cell of these, as in the tables of BIDS
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
 
 
@@ -54,6 +55,7 @@ def read_manifest(path: Path, contrast: str = "T1w") -> list[Scan]:
     images = _image_column(path, columns, contrast)
     scans = []
     for row in rows:
+        row |= {c: "" for c in (*FILES, images) if row.get(c) == NO_FILE}
         known = {column: row[column] for column in COLUMNS if column in row}
         if images != "path":
             known |= {"path": row[images], "contrast": row.get("contrast") or contrast}
@@ -61,7 +63,7 @@ def read_manifest(path: Path, contrast: str = "T1w") -> list[Scan]:
             scans.append(_from_row(path.parent, known))
 
     if images != "path" and len(scans) < len(rows):
-        log.warning("%s: %d rows without %s are left out", path, len(rows) - len(scans), contrast)
+        log.warning("%s: left out, without %s: %d", path, contrast, len(rows) - len(scans))
     return scans
 
 
