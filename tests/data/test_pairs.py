@@ -12,7 +12,7 @@ from neuromf.data.cohort import read_cohort
 from neuromf.data.prepare import PrepareConfig, run
 from neuromf.data.preprocess import Preprocessing
 from neuromf.data.volume import Volume
-from support import AFFINES, REAL, egg, needs_real_data, save_nifti
+from support import AFFINES, REAL, egg, needs_real_data, placed, save_nifti
 
 SMALL = Preprocessing(spacing=4.0, shape=(40, 48, 40))
 
@@ -135,6 +135,47 @@ def test_bad_masks_refuse_their_scan(pairs, tmp_path):
     assert entry.subject == "empty"
     assert not entry.read_lesion().voxels.any()
     assert "the lesion mask is empty" in " ".join(entry.sidecar()["notes"])
+
+
+def test_a_mask_on_other_voxels_of_the_same_space(pairs, tmp_path):
+    save_nifti(tmp_path / "m.nii.gz", ball(egg(placed(spacing=(3.0, 2.5, 1.5), degrees=10.0))))
+    table = tmp_path / "m.csv"
+    table.write_text(f"path,lesion\n{pairs}/0.nii.gz,m.nii.gz\n")
+    assert run(config(table), tmp_path / "out") == 0
+    (entry,) = read_cohort(tmp_path / "out")
+    true, mask = ball(entry.read()).voxels, entry.read_lesion().voxels
+    assert 2 * (true * mask).sum() / (true.sum() + mask.sum()) > 0.85
+    assert "is on another grid" in entry.sidecar()["notes"][0]
+
+
+def test_a_bids_tree_with_lesions(tmp_path, capsys):
+    image = egg(AFFINES["straight"])
+    for subject in ("sub-01", "sub-02", "sub-03"):
+        raw, derived = (tmp_path / top / subject / "anat" for top in ("", "derivatives/rater"))
+        for folder in (raw, derived):
+            folder.mkdir(parents=True)
+        save_nifti(raw / f"{subject}_FLAIR.nii.gz", image)
+        save_nifti(
+            derived / f"{subject}_desc-brain_mask.nii.gz",
+            Volume((image.voxels > 0).astype(np.float32), image.affine),
+            np.uint8,
+        )
+        if subject != "sub-03":
+            save_nifti(derived / f"{subject}_label-lesion_mask.nii.gz", ball(image), np.uint8)
+    save_nifti(tmp_path / "sub-02" / "anat" / "sub-02_FLAIR_roi.nii.gz", ball(image), np.uint8)
+
+    assert run(config(tmp_path, contrast="FLAIR"), tmp_path / "derivatives" / "out") == 1
+    one, three = read_cohort(tmp_path / "derivatives" / "out")
+    assert (one.subject, three.subject) == ("sub-01", "sub-03")
+    assert one.read_lesion().voxels.any()
+    assert three.read_lesion() is None
+    with (tmp_path / "derivatives" / "out" / "rejected.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert "sub-02_FLAIR_roi.nii.gz and" in row["reason"]
+    assert "sub-02_label-lesion_mask.nii.gz: name one" in row["reason"]
+    assert "lesions: 1 with a mask, 1 without" in capsys.readouterr().out
+    again = config(tmp_path, contrast="FLAIR")
+    assert run(again, tmp_path / "derivatives" / "out", resume=True) == 1
 
 
 @needs_real_data

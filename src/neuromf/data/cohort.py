@@ -131,12 +131,14 @@ def save_entry(
     """Write a prepared volume, its lesion mask if there is one (voxels 0 and 1, on the volume's
     grid), and then its record, which marks both as complete; return the record.
 
-    Raises VolumeError for a lesion mask on another grid, or with other values.
+    A record with a `lesion_sha256` is of a mask that was written before. Raises VolumeError for a
+    lesion mask on another grid, or with other values.
     """
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
     whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
-    whole |= save_lesion(lesion_path(folder, scan.name), volume, lesion)
+    if lesion is not None or "lesion_sha256" not in record:
+        whole |= save_lesion(lesion_path(folder, scan.name), volume, lesion)
     write_json(folder / f"{scan.name}.json", whole)
     return whole
 
@@ -157,7 +159,7 @@ def saved_record(folder: Path, name: str, kinds: Mapping[str, type] = {}) -> dic
     needed = {"name": str, "subject": str, "sha256": str, "notes": list, **kinds}
     files = {path: "sha256"}
     if "lesion_sha256" in record:
-        needed |= {"lesion_sha256": str, "lesion_ml": float}
+        needed["lesion_sha256"] = str
         files[lesion_path(folder, name)] = "lesion_sha256"
 
     typed = all(isinstance(record.get(key), kind) for key, kind in needed.items())

@@ -152,7 +152,8 @@ def prepare_scan(scan: Scan, config: PrepareConfig, out: Path) -> dict[str, Any]
     if scan.lesion:
         sources["lesion_source_sha256"] = hashes(scan.lesion)
 
-    known = saved_record(out, scan.name, {"strip": dict, "intensity": dict})
+    kinds = {"strip": dict, "intensity": dict} | ({"lesion_ml": float} if scan.lesion else {})
+    known = saved_record(out, scan.name, kinds)
     if known and all(
         known.get(k, []) == sources.get(k, []) for k in ("source_sha256", "lesion_source_sha256")
     ):
