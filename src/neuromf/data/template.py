@@ -100,12 +100,12 @@ def place_in_template(volume: Volume) -> Affine:
     return affine
 
 
-def place_brain(volume: Volume, start: Affine) -> Affine:
+def place_brain(volume: Volume, start: Affine, spacing: float = COARSE_MM) -> Affine:
     """Return the affine (4, 4) from MNI152 millimetres to a stripped brain's RAS+ millimetres,
     starting from `start`.
 
-    Maximises Mattes' mutual information inside the template's brain at 4 mm. Raises VolumeError if
-    the two do not overlap.
+    Maximises Mattes' mutual information inside the template's brain, both sampled at `spacing` mm.
+    Raises VolumeError if the two do not overlap.
     """
     import SimpleITK as sitk  # noqa: N813
 
@@ -117,7 +117,7 @@ def place_brain(volume: Volume, start: Affine) -> Affine:
     affine.SetMatrix(matrix.ravel().tolist())
     affine.SetTranslation(_lps(start[:3, :3] @ MIDDLE + start[:3, 3] - MIDDLE))
     try:
-        _, placed = _register(mni152(), mni152_mask(), volume, affine, COARSE_MM, 60)
+        _, placed = _register(mni152(), mni152_mask(), volume, affine, spacing, 60)
     except RuntimeError as error:
         raise VolumeError(
             f"template: the brain does not overlap with MNI152 ({str(error).splitlines()[-1]})"

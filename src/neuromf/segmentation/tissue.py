@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from neuromf.data.resample import Grid, resample
-from neuromf.data.template import mni152, mni152_mask, place_brain
+from neuromf.data.template import COARSE_MM, mni152, mni152_mask, place_brain
 from neuromf.data.volume import Affine, Volume
 
 CLASSES = ("CSF", "GM", "WM")  # labels 1, 2, 3
@@ -51,6 +51,16 @@ class Mixture(NamedTuple):
     variance: float
 
 
+class Tissues(NamedTuple):
+    """Labels (D, H, W) as in Segmentation, the mixture of intensities, and the affine (4, 4) from
+    the brain's RAS+ millimetres to those of MNI152.
+    """
+
+    labels: Labels
+    mixture: Mixture
+    to_template: Affine
+
+
 def segment(volume: Volume) -> Segmentation:
     """Return the tissues of a stripped T1w volume in [0, 1], and their volumes.
 
@@ -58,21 +68,38 @@ def segment(volume: Volume) -> Segmentation:
     region. Raises ValueError if no brain is found above 0, VolumeError if it does not
     overlap with the template.
     """
+    tissues = classify(volume)
+    labels = tissues.labels
+    ml = {name: float((labels == i + 1).sum()) * volume.voxel_ml for i, name in enumerate(CLASSES)}
+    ventricles = float(ventricle_mask(volume, tissues).sum()) * volume.voxel_ml
+
+    return Segmentation(labels, ml | {"brain": ml["GM"] + ml["WM"], "ventricles": ventricles})
+
+
+def classify(volume: Volume, registration_mm: float = COARSE_MM) -> Tissues:
+    """Return the tissue of each voxel of a stripped T1w volume in [0, 1], and what it follows from.
+
+    The brain and the template are registered at voxels of `registration_mm`. Raises as `segment`
+    does.
+    """
     mask = brain_mask(volume)
-    to_template = np.linalg.inv(place_brain(volume, rough_place(mask, volume.affine))).astype(
-        np.float64
-    )
+    start = rough_place(mask, volume.affine)
+    to_template = np.linalg.inv(place_brain(volume, start, registration_mm)).astype(np.float64)
     priors = tissue_priors(volume, to_template)
     inside = volume.voxels[mask].astype(np.float64)
     step = max(1, len(inside) // MOST)
     mixture = fit(inside[::step], priors[:, mask][:, ::step])
+
     labels = np.zeros(volume.voxels.shape, np.uint8)
     labels[mask] = 1 + likelihood(inside, mixture, priors[:, mask]).argmax(0)
-    deep = on_grid(template("deep"), volume, to_template) > 0.5
-    ml = {name: float((labels == i + 1).sum()) * volume.voxel_ml for i, name in enumerate(CLASSES)}
-    ventricles = float(((labels == 1) & deep).sum()) * volume.voxel_ml
 
-    return Segmentation(labels, ml | {"brain": ml["GM"] + ml["WM"], "ventricles": ventricles})
+    return Tissues(labels, mixture, to_template)
+
+
+def ventricle_mask(volume: Volume, tissues: Tissues) -> Mask:
+    """Return the ventricles (D, H, W): the fluid in the template's deep region."""
+    deep = on_grid(template("deep"), volume, tissues.to_template) > 0.5
+    return (tissues.labels == 1) & deep
 
 
 def brain_mask(volume: Volume) -> Mask:
