@@ -1,15 +1,18 @@
 import json
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
 
 from neuromf.data.cohort import read_cohort
+from neuromf.data.volume import VolumeError
 from neuromf.phantoms import draw as drawing
-from neuromf.phantoms.command import find_sources, run
+from neuromf.phantoms.command import find_sources, lesion_path, run
 from neuromf.phantoms.config import Appearance, PhantomConfig
 from neuromf.phantoms.deform import Deformation
 from neuromf.phantoms.draw import draw, touched_faces
+from neuromf.runtime.checksums import file_sha256
 from phantoms.support import SMALL, egg_cohort
 from support import REAL, needs_real_data, tiny_cohort
 
@@ -101,3 +104,66 @@ def test_a_box_that_is_too_small_is_said(tmp_path, capsys, monkeypatch, coarse_m
     (entry,) = read_cohort(tmp_path / "out")
     assert entry.sidecar()["cut"]
     assert entry.sidecar()["redrawn"] == 2
+
+
+@pytest.mark.parametrize("kind", ["fcd", "ms"])
+def test_lesions_are_written_beside_the_volume(tmp_path, capsys, coarse_mni152, kind):
+    run(replace(SMALL, n=2), tmp_path / "healthy")
+    run(replace(SMALL, n=2, lesions=kind), tmp_path / "out")
+    assert f"with simulated lesions ({kind})" in capsys.readouterr().out
+    healthy = read_cohort(tmp_path / "healthy")
+    for entry, other in zip(read_cohort(tmp_path / "out"), healthy, strict=True):
+        assert entry.name.endswith(f"-simulated-{kind}")
+        record, volume = entry.sidecar(), entry.read()
+        path = lesion_path(tmp_path / "out", entry.name)
+        image = nib.load(path)
+        mask = np.asarray(image.dataobj)
+
+        assert mask.dtype == np.uint8
+        np.testing.assert_allclose(image.affine, volume.affine, atol=1e-5)
+        assert record["lesion_sha256"] == file_sha256(path)
+        assert record["lesion_kind"] == f"simulated {kind}"
+        assert record["lesion_ml"] == pytest.approx(mask.sum() * volume.voxel_ml, abs=1e-3)
+        assert len(record["lesion_centre_voxel"]) == len(record["lesion_centre_mm"]) == 3
+        # the brain is the one that is drawn without lesions
+        changed = volume.voxels != other.read().voxels
+        assert changed[mask > 0].mean() > 0.9
+        assert changed.sum() < 12 * mask.sum()
+        assert not mask[volume.voxels == 0].any()
+
+
+def test_resume_makes_a_missing_mask_again(tmp_path, coarse_mni152):
+    config = replace(SMALL, n=2, lesions="ms")
+    run(config, tmp_path / "out")
+    masks = [lesion_path(tmp_path / "out", e.name) for e in read_cohort(tmp_path / "out")]
+    before = [mask.read_bytes() for mask in masks]
+    masks[0].unlink()
+    masks[1].write_bytes(b"damaged")
+    run(config, tmp_path / "out", resume=True)
+    assert [mask.read_bytes() for mask in masks] == before
+
+
+def test_flair_like_phantoms_say_so(tmp_path, capsys, coarse_mni152):
+    even = replace(SMALL, n=1, appearance=Appearance(bias=0, noise=0))
+    run(even, tmp_path / "t1w")
+    run(replace(even, contrast="FLAIR"), tmp_path / "out")
+    assert "FLAIR-like, mapped from T1w" in capsys.readouterr().out
+    (entry,), (t1w,) = read_cohort(tmp_path / "out"), read_cohort(tmp_path / "t1w")
+    assert entry.name == "phantom00000-flairlike"
+    assert entry.sidecar()["contrast"] == "FLAIR-like"
+    assert entry.sidecar()["notes"] == ["FLAIR-like, mapped from T1w"]
+    flair, bright = entry.read().voxels, t1w.read().voxels
+    inside = bright > 0
+    parts = np.array_split(np.argsort(bright[inside]), 10)
+    levels = [np.median(flair[inside][part]) for part in parts]  # darkest in T1w first
+    assert levels[0] < 0.5 * levels[-1]
+    assert np.argmax(levels) in range(3, 9)  # grey matter
+    assert 1.05 * levels[-1] < max(levels) < 1
+
+
+def test_lesions_need_t1w(tmp_path):
+    folder = tiny_cohort(tmp_path / "c")
+    for path in folder.glob("s*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"contrast": "FLAIR"}))
+    with pytest.raises(VolumeError, match="its contrast is FLAIR: lesions= and contrast=FLAIR"):
+        run(replace(SMALL, source=str(folder), n=1, lesions="ms"), tmp_path / "out")

@@ -2,9 +2,10 @@
 
 import itertools
 
+import numpy as np
 import torch
 
-from neuromf.runtime.randomness import Purpose, generator
+from neuromf.runtime.randomness import Purpose, generator, numpy_generator
 
 
 def test_equal_numbers_equal_streams():
@@ -34,8 +35,16 @@ def test_no_two_streams_are_alike():
         Purpose.BASELINES: 3,
         Purpose.SECANTS: 3,
         Purpose.CONDITIONS: 3,
+        Purpose.LESIONS: 2,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]
     ]
     assert len(set(states)) == len(states)
+
+
+def test_numpy_draws_from_the_same_state():
+    draw = lambda *numbers: numpy_generator(Purpose.LESIONS, *numbers).random(4).tolist()
+    assert draw(1, 2) == draw(1, 2)
+    assert draw(1, 2) != draw(2, 1)
+    assert draw(1, 2) != np.random.default_rng([1, 2]).random(4).tolist()

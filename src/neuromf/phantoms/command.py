@@ -8,8 +8,12 @@ FreeSurfer label maps.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import nibabel as nib
+from isal import igzip
 
 from neuromf.data.cohort import (
     COHORT_FILES,
@@ -23,7 +27,10 @@ from neuromf.data.scans import find_scans
 from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.phantoms.config import MNI, PhantomConfig, Source
 from neuromf.phantoms.draw import draw, from_labels, from_template, from_volume
-from neuromf.runtime.files import stop_if_disk
+from neuromf.phantoms.flair import NOTE
+from neuromf.phantoms.lesions import Lesion
+from neuromf.runtime.checksums import file_sha256
+from neuromf.runtime.files import stop_if_disk, write_bytes
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.parallel import each
 from neuromf.runtime.progress import progress
@@ -54,6 +61,14 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
             raise VolumeError(f"no phantom could be made; the first: {failed[0][1]}")
         finish_cohort(out, records, config.split)
         print(f"{len(records)} phantoms in {out}; look at {out / 'contact.png'}")
+        if config.contrast == "FLAIR":
+            print(f"their contrast is {NOTE}")
+        if config.lesions != "none":
+            total = sum(record["lesion_ml"] for record in records)
+            print(
+                f"with simulated lesions ({config.lesions}), {total / len(records):.1f} ml a brain "
+                "on average; masks are NAME_lesion.nii.gz"
+            )
         redrawn = sum(record["redrawn"] > 0 for record in records)
         cut = sum(record["cut"] for record in records)
         if redrawn:
@@ -111,11 +126,21 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
     """Draw and write one phantom of a source and return its record; an existing one is kept."""
     index, source = numbered
     subject = f"{source.parent}-copy{index:05d}" if source.parent else f"phantom{index:05d}"
-    scan = Scan(source.parent or MNI, subject, **source.about)
+    about = source.about
+    if config.contrast == "FLAIR":
+        subject += "-flairlike"
+        about = about | {"contrast": "FLAIR-like"}
+    if config.lesions != "none":
+        subject += f"-simulated-{config.lesions}"
+
+    scan = Scan(source.parent or MNI, subject, **about)
     known = saved_record(out, scan.name, {"redrawn": int, "cut": bool})
-    if known and known.get("source_sha256") == source.sha256:
+    has_lesion = config.lesions == "none" or (known and lesion_is_saved(out, scan.name, known))
+    if known and has_lesion and known.get("source_sha256") == source.sha256:
         return known | scan.row() | {"parent": source.parent, "split": source.split}
-    volume, redrawn, cut = draw(source, index, config)
+
+    volume, redrawn, cut, lesion = draw(source, index, config)
+    notes = ["the box cuts the brain"] if cut else []
     record = {
         "parent": source.parent,
         "source_sha256": source.sha256,
@@ -127,7 +152,38 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
         "shape": list(volume.voxels.shape),
         "redrawn": redrawn,
         "cut": cut,
-        "notes": ["the box cuts the brain"] if cut else [],
+        "notes": [*notes, NOTE] if config.contrast == "FLAIR" else notes,
     }
+    if lesion:
+        record |= save_lesion(out, scan.name, lesion)
 
     return save_entry(out, scan, volume, record)
+
+
+def save_lesion(folder: Path, name: str, lesion: Lesion) -> dict[str, Any]:
+    """Write the mask of a volume's lesions, uint8 on the volume's grid, and return what the record
+    says about it.
+    """
+    image = nib.Nifti1Image(lesion.mask, lesion.volume.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(image.affine, code=1)
+    image.set_qform(image.affine, code=1)
+    path = lesion_path(folder, name)
+    write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
+
+    return {
+        "lesion_sha256": file_sha256(path),
+        **{f"lesion_{key}": value for key, value in lesion.facts.items()},
+    }
+
+
+def lesion_is_saved(folder: Path, name: str, record: Mapping[str, Any]) -> bool:
+    """Return True if the mask that a record names is there and unchanged."""
+    path = lesion_path(folder, name)
+    has_keys = isinstance(record.get("lesion_ml"), int | float)
+    return has_keys and path.is_file() and record.get("lesion_sha256") == file_sha256(path)
+
+
+def lesion_path(folder: Path, name: str) -> Path:
+    """Return where the mask of a volume's lesions lies."""
+    return folder / f"{name}_lesion.nii.gz"

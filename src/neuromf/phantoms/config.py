@@ -13,6 +13,7 @@ from neuromf.data.preprocess import SPACING_MM, refuse_large
 from neuromf.data.splits import SplitConfig
 from neuromf.data.volume import Volume
 from neuromf.phantoms.deform import Deformation
+from neuromf.phantoms.lesion_config import Contrast, LesionConfig, Lesions
 from neuromf.runtime.fields import key
 
 MNI = "mni152"
@@ -47,6 +48,10 @@ class PhantomConfig:
     shape: tuple[int, int, int] = (80, 96, 80)
     deformation: Deformation = field(default_factory=Deformation)
     appearance: Appearance = field(default_factory=Appearance)
+    # fcd: a focal cortical dysplasia; ms: periventricular lesions; each with its mask
+    lesions: Lesions = "none"
+    lesion: LesionConfig = field(default_factory=LesionConfig)
+    contrast: Contrast = "T1w"  # FLAIR is FLAIR-like, mapped from T1w by the tissues
     seed: int = 0
     split: SplitConfig = field(default_factory=SplitConfig)
     workers: int = key(0, free=True)

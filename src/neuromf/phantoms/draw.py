@@ -15,10 +15,14 @@ from neuromf.data.preprocess import scale
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid
 from neuromf.data.template import MIDDLE, mni152, mni152_mask
-from neuromf.data.volume import Volume, Voxels
+from neuromf.data.volume import Volume, VolumeError, Voxels
+from neuromf.phantoms.anatomy import find_anatomy
 from neuromf.phantoms.config import Appearance, PhantomConfig, Source
 from neuromf.phantoms.deform import lowered, random_points, read_at
+from neuromf.phantoms.flair import HEADROOM, flair_like
 from neuromf.phantoms.labels import labelled_brain
+from neuromf.phantoms.lesions import Lesion, add_lesion
+from neuromf.runtime.randomness import Purpose, numpy_generator
 
 TRIES = 20  # draws of a phantom that the box cuts; of 200 copies it cut 28 the first time
 
@@ -35,14 +39,36 @@ class Phantom(NamedTuple):
     volume: Volume
     redrawn: int  # earlier draws that the grid cut
     cut: bool  # True if the grid cuts it nevertheless
+    lesion: Lesion | None = None  # the same volume, its mask and a record
 
 
 def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
     """Return phantom number `index` of a source: the same for the same seed,
     whatever else is drawn.
+
+    A lesion changes no voxel but its own. Raises VolumeError if the brain cannot hold it.
     """
     rng = np.random.default_rng([config.seed, index])
-    shape, redrawn, cut = _draw_inside(source, rng, config)
+    shape, redrawn, cut, _ = _draw_inside(source, rng, config)
+    anatomy = None
+    if config.lesions != "none" or config.contrast != "T1w":
+        refuse_other_contrast(source)
+        anatomy = find_anatomy(shape)
+    if anatomy and config.contrast == "FLAIR":
+        shape = flair_like(shape, anatomy.means)
+
+    volume = scanned(shape, config, rng)
+    if anatomy is None or config.lesions == "none":
+        return Phantom(volume, redrawn, cut)
+
+    # a stream of its own: the brain is the one that is drawn without lesions
+    own = numpy_generator(Purpose.LESIONS, config.seed, index)
+    lesion = add_lesion(volume, anatomy, config.lesions, config.contrast, config.lesion, own)
+    return Phantom(lesion.volume, redrawn, cut, lesion)
+
+
+def scanned(shape: Volume, config: PhantomConfig, rng: np.random.Generator) -> Volume:
+    """Return a brain as a scanner sees it: with the coil's field and noise, in [0, 1]."""
     voxels = shape.voxels * bias_field(shape, config.appearance, rng)
     brain = voxels > 0
     voxels = np.where(
@@ -53,7 +79,19 @@ def draw(source: Source, index: int, config: PhantomConfig) -> Phantom:
     )
     volume, _ = scale(Volume(np.clip(voxels, 0, None).astype(np.float32), shape.affine), 99.5)
 
-    return Phantom(volume, redrawn, cut)
+    if config.contrast == "FLAIR":
+        return Volume(volume.voxels * np.float32(HEADROOM), volume.affine)
+    return volume
+
+
+def refuse_other_contrast(source: Source) -> None:
+    """Raise VolumeError if the source is prepared from scans of another contrast than T1w."""
+    contrast = source.original.sidecar().get("contrast", "") if source.original else ""
+    if contrast not in {"", "T1w"}:
+        raise VolumeError(
+            f"its contrast is {contrast}: lesions= and contrast=FLAIR need a T1w source, "
+            "whose tissues tell where a lesion lies"
+        )
 
 
 def touched_faces(voxels: Voxels) -> dict[tuple[int, int], int]:

@@ -28,11 +28,20 @@ class Purpose(IntEnum):
     BASELINES = 12  # seed, kind, number: what a sample of a closed-form model is drawn from
     SECANTS = 13  # seed, update, part: which points of a teacher's trajectories
     CONDITIONS = 20  # seed, update, part: which samples lose their conditions, and guidance scales
+    LESIONS = 14  # seed, phantom: where its simulated lesions lie, and what they look like
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
     """Return a generator on the CPU whose state depends on purpose
     and numbers (0 or more) alone.
     """
-    state = np.random.SeedSequence([int(purpose), *numbers]).generate_state(1, np.uint64)[0]
-    return torch.Generator().manual_seed(int(state))
+    return torch.Generator().manual_seed(_state(purpose, *numbers))
+
+
+def numpy_generator(purpose: Purpose, *numbers: int) -> np.random.Generator:
+    """Return NumPy's generator, whose state depends on purpose and numbers (0 or more) alone."""
+    return np.random.default_rng(_state(purpose, *numbers))
+
+
+def _state(purpose: Purpose, *numbers: int) -> int:
+    return int(np.random.SeedSequence([int(purpose), *numbers]).generate_state(1, np.uint64)[0])
