@@ -27,8 +27,8 @@ class Purpose(IntEnum):
     VELOCITY = 11  # seed, latent: noise that the velocity on held-out latents is evaluated with
     BASELINES = 12  # seed, kind, number: what a sample of a closed-form model is drawn from
     SECANTS = 13  # seed, update, part: which points of a teacher's trajectories
-    CONDITIONS = 20  # seed, update, part: which samples lose their conditions, and guidance scales
     LESIONS = 14  # seed, phantom: where its simulated lesions lie, and what they look like
+    CONDITIONS = 15  # seed, update, part: which samples lose their conditions, and guidance scales
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
