@@ -17,10 +17,11 @@ from neuromf.nets.config import LoRA, Precondition
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.adapt import joined_statistics
+from neuromf.training.config import Distillation
 from neuromf.training.data import Data
 from neuromf.training.start import first_network
 from support import STORE_VAE
-from training.support import StopAfter, tiny_config
+from training.support import FLOW, StopAfter, tiny_config
 
 GAUSSIAN = {"precondition": Precondition("gaussian"), "objective": MeanFlow(predict="u")}
 MASK = LatentSpace("mask", "c" * 64, 2, 4)
@@ -139,3 +140,29 @@ def test_settings_that_contradict_each_other(store):
         tiny_config(store, lora=LoRA(rank=4))
     with pytest.raises(ValueError, match="both given"):
         tiny_config(store, adapt="a", start="b")
+
+
+def test_a_student_takes_over_what_its_adapted_teacher_knows(pairs, store, tmp_path):
+    """Normalisation, and conditions with their ranges, though the pairs' own are others."""
+    flow = {"precondition": Precondition("gaussian"), **FLOW}
+    table = tmp_path / "people.csv"
+    table.write_text("name,age\n" + "".join(f"s{i:02d},{20 + i}\n" for i in range(24)))
+    ages = {"conditions": {"age": "number"}, "table": str(table)}
+    base = command.run(tiny_config(store, updates=1, **ages, **flow), tmp_path / "base")
+    size = {"conditions": {"lesion_ml": "number"}}
+    sizes = tmp_path / "sizes.csv"
+    sizes.write_text("name,lesion_ml\n" + "".join(f"s{i:02d},{i}\n" for i in range(24)))
+    config = adapting(pairs, base, updates=1, **(flow | size | {"table": str(sizes)}))
+    teacher = command.run(config, tmp_path / "teacher")
+    known = load_model(teacher).config
+    assert [v.told for v in known.conditions.variables] == ["20 to 37", "0 to 17"]
+
+    student = tiny_config(
+        pairs, updates=1, teacher=str(teacher), distillation=Distillation(target="trajectory"),
+        objective=MeanFlow(predict="u"), precondition=Precondition("gaussian"),
+    )  # fmt: skip
+    student = replace(student, network=replace(student.network, latent_channels=6))
+    found = load_model(command.run(student, tmp_path / "student")).config
+    assert found.conditions == known.conditions
+    assert (found.stats.mean, found.stats.std) == (known.stats.mean, known.stats.std)
+    assert found.solver == "average"

@@ -187,6 +187,11 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
     return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
 
 
+def read_config(name: str | Path) -> ModelConfig:
+    """Return what a model is, without its weights. Raises as `load_model` does."""
+    return ModelConfig.read(find_model(str(name)) / CONFIG)[0]
+
+
 def find_model(name: str) -> Path:
     """Return the folder of a model, downloaded from the hub if the name is owner/name and no such
     folder is here.

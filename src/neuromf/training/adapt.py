@@ -41,12 +41,19 @@ def base_model(config: TrainConfig, components: Sequence[Component]) -> Model | 
 def joined_statistics(own: LatentStats, base: LatentStats) -> LatentStats:
     """Return the statistics of latents whose first channels a model knows already: for these its
     own mean and deviation, so that the same image is the same input to its network.
+
+    Raises ValueError where the latents have another size, or fewer channels.
     """
     c = len(base.mean)
+    if len(own.mean) < c:
+        raise ValueError(
+            f"latents of {len(own.mean)} channels, the model to learn from takes {c}: encode with "
+            "the same VAE and lesions="
+        )
     if own.shape[1:] != base.shape[1:]:
         raise ValueError(
-            f"latents of size {own.shape[1:]}, the model to adapt takes {base.shape[1:]}: prepare "
-            "with the same preset"
+            f"latents of size {own.shape[1:]}, the model to learn from takes {base.shape[1:]}: "
+            "prepare with the same preset"
         )
     return replace(own, mean=base.mean + own.mean[c:], std=base.std + own.std[c:])
 

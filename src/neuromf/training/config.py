@@ -253,7 +253,8 @@ class TrainConfig:
         if strange:
             name, kind = next(iter(strange.items()))
             raise ValueError(f"conditions.{name} is {kind!r}: {' or '.join(KINDS)}")
-        if (self.guidance != Guidance() or self.table) and not self.conditions:
+        known = self.conditions or self.adapt or self.teacher  # which may have some of their own
+        if (self.guidance != Guidance() or self.table) and not known:
             raise ValueError(
                 "guidance or table is set and there are no conditions: conditions.age=number"
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from neuromf.flow.network import Condition
-from neuromf.generation.model import Model
+from neuromf.generation.model import Model, ModelConfig, read_config
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import LatentStats
@@ -41,12 +41,13 @@ class Data:
         store = LatentStore(config.latents)
         check_size(config.latents, store.shape, config.network)
         base = base_model(config, store.components)
+        before = taken_over(config, base)
         stats = LatentStats.load(store.location)
-        if base is not None:
-            stats = joined_statistics(stats, base.config.stats)
+        if before is not None:
+            stats = joined_statistics(stats, before.stats)
         train = LatentDataset(store, "train", stats, config.augmentation, config.seed)
         held_out = LatentDataset(store, "val", train.stats) if store.split("val") else None
-        conditions = UNCONDITIONAL if base is None else base.config.conditions
+        conditions = UNCONDITIONAL if before is None else before.conditions
         return cls(store, train, held_out, Known.read(config, store, conditions), base)
 
     def plain(self) -> Iterable[Tensor]:
@@ -76,6 +77,15 @@ class Data:
             "" if self.base is None else self.base.sha256,
             0 if self.base is None else self.base.config.shape[0],
         )
+
+
+def taken_over(config: TrainConfig, base: Model | None) -> ModelConfig | None:
+    """Return the model whose normalisation and conditions a run takes over: the one that is
+    adapted, or the teacher.
+    """
+    if base is not None:
+        return base.config
+    return read_config(config.teacher) if config.teacher else None
 
 
 class Plain:
