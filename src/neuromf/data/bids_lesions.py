@@ -114,7 +114,9 @@ def find_masks(root: Path) -> list[Named]:
     found = []
     for top in ("sub-*", "derivatives"):
         for path in sorted(root.glob(f"{top}/**/*")):
+            if not is_volume(path.name):
+                continue
             named = Named.of(path.relative_to(root))
-            if is_volume(path.name) and named.is_lesion() and not written_by_us(path.parent):
+            if named.is_lesion() and not written_by_us(path.parent):
                 found.append(replace(named, path=path))
     return found
