@@ -1,11 +1,13 @@
 import pytest
 import torch
+from torch import nn
 
+from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.mask_codes import check_masks, load_mask_code
 
 SPACING = (2.0, 2.0, 2.0)
-CODES = ("distance", "distance:12", "binary", "partial", "average")
+CODES = ("distance", "distance:12", "binary", "partial", "average", "autoencoder")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,24 @@ def test_a_ball_comes_back(small, name, least):
     assert dice(mask, found.float()) > least
 
 
+@pytest.mark.parametrize(
+    ("radius", "least"),  # voxels of 2 mm: 0.06, 0.5, 4 and 29 ml
+    [(1.2, 0.9), (2.5, 0.9), (5, 0.95), (9.6, 0.97)],
+)
+def test_balls_of_every_size_come_back_from_the_autoencoder_that_ships(small, radius, least):
+    code = load_mask_code("autoencoder", small)
+    mask = balls(radius)
+    for shift in range(4):  # wherever they lie in the blocks of a latent
+        moved = mask.roll((shift, 3 * shift, -shift), (2, 3, 4))
+        found = code.decode(code.encode(moved, SPACING)) >= 0.5
+        assert dice(moved, found.float()) > least
+
+
+def test_an_empty_mask_has_a_constant_latent(small):
+    for name in ("autoencoder", "average"):
+        assert not load_mask_code(name, small).encode(balls(0), SPACING).any()
+
+
 @pytest.mark.parametrize("name", CODES)
 def test_an_empty_mask_stays_empty(small, name):
     code = load_mask_code(name, small)
@@ -72,8 +92,8 @@ def test_an_empty_mask_stays_empty(small, name):
 
 def test_every_code_has_a_fingerprint_of_its_own(vae, small):
     found = [load_mask_code(name, v).space.sha256 for v in (vae, small) for name in CODES]
-    # pooling alone does not depend on the VAE
-    assert len(set(found)) == 2 * len(CODES) - 1
+    # pooling and the mask autoencoder do not depend on the VAE
+    assert len(set(found)) == 2 * len(CODES) - 2
     default, told = (load_mask_code(name, vae).space for name in ("distance", "distance:6"))
     assert default.sha256 == told.sha256
 
@@ -94,6 +114,17 @@ def test_a_threshold_moves_to_half(vae):
     assert torch.equal(z, high.encode(mask, SPACING))
     assert (low.decode(z) >= 0.5).sum() > (high.decode(z) >= 0.5).sum()
     assert low.space.sha256 == high.space.sha256
+
+
+def test_an_autoencoder_of_another_factor_is_refused():
+    coarse = FrozenVAE(nn.Identity(), "coarse", 4, 8)
+    with pytest.raises(ValueError, match="autoencoder has the factor 4, VAE coarse 8"):
+        load_mask_code("autoencoder", coarse)
+
+
+def test_the_folder_of_something_else_is_refused(vae, vae_folder):
+    with pytest.raises(ValueError, match="holds a small-vae, mask-autoencoder is needed"):
+        load_mask_code(str(vae_folder), vae)
 
 
 @pytest.mark.parametrize(

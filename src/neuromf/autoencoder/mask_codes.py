@@ -28,6 +28,7 @@ from neuromf.runtime.records import read_json_object
 
 CLIP = 6.0  # mm beyond which signed distances count as equal
 AUTOENCODER = "autoencoder"  # the name of the mask autoencoder that ships with the package
+FIELDS: dict[str, ToField] = {"binary": identity, "partial": smoothed}
 # Values of the decoded fields at which a lesion begins.
 THRESHOLDS = {"distance": 0.5, "binary": 0.5, "partial": 0.5, "average": 0.5}
 
@@ -110,29 +111,37 @@ def load_mask_code(
         _check_factor(masks, vae)
         return MaskCode(masks.space, masks)
 
+    kind, number = _parsed(name)
+    if kind == "distance":
+        return _distance_code(name, vae, CLIP if number is None else number)
+    threshold = THRESHOLDS[kind] if number is None else number
+    if not 0 < threshold < 1:
+        raise ValueError(f"mask code {name!r}: the threshold after the colon lies between 0 and 1")
+    if kind == "average":
+        space = LatentSpace(name, _sha256(field=kind, factor=vae.factor), 1, vae.factor, "encoder")
+        return MaskCode(space, pooling(vae.factor, space, device), identity, threshold)
+    return MaskCode(_space(name, vae, field=kind), vae, FIELDS[kind], threshold)
+
+
+def _parsed(name: str) -> tuple[str, float | None]:
+    """Return the kind of a code and the number after the colon, None where there is none."""
     kind, colon, given = name.partition(":")
     if kind not in THRESHOLDS or (colon and not given):
         raise ValueError(
             f"mask code {name!r}: distance, distance:MM, binary, partial, average, autoencoder, or "
             "a folder that `neuromf train-mask-autoencoder` wrote"
         )
+    try:
+        return kind, float(given) if given else None
+    except ValueError:
+        raise ValueError(f"mask code {name!r}: a number follows the colon") from None
 
-    number = _number(name, given) if given else None
-    if kind == "distance":
-        clip = CLIP if number is None else number
-        if not 0 < clip < math.inf:
-            raise ValueError(f"mask code {name!r}: the distance after the colon is above 0 mm")
-        space = _space(name, vae.space.channels, vae, {"field": kind, "clip": clip})
-        return MaskCode(space, vae, distance(clip), THRESHOLDS[kind])
 
-    threshold = THRESHOLDS[kind] if number is None else number
-    if not 0 < threshold < 1:
-        raise ValueError(f"mask code {name!r}: the threshold after the colon lies between 0 and 1")
-    if kind == "average":
-        space = _space(name, 1, None, {"field": kind, "factor": vae.factor})
-        return MaskCode(space, pooling(vae.factor, space, device), identity, threshold)
-    field = identity if kind == "binary" else smoothed
-    return MaskCode(_space(name, vae.channels, vae, {"field": kind}), vae, field, threshold)
+def _distance_code(name: str, vae: FrozenVAE, clip: float) -> MaskCode:
+    if not 0 < clip < math.inf:
+        raise ValueError(f"mask code {name!r}: the distance after the colon is above 0 mm")
+    space = _space(name, vae, field="distance", clip=clip)
+    return MaskCode(space, vae, distance(clip), THRESHOLDS["distance"])
 
 
 class Pooling(nn.Module):
@@ -197,17 +206,11 @@ def _check_factor(masks: FrozenVAE, vae: FrozenVAE) -> None:
         )
 
 
-def _number(name: str, given: str) -> float:
-    try:
-        return float(given)
-    except ValueError:
-        raise ValueError(f"mask code {name!r}: a number follows the colon") from None
+def _space(name: str, vae: FrozenVAE, **how: object) -> LatentSpace:
+    """Return the latent space of masks that become fields in this way and go through `vae`."""
+    sha256 = _sha256(**how, vae=vae.space.sha256)
+    return LatentSpace(name, sha256, vae.channels, vae.factor, "encoder")
 
 
-def _space(name: str, channels: int, vae: FrozenVAE | None, how: dict[str, object]) -> LatentSpace:
-    """Return the latent space of masks coded in this way, through `vae` unless it is None."""
-    if vae is not None:
-        how = how | {"vae": vae.space.sha256}
-    sha256 = hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
-    factor = vae.factor if vae is not None else int(str(how["factor"]))
-    return LatentSpace(name, sha256, channels, factor, "encoder")
+def _sha256(**how: object) -> str:
+    return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
