@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from neuromf.autoencoder.components import Component, decode, image_of, split
+from neuromf.autoencoder.components import Component, decode, first, image_of, split
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
 from support import tiny_vae_network
@@ -61,3 +61,9 @@ def test_decoders_of_one_latent_space_can_be_exchanged():
     with torch.no_grad():
         other.encoder[1].weight.mul_(2)
     assert FrozenVAE(other, "a").space != a.space
+
+
+def test_the_first_component_is_what_its_vae_has_channels_for(vaes):
+    vae = vaes["image"]
+    latents = torch.randn(2, vae.channels + 3, 4, 4, 4)
+    assert torch.equal(first(latents, vae), latents[:, : vae.channels])

@@ -121,6 +121,7 @@ def test_what_cannot_be_adapted_is_refused_before_anything_is_made(pairs, base, 
         assert not (tmp_path / "run").exists()
 
     refused(r"network.latent_channels=6", tiny_config(pairs, adapt=str(base), **GAUSSIAN))
+    refused("no model to adapt", tiny_config(store, lora=LoRA(rank=4)))
     refused("lora.rank is 64", adapting(pairs, base, lora=LoRA(rank=64)))
     refused("latent_scale=", adapting(pairs, base, latent_scale=0.9))
     refused("this run has", adapting(pairs, base, precondition=Precondition("skip")))
@@ -136,8 +137,6 @@ def test_statistics_of_known_channels_are_the_models(pairs, store):
 
 
 def test_settings_that_contradict_each_other(store):
-    with pytest.raises(ValueError, match="no model to adapt"):
-        tiny_config(store, lora=LoRA(rank=4))
     with pytest.raises(ValueError, match="both given"):
         tiny_config(store, adapt="a", start="b")
 

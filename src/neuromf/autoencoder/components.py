@@ -51,6 +51,11 @@ def split(latents: Tensor, components: Sequence[Component]) -> dict[str, Tensor]
     return {c.name: part for c, part in zip(components, parts, strict=True)}
 
 
+def first(latents: Tensor, vae: FrozenVAE) -> Tensor:
+    """Return the first component, the image, of latents (B, C, D, H, W), which `vae` decodes."""
+    return latents[:, : vae.channels]
+
+
 def decode(
     latents: Tensor,
     components: Sequence[Component],

@@ -247,8 +247,6 @@ class TrainConfig:
             )
         if self.adapt and self.start:
             raise ValueError("adapt= and start= are both given: adapt= begins with its model")
-        if self.lora != LoRA() and not self.adapt:
-            raise ValueError("lora is set and there is no model to adapt: adapt=MODEL")
         strange = {name: kind for name, kind in self.conditions.items() if kind not in KINDS}
         if strange:
             name, kind = next(iter(strange.items()))

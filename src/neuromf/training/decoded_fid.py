@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from neuromf.autoencoder.components import first
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, centred_affine
 from neuromf.features.extractors import load_measure
@@ -78,9 +79,8 @@ class DecodedFid:
         points: dict[str, list[Tensor]] = {key: [] for key in self.measure.keys}
         for latent in latents:
             with explain_oom("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
-                decoded = self.vae.decode(
-                    self.stats.denormalise(latent[None]).to(self.vae.device), DECODE_GB
-                )
+                image = first(self.stats.denormalise(latent[None]), self.vae)
+                decoded = self.vae.decode(image.to(self.vae.device), DECODE_GB)
             voxels = cleaned(decoded)
             found = self.measure.compute(
                 Volume(voxels, centred_affine(voxels.shape, (1.0, 1.0, 1.0)))

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from neuromf.autoencoder.components import first
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.flow import sample
 from neuromf.flow.network import Condition, split_condition
@@ -96,7 +97,8 @@ class Previews(PeriodicCallback):
         if self.vae is not None:
             try:
                 with explain_oom("decoding a picture", "vae=small"):
-                    volume = self.vae.decode(self.stats.denormalise(latent[None]), PICTURE_GB)[0, 0]
+                    image = first(self.stats.denormalise(latent[None]), self.vae)
+                    volume = self.vae.decode(image, PICTURE_GB)[0, 0]
                 return slices(volume.cpu().numpy())
             except ValueError as error:  # no reason to lose a training
                 log.warning("pictures show latents from here on: %s", error)

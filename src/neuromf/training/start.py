@@ -11,7 +11,7 @@ from torch import nn
 from neuromf.autoencoder.components import Component
 from neuromf.generation.model import Model, load_model
 from neuromf.nets.conditioning import with_conditions
-from neuromf.nets.config import UNetConfig
+from neuromf.nets.config import LoRA, UNetConfig
 from neuromf.nets.precondition import build, fit_base
 from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import load_strict
@@ -92,8 +92,13 @@ def start_model(
 
 
 def check_base(config: TrainConfig, data: Data) -> None:
-    """Raise ValueError where a run cannot adapt its model."""
+    """Raise ValueError where a run cannot adapt its model, or has none to adapt."""
     if data.base is None:
+        if config.lora != LoRA():
+            raise ValueError(
+                "lora is set and there is no model to adapt: adapt=MODEL, a model folder whose "
+                "latents are the first component of these"
+            )
         return
     own = data.base.config.network.latent_channels
     narrow = replace(config, network=replace(config.network, latent_channels=own))
