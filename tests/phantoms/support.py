@@ -52,7 +52,9 @@ def simple_brain(spacing=2.0) -> tuple[Volume, Anatomy]:
     distance = ndimage.distance_transform_edt(~ventricles, [spacing] * 3).astype(np.float32)
     cortex = (labels == 2) & (distance > LINING_MM)
     none = np.zeros(labels.shape, bool)
-    anatomy = Anatomy(labels, MEANS, ventricles, cortex, labels == 3, none, distance, affine)
+    anatomy = Anatomy(
+        labels, MEANS, ventricles, cortex, labels == 3, none, distance, affine, np.eye(4)
+    )
     return Volume(voxels, affine), anatomy
 
 

@@ -35,6 +35,7 @@ class Anatomy(NamedTuple):
     nuclei: Mask  # a box around thalami and basal ganglia
     from_ventricles: Distance  # mm to the nearest voxel of the ventricles
     affine: Affine  # voxels to RAS+ mm
+    to_template: Affine  # those to the millimetres of MNI152
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -60,6 +61,7 @@ class Anatomy(NamedTuple):
             self.nuclei[box],
             self.from_ventricles[box],
             affine,
+            self.to_template,
         )
 
 
@@ -91,6 +93,7 @@ def find_anatomy(volume: Volume) -> Anatomy:
         nuclei,
         distance,
         volume.affine,
+        tissues.to_template,
     )
 
 

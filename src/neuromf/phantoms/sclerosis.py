@@ -17,7 +17,7 @@ NEAR_MM = 4.0  # the odds of where a lesion starts fall by e over this distance 
 ROUGH = 0.25  # standard deviation of the logarithm of the noise that distorts an ellipsoid
 ROUGH_MM = 2.5  # over which that noise is smooth
 FAINTEST = 0.7  # of the contrast of a brain's lesions: some are fainter than others
-NUCLEI = 3.0  # a lesion spreads this much less far into thalamus and basal ganglia
+NUCLEI = 8.0  # a lesion spreads this much less far into thalamus and basal ganglia
 TRIES = 30  # places for one lesion
 
 
