@@ -26,16 +26,16 @@ def draw(path: Path, rows: Sequence[tuple[LesionMask, Mapping[str, Mask]]]) -> N
     figure = Figure(figsize=(1.5 * (1 + len(codes)), 1.65 * len(rows) + 0.4), layout="constrained")
     grid = figure.subplots(len(rows), 1 + len(codes), squeeze=False)
 
+    for label, ax in zip(("mask", *codes), grid[0], strict=True):
+        ax.set_title(label, fontsize=8)
     for axes, (mask, found) in zip(grid, rows, strict=True):
-        shown = {"mask": mask.voxels, **found}
+        shown = [mask.voxels, *found.values()]
         window = fullest_slice(mask.voxels)
-        for ax, (label, voxels) in zip(axes, shown.items(), strict=True):
+        for ax, voxels in zip(axes, shown, strict=True):
             image = compared(voxels[window], mask.voxels[window])
             ax.imshow(np.rot90(image), interpolation="nearest")
             ax.set(xticks=[], yticks=[])
-            if axes is grid[0]:
-                ax.set_title(label, fontsize=8)
-        axes[0].set_ylabel(f"{mask.ml:.2g} ml", fontsize=8)
+        axes[0].set_ylabel(f"{mask.ml:.{0 if mask.ml >= 10 else 1}f} ml", fontsize=8)
 
     figure.supxlabel("grey: kept, red: missed, blue: added", fontsize=8)
     with atomic(path) as temporary:

@@ -19,7 +19,7 @@ from neuromf.data.volume import Volume, VolumeError, stem
 from neuromf.runtime.folders import local_path
 
 LESION = "_lesion.nii.gz"  # of masks in a folder that `prepare` wrote
-MARGIN_MM = 24.0  # around lesions, that is kept of a grid: farther away every code is constant
+MARGIN_MM = 12.0  # around lesions, that is kept of a grid: farther away every field is constant
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from neuromf.evaluation.mask_reading import LesionMask
 SIZES = (2.0, 20.0)  # ml, between the groups of masks
 PIECE_SIZES = (0.1, 1.0)  # ml, between the groups of connected pieces
 FOUND = 0.5  # share of a piece's voxels from which it counts as found
-SEEN = 1e-3  # difference from the latent of an empty mask from which a latent voxel counts
+SEEN = 0.1  # difference from the median from which a latent voxel counts, of the largest one
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ def round_trip(code: MaskCode, mask: LesionMask, noise: float) -> tuple[Score, N
     """Return how well a mask comes back from its latent, and what came back.
 
     `noise` is the standard deviation of white noise on the latents for `dice_noisy`, in units of
-    that of each channel where latents differ from those of an empty mask.
+    that of each channel where there are lesions.
     """
     x = torch.from_numpy(mask.voxels.astype(np.float32))[None, None]
     z = code.encode(x, mask.spacing)
-    empty = code.encode(torch.zeros_like(x), mask.spacing)
-    found, noisy = (_lesions(code, to) for to in (z, z + noise * noise_like(z, z - empty)))
+    found = _lesions(code, z)
+    noisy = _lesions(code, z + noise * noise_like(z)) if noise else found
 
     far = hausdorff95(found, mask.voxels, mask.spacing)
     voxel_ml = float(np.prod(mask.spacing)) / 1000
@@ -72,12 +72,14 @@ def round_trip(code: MaskCode, mask: LesionMask, noise: float) -> tuple[Score, N
     return score, found
 
 
-def noise_like(z: Tensor, change: Tensor) -> Tensor:
+def noise_like(z: Tensor) -> Tensor:
     """Return white noise, the same for the same shape, with the spread that each channel of latents
-    has where `change`, their difference from those of an empty mask, is not 0.
+    (1, C, D, H, W) has at lesions: where they are far from their median, that of the background.
     """
     noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
-    seen = (change.abs() > SEEN).any(1)[0]
+    background = z.flatten(2).median(2).values[:, :, None, None, None]
+    change = (z - background).abs()
+    seen = (change > SEEN * change.amax((2, 3, 4), keepdim=True)).any(1)[0]
     if not seen.any():
         return torch.zeros_like(z)
     return noise * z[:, :, seen].std(2, correction=0)[:, :, None, None, None]

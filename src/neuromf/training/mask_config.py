@@ -18,7 +18,7 @@ class TrainMaskAutoencoderConfig:
 
     network: MaskAutoencoderConfig = field(default_factory=MaskAutoencoderConfig)
     name: str = ""  # the folder's, if empty
-    updates: int = 3000
+    updates: int = key(3000, free=True)  # a resumed run with fewer ends with the decay of lr
     batch: int = 4
     patch: int = 32  # voxels per side
     lr: float = 4e-3
