@@ -7,6 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from neuromf.evaluation.feature_comparison import FeatureComparison, FeatureSpace
+from neuromf.evaluation.lesion_copies import compare_with_training_masks
+from neuromf.evaluation.lesion_metrics import LesionComparison
+from neuromf.evaluation.lesion_quantities import QUANTITIES, QuantityComparison
 from neuromf.evaluation.likeness import (
     LikenessComparison,
     PartnerComparison,
@@ -41,6 +44,7 @@ def all_comparisons(measured: MeasuredSets, measurer: Measurer) -> Found:
     yield from of_pairs(measured, measurer)
     yield from of_volumes(measured, measurer)
     yield from of_training(measured, measurer)
+    yield from of_lesions(measured, measurer)
 
 
 def of_features(measured: MeasuredSets, measurer: Measurer, extractor: Extractor) -> Found:
@@ -154,6 +158,48 @@ def of_training(measured: MeasuredSets, measurer: Measurer) -> Found:
             )
             if found is not None:
                 yield samples.name, found
+
+
+def of_lesions(measured: MeasuredSets, measurer: Measurer) -> Found:
+    """Yield the lesion masks of each set that has some, of the volumes that have one; nothing where
+    no masks were measured.
+    """
+    config, reference = measurer.config, measured.reference.with_masks
+    sets = {s.name: s.with_masks for s in measured.sets if s.masks}
+    if not sets or not len(reference):
+        return
+    real, train = (s.with_masks if s and s.masks else None for s in (measured.real, measured.train))
+    references = at_equal_numbers(
+        *(sets, reference, real, None),
+        lambda a, r: {
+            k: v for c in lesion_comparisons(a, r) for k, v in point_estimates(c).items()
+        },
+        *(config.draws, config.seed),
+    )
+
+    # bootstrap samples are numbered by the place of a set among all, masks or not
+    for number, name in enumerate((s.name for s in measured.sets), start=1):
+        if name not in sets:
+            continue
+        bootstrap = _bootstrap(sets[name], reference, measurer, number)
+        for found in lesion_comparisons(sets[name], reference, bootstrap, references.get(name, {})):
+            yield name, found
+        if train is not None:
+            yield name, compare_with_training_masks(sets[name], reference, train, bootstrap)
+
+
+def lesion_comparisons(
+    a: MeasuredSet,
+    r: MeasuredSet,
+    bootstrap: Bootstrap | None = None,
+    beside: Mapping[str, References] | None = None,
+) -> list[Comparison]:
+    """Return what is compared of the lesions of two sets whose volumes all have masks."""
+    some = (a, r, bootstrap, beside or {})
+    return [
+        LesionComparison(*some),
+        *(QuantityComparison(*some, quantity=quantity) for quantity in QUANTITIES),
+    ]
 
 
 def _bootstrap(

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from neuromf.evaluation.sets import VolumeSet
 from neuromf.features.extract import Features
+from neuromf.features.lesion import MeasuredLesion
 
 
 @dataclass
@@ -18,6 +19,8 @@ class MeasuredSet:
     volumes: VolumeSet  # those that could be read
     features: Features
     sizes: dict[str, Tensor] = field(default_factory=dict)  # region -> ml of each volume (N,)
+    # of each volume, None for one without a lesion mask; empty where no masks were looked at
+    lesions: tuple[MeasuredLesion | None, ...] = ()
 
     @property
     def name(self) -> str:
@@ -32,8 +35,21 @@ class MeasuredSet:
         chosen = list(indices)
         volumes = VolumeSet(self.name, tuple(self.volumes.items[i] for i in chosen))
         return MeasuredSet(
-            volumes, self.features.only(chosen), {k: v[chosen] for k, v in self.sizes.items()}
+            volumes,
+            self.features.only(chosen),
+            {k: v[chosen] for k, v in self.sizes.items()},
+            tuple(self.lesions[i] for i in chosen) if self.lesions else (),
         )
+
+    @property
+    def with_masks(self) -> MeasuredSet:
+        """The volumes that have a lesion mask, empty ones included."""
+        return self.only([i for i, lesion in enumerate(self.lesions) if lesion is not None])
+
+    @property
+    def masks(self) -> list[MeasuredLesion]:
+        """The lesions of the volumes that have a mask."""
+        return [lesion for lesion in self.lesions if lesion is not None]
 
 
 @dataclass

@@ -192,14 +192,7 @@ class Measurer:
         self, volumes: VolumeSet, job: Job, found: list[Measured], failed: list[tuple[Path, str]]
     ) -> MeasuredSet:
         """Return a set of the files that were measured; note the others."""
-        self.rejected += [{"set": volumes.name, "path": str(p), "reason": why} for p, why in failed]
-        if failed:
-            self.notes.append(
-                f"{volumes.name}: {len(failed)} of {len(volumes)} files were left out, see "
-                f"rejected.csv (the first: {failed[0][1]})"
-            )
-            write_table(self.out / "rejected.csv", self.rejected)
-
+        self.reject(volumes.name, failed, f"of {len(volumes)} files were left out")
         if not found and len(volumes):
             raise VolumeError(
                 f"none of the {len(volumes)} files of {volumes.name} "
@@ -209,6 +202,16 @@ class Measurer:
         there = {m.path for m in found}
         kept = VolumeSet(volumes.name, tuple(i for i in volumes.items if i.path in there))
         return MeasuredSet(kept, Features(tuple(found), job))
+
+    def reject(self, name: str, failed: Sequence[tuple[Path, str]], what: str) -> None:
+        """Note, and list in rejected.csv, files that could not be used and why."""
+        if not failed:
+            return
+        self.rejected += [{"set": name, "path": str(p), "reason": why} for p, why in failed]
+        self.notes.append(
+            f"{name}: {len(failed)} {what}, see rejected.csv (the first: {failed[0][1]})"
+        )
+        write_table(self.out / "rejected.csv", self.rejected)
 
     def measure_sets(self, sets: Sequence[VolumeSet]) -> MeasuredSets:
         """Return sets of samples, people and training data, measured; reconstructions are not yet

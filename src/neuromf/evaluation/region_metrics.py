@@ -19,7 +19,7 @@ from neuromf.evaluation.score import Beside, References
 from neuromf.evaluation.volume_metrics import VolumeComparison
 from neuromf.metrics import intervals
 from neuromf.metrics.intervals import Interval
-from neuromf.metrics.regions import kl_divergence, pearson, wasserstein
+from neuromf.metrics.regions import Values, kl_divergence, pearson, wasserstein
 
 BY_CHANCE = (
     "Kullback-Leibler divergences of histograms rise with the number of "
@@ -60,16 +60,26 @@ class RegionComparison(VolumeComparison):
 
 def size_distance(c: RegionComparison, bootstrap: Bootstrap | None) -> Tensor | float | None:
     """Return the Wasserstein distance of the sizes, ml."""
-    if c.known is None:
+    return resampled_wasserstein(*c.sizes, bootstrap)
+
+
+def resampled_wasserstein(
+    x: Values, y: Values, bootstrap: Bootstrap | None
+) -> Tensor | float | None:
+    """Return the Wasserstein distance of values (N,) and (M,), of which some may be NaN; of
+    bootstrap samples (B,). None where one set has no value.
+    """
+    x_there, y_there = np.isfinite(x), np.isfinite(y)
+    known = x[x_there], y[y_there]
+    if not (len(known[0]) and len(known[1])):
         return None
     if bootstrap is None:
-        return wasserstein(*c.known)
+        return wasserstein(*known)
 
-    x_there, y_there = (np.isfinite(values) for values in c.sizes)
     drawn = zip(bootstrap.a.long().numpy(), bootstrap.r.long().numpy(), strict=True)
     weighted = [(p[x_there], q[y_there]) for p, q in drawn]
     distances = [
-        stats.wasserstein_distance(*c.known, p, q) if p.any() and q.any() else np.nan
+        stats.wasserstein_distance(*known, p, q) if p.any() and q.any() else np.nan
         for p, q in weighted
     ]
     return torch.tensor(distances, dtype=torch.float64)

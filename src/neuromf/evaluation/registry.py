@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from neuromf.evaluation.feature_metrics import FEATURE_METRICS
+from neuromf.evaluation.lesion_copies import MASK_COPIES_METRICS
+from neuromf.evaluation.lesion_metrics import LESION_METRICS
+from neuromf.evaluation.lesion_quantities import QUANTITY_METRICS
 from neuromf.evaluation.likeness import LIKENESS_METRICS
 from neuromf.evaluation.memorisation import TRAINING_METRICS
 from neuromf.evaluation.metric import Comparison, Metric
@@ -21,6 +24,9 @@ METRICS: tuple[Metric[Any], ...] = (
     *VOLUME_METRICS,
     *REGION_METRICS,
     *TRAINING_METRICS,
+    *LESION_METRICS,
+    *QUANTITY_METRICS,
+    *MASK_COPIES_METRICS,
 )
 
 

@@ -151,7 +151,10 @@ def say(results: Results, out: Path) -> None:
 
     for name, found in results.sets.items():
         for score in found.scores:
-            if score.key.startswith("copies/") and score.key.rpartition("/")[2] in printed:
+            if (
+                score.key.startswith(("copies/", "lesions/"))
+                and score.key.rpartition("/")[2] in printed
+            ):
                 print(sentence(name, score))
     for text in results.notes:
         print(f"note: {text}")

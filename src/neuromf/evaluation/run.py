@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from neuromf.evaluation.comparisons import all_comparisons
+from neuromf.evaluation.lesions import measure_lesions
 from neuromf.evaluation.measured import MeasuredSet, MeasuredSets, equal_files
 from neuromf.evaluation.measurer import Measurer
 from neuromf.evaluation.memorisation import TrainingComparison
@@ -75,6 +76,7 @@ def measure(sets: Sequence[VolumeSet], measurer: Measurer) -> MeasuredSets | Non
 
     measured.sets = same_number(measured.sets, measurer)
     measurer.notes += on_sets(measured, measurer)
+    measure_lesions(measured, measurer)  # masks on other grids are refused before long work
     if measurer.vae and measurer.config.reconstructions:
         measured.reconstruction = measurer.reconstruct(measured.people)
     for one in (*measured.sets, measured.reference, measured.real, measured.reconstruction):

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import torch
 
-from neuromf.data.cohort import read_cohort
+from neuromf.data.cohort import Entry, read_cohort
 from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.data.splits import SPLITS, person
 from neuromf.data.volume import VolumeError, require_file, stem
+from neuromf.evaluation.lesion_files import lesion_beside
 from neuromf.features.extract import Frame
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.randomness import Purpose, generator
@@ -28,13 +29,14 @@ TAKEN = ("real", "reconstruction", "training")  # names of the references
 @dataclass(frozen=True)
 class Item:
     """One volume of a set: its file, a name, whose brain it is, and the split
-    it is in, where that is known.
+    it is in, where that is known; and the file of its lesion mask, if it has one.
     """
 
     path: Path
     name: str
     person: str = ""
     split: str = ""
+    lesion: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,7 @@ def read_set(
                 f"{where} holds no volume in the splits "
                 f"{', '.join(chosen)}: splits=[val,test], perhaps"
             )
-        return VolumeSet(
-            label, tuple(Item(e.path, e.name, person(e.person), e.split) for e in entries)
-        )
+        return VolumeSet(label, tuple(map(_of_entry, entries)))
 
     if where != folder:
         raise ValueError(
@@ -104,7 +104,15 @@ def read_set(
     is_reconstructed = (path / "scores.json").is_file() and inner.is_dir()
     scans = find_scans([str(inner if is_reconstructed else path)], contrast)
     known = people or is_reconstructed
-    items = [Item(Path(s.path), s.name, person(s.subject) if known else "") for s in scans]
+    items = [
+        Item(
+            path := Path(s.path),
+            s.name,
+            person(s.subject) if known else "",
+            lesion=lesion_beside(path),
+        )
+        for s in scans
+    ]
     return VolumeSet(label, with_unique_names(items))
 
 
@@ -233,6 +241,11 @@ def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
         except (OSError, ValueError):
             return "", ""
     return "", ""
+
+
+def _of_entry(entry: Entry) -> Item:
+    lesion = entry.lesion_path if entry.lesion_sha256 else None
+    return Item(entry.path, entry.name, person(entry.person), entry.split, lesion)
 
 
 def _split_of(folder: str, splits: Sequence[str]) -> tuple[str, tuple[str, ...]]:

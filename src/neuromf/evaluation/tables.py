@@ -15,6 +15,7 @@ DETAIL = {"spectrum": "Detail"}  # before the features
 GROUPS = {  # and after them
     "regions": "Sizes of regions",
     "latents": "Latents",
+    "lesions": "Lesions",
     "copies": "Copies of training data",
     "voxels": "Likeness and variety, voxel by voxel",
     "partner": "Against the real volume of the same name",

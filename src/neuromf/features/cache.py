@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from neuromf.runtime.checksums import tensor_crc32
@@ -48,6 +48,10 @@ class Cache:
         """Return one tensor of a measurement. Raises FileNotFoundError if it was not taken."""
         with safe_open(self.path(measure, file), framework="pt") as stored:
             return stored.get_tensor(key)
+
+    def read_all(self, measure: str, file: str) -> dict[str, Tensor]:
+        """Return all tensors of a measurement. Raises FileNotFoundError if it was not taken."""
+        return load(self.path(measure, file).read_bytes())
 
     def write(self, measure: str, file: str, values: dict[str, Tensor]) -> None:
         """Keep a measurement, written atomically. Raises CacheError if the folder
