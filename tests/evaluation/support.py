@@ -2,9 +2,12 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import torch
 
+from neuromf.data.volume import Volume
 from neuromf.evaluation.measured import MeasuredSet
 from neuromf.evaluation.points import Extractor, Points
 from neuromf.evaluation.results import (
@@ -16,11 +19,12 @@ from neuromf.evaluation.results import (
     SetRecord,
 )
 from neuromf.evaluation.score import Beside, Score, enough
-from neuromf.evaluation.sets import read_set
+from neuromf.evaluation.sets import Item, VolumeSet, read_set
 from neuromf.evaluation.verdict import Verdict
 from neuromf.features.cache import Cache
 from neuromf.features.extract import Features, Job, Measured, measure_all
 from neuromf.features.extractors import load_measure
+from neuromf.features.lesion import measure_lesion
 from neuromf.metrics.intervals import Interval
 
 MEASURES = ("random-3d", "voxels", "spectrum")
@@ -112,3 +116,34 @@ def scores_of(detail=1.0, recall=0.95, fid=1.0, alike=0.74, flagged=0.05, ml=10.
         made_score("regions/brain/wasserstein", ml, 10.0, 11.0, **sizes),
         made_score("copies/voxels/flagged", flagged, 0.0, expected=0.06, **sizes),
     ]
+
+
+def brain_with(mask, spacing=2.0, ratio=1.5):
+    """Return a volume of brain at 0.4 in a rim of background, the voxels of a mask brighter."""
+    voxels = np.zeros(mask.shape, np.float32)
+    voxels[1:-1, 1:-1, 1:-1] = 0.4
+    voxels[mask] = 0.4 * ratio
+    return Volume(voxels, np.diag([spacing, spacing, spacing, 1.0]))
+
+
+def box(low, size, shape=(24, 24, 24)):
+    """Return a mask (D, H, W) that is a box."""
+    mask = np.zeros(shape, bool)
+    mask[tuple(slice(a, a + n) for a, n in zip(low, size, strict=True))] = True
+    return mask
+
+
+def lesion_set(masks, name="made", *, people=True, ratio=1.5):
+    """Return a measured set of volumes with lesion masks; None is a volume without a mask."""
+    names = [f"{name}{i}" for i in range(len(masks))]
+    items = tuple(Item(Path(n), n, n if people else "") for n in names)
+    files = tuple(Measured(item.path, f"{item.name:>064}") for item in items)
+    lesions = (m if m is None else measure_lesion(brain_with(m, ratio=ratio), m) for m in masks)
+    features = Features(files, Job((), Cache(Path("none"))))
+    return MeasuredSet(VolumeSet(name, items), features, lesions=tuple(lesions))
+
+
+def boxes(n, seed, shape=(24, 24, 24)):
+    """Return n masks, boxes of other sizes at other places."""
+    rng = np.random.default_rng(seed)
+    return [box(rng.integers(3, 12, 3), rng.integers(2, 8, 3), shape) for _ in range(n)]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from evaluation.support import measured
-from neuromf.evaluation.comparisons import all_comparisons
+from evaluation.support import boxes, lesion_set, measured
+from neuromf.evaluation.comparisons import all_comparisons, of_lesions
 from neuromf.evaluation.config import EvaluationConfig
 from neuromf.evaluation.feature_comparison import FeatureComparison
 from neuromf.evaluation.measured import MeasuredSets
@@ -38,6 +38,20 @@ def test_every_set_is_compared_in_every_space(world, kept, measurer):
     assert prefixes["same"] == [
         *("random-3d", "voxels", "partner", "spectrum", "copies/voxels", "copies/random-3d")
     ]
+
+
+def test_lesions_are_compared_of_volumes_with_a_mask(measurer):
+    """Of the set that has masks; the numbers of volumes are those of masks."""
+    pairs = lesion_set([*boxes(6, 0), None], "pairs")
+    plain = lesion_set([None] * 7, "plain")
+    people, train = lesion_set([*boxes(8, 1), None], "people"), lesion_set(boxes(5, 2), "train")
+    sets = MeasuredSets([plain, pairs], people, train=train)
+    found = list(of_lesions(sets, measurer))
+    assert {name for name, _ in found} == {"pairs"}
+    assert {(c.n, c.reference) for _, c in found} == {(6, 8), (6, 5)}
+    assert found[0][1].references["lesions/dice"]["real"].n == 4
+    assert found[-1][1].prefix == "lesions/training"
+    assert list(of_lesions(MeasuredSets([plain], people), measurer)) == []
 
 
 def test_references_are_at_equal_numbers(world, kept, measurer):

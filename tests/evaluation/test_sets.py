@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from features.support import write_set
-from neuromf.data.volume import VolumeError
+from features.support import blob, write_set
+from neuromf.data.volume import VolumeError, write_volume
 from neuromf.evaluation.sets import (
     Item,
     VolumeSet,
@@ -18,6 +18,8 @@ from neuromf.evaluation.sets import (
     vae_named_by,
 )
 from neuromf.features.extract import Frame
+from neuromf.generation.samples import lesion_path, sample_path
+from support import tiny_cohort
 
 
 def test_a_cohort_by_split(world):
@@ -77,6 +79,27 @@ def test_names_are_unique_and_people_counted_once(tmp_path):
     )  # of samples nobody is known
     with pytest.raises(ValueError, match="named twice"):
         read_sets([str(folder), str(folder)])
+
+
+def test_lesion_masks_come_with_their_volumes(tmp_path):
+    """Of a cohort those that its manifest names; of samples those beside them."""
+    tiny_cohort(tmp_path / "cohort", n=2)
+    manifest = tmp_path / "cohort" / "manifest.csv"
+    assert [item.lesion for item in read_set(str(tmp_path / "cohort")).items] == [None, None]
+    head, first, second = manifest.read_text().splitlines()
+    rows = [f"{head},lesion_sha256,lesion_ml", f"{first},{'0' * 64},1.5", f"{second},,"]
+    manifest.write_text("\n".join(rows) + "\n")
+    one, other = read_set(str(tmp_path / "cohort")).items
+    assert (one.lesion, other.lesion) == (one.path.with_name(f"{one.name}_lesion.nii.gz"), None)
+
+    for index in range(2):
+        path = sample_path(tmp_path / "samples", index, "FLAIR")
+        path.parent.mkdir(parents=True)
+        write_volume(path, blob(index))
+    mask = lesion_path(tmp_path / "samples", 1)
+    write_volume(mask, blob(0))
+    items = read_set(str(tmp_path / "samples"), contrast="FLAIR").items
+    assert [item.lesion for item in items] == [None, mask]
 
 
 def test_frame(world):

@@ -16,6 +16,9 @@ def test_round_trip(tmp_path):
     cache.write(MEASURE, FILE, values)
     assert cache.has(MEASURE, FILE)
     assert torch.equal(cache.read(MEASURE, FILE, "axial"), values["axial"])
+    whole = cache.read_all(MEASURE, FILE)
+    assert whole.keys() == values.keys()
+    assert all(torch.equal(whole[key], value) for key, value in values.items())
     assert not cache.has("c" * 64, FILE)
     assert not cache.has(MEASURE, "c" * 64)
 

@@ -41,7 +41,7 @@ def lesions_of(s: MeasuredSet, measurer: Measurer) -> tuple[MeasuredLesion | Non
     """
     pairs = [ImageAndMask(item.path, item.lesion) for item in s.volumes.items if item.lesion]
     found = measure_pairs(pairs, s.features.job, measurer.processes, f"lesions of {s.name}")
-    failed = [(pair.mask, found[pair]) for pair in pairs if isinstance(found[pair], str)]
+    failed = [(pair.mask, why) for pair, why in found.items() if isinstance(why, str)]
     measurer.reject(s.name, failed, f"of {len(pairs)} lesion masks were left out")
 
     lesions = {p.image: each for p, each in found.items() if not isinstance(each, str)}

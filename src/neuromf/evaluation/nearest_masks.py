@@ -24,7 +24,7 @@ class NearestMasks(NamedTuple):
 
     dice: Values  # (N,)
     hausdorff95: Values  # (N,), mm
-    index: NDArray[np.int64]  # (N,)
+    number: NDArray[np.int64]  # (N,)
 
 
 def nearest_masks(
@@ -49,7 +49,7 @@ def nearest_masks(
             j = int(np.nanargmin(np.where(np.isfinite(dice[i]), away, np.nan)))
 
         one, other = (m.aligned_border if aligned else m.border for m in (a[i], b[j]))
-        found.dice[i], found.index[i] = dice[i, j], j
+        found.dice[i], found.number[i] = dice[i, j], j
         found.hausdorff95[i] = border_distance95(one, other, a[i].spacing)
     return found
 

@@ -66,7 +66,7 @@ class MeasuredLesion:
     def tensors(self) -> dict[str, Tensor]:
         """Return what `from_tensors` takes, as a cache keeps it."""
         return {
-            "numbers": torch.tensor([self.numbers[name] for name in NUMBERS]).double(),
+            "numbers": torch.tensor([self.numbers[name] for name in NUMBERS], dtype=torch.float64),
             "inside": self.inside,
             "around": self.around,
             "place": self.place,
