@@ -153,6 +153,13 @@ VERBS = {
         "CompareConfig",
         example="sets=[samples1,samples5] reference=volumes",
     ),
+    "usefulness": Verb(
+        "Whether generated pairs of image and lesion mask help to segment lesions: Dice on real "
+        "people left out, of networks trained with and without them.",
+        "neuromf.evaluation.usefulness",
+        "UsefulnessConfig",
+        example="real=volumes generated=samples simulated=copies",
+    ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a "
         "short training, brains in one call, a page.",

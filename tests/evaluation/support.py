@@ -8,6 +8,11 @@ import numpy as np
 import torch
 
 from neuromf.data.volume import Volume
+from neuromf.data.cohort import finish_cohort, save_entry
+from neuromf.data.scan import Scan
+from neuromf.data.splits import SplitConfig
+from neuromf.data.volume import Volume, write_mask, write_volume
+from neuromf.evaluation.lesion_pairs import LesionPair
 from neuromf.evaluation.measured import MeasuredSet
 from neuromf.evaluation.points import Extractor, Points
 from neuromf.evaluation.results import (
@@ -26,7 +31,9 @@ from neuromf.features.extract import Features, Job, Measured, measure_all
 from neuromf.features.extractors import load_measure
 from neuromf.features.lesion import measure_lesion
 from neuromf.metrics.intervals import Interval
+from support import placed
 
+SIDE = 24  # voxels of small brains with lesions
 MEASURES = ("random-3d", "voxels", "spectrum")
 
 
@@ -147,3 +154,50 @@ def boxes(n, seed, shape=(24, 24, 24)):
     """Return n masks, boxes of other sizes at other places."""
     rng = np.random.default_rng(seed)
     return [box(rng.integers(3, 12, 3), rng.integers(2, 8, 3), shape) for _ in range(n)]
+def brain_with_ball(seed, side=SIDE, empty=False):
+    """Return an image and the mask of a bright ball in it, at a place that the seed says."""
+    chance = np.random.default_rng(seed)
+    at = np.indices((side, side, side))
+    brain = sum((a - side / 2) ** 2 for a in at) < (side * 0.45) ** 2
+    centre = chance.uniform(side * 0.35, side * 0.65, 3)
+    ball = sum((a - c) ** 2 for a, c in zip(at, centre, strict=True)) < 3.2**2
+    image = np.where(brain, 0.4 + 0.05 * chance.standard_normal(brain.shape), 0)
+    image = np.where(ball & (not empty), 0.9, image).clip(0.01 * brain, 1)
+    place = placed()
+    mask = ball & (not empty)
+    return Volume(image.astype(np.float32), place), Volume(mask.astype(np.float32), place)
+
+
+def prepared_pairs(folder, people, parents=(), side=SIDE, masks=True, empty=()):
+    """Write a cohort of people as `prepare` does, or of copies of `parents` as `phantom` does."""
+    folder.mkdir(parents=True)
+    records = []
+    for number, name in enumerate(people):
+        image, lesion = brain_with_ball(sum(map(ord, name)) + number, side, name in empty)
+        scan = Scan("made", name, dataset="balls")
+        about = {"parent": parents[number] if parents else "", "notes": []}
+        records.append(save_entry(folder, scan, image, about, lesion if masks else None))
+    finish_cohort(folder, records, SplitConfig())
+    return folder
+
+
+def generated_pairs(folder, n, seed=1000):
+    """Write pairs as `generate` does."""
+    for number in range(n):
+        image, lesion = brain_with_ball(seed + number)
+        name = f"sub-{number:05d}"
+        anat = folder / name / "anat"
+        anat.mkdir(parents=True)
+        write_volume(anat / f"{name}_desc-generated_FLAIR.nii.gz", image)
+        write_mask(anat / f"{name}_label-lesion_desc-generated_mask.nii.gz", lesion)
+    return folder
+
+
+def lesion_pair(name="a", person="a", seed=0, side=SIDE, **changes):
+    """Return a pair in memory."""
+    image, lesion = brain_with_ball(seed, side)
+    voxels = torch.from_numpy(image.voxels)
+    brain = voxels > 0
+    scaled = torch.where(brain, (voxels - voxels[brain].mean()) / voxels[brain].std(), 0.0).half()
+    made = LesionPair(name, person, scaled, torch.from_numpy(lesion.voxels) > 0, brain, (2.0,) * 3)
+    return replace(made, **changes)

@@ -29,6 +29,7 @@ class Purpose(IntEnum):
     SECANTS = 13  # seed, update, part: which points of a teacher's trajectories
     LESIONS = 14  # seed, phantom: where its simulated lesions lie, and what they look like
     CONDITIONS = 15  # seed, update, part: which samples lose their conditions, and guidance scales
+    SEGMENTATION = 16  # seed, person left out: weights, patches and augmentation of a training
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
