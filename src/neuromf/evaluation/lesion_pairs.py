@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def _pair(name: str, whose: str, image: Volume, lesion: Volume) -> LesionPair:
     return LesionPair(name, whose, scaled.half(), marked, brain, image.spacing)
 
 
-def refuse_other_grids(sets: dict[str, Sequence[LesionPair]]) -> None:
+def refuse_other_grids(sets: Mapping[str, Sequence[LesionPair]]) -> None:
     """Raise VolumeError unless all pairs of all sets have the shape and voxel size of the first."""
     pairs = [(key, pair) for key, own in sets.items() for pair in own]
     first_key, first = pairs[0]
