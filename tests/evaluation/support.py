@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from neuromf.data.volume import Volume
 from neuromf.data.cohort import finish_cohort, save_entry
 from neuromf.data.scan import Scan
 from neuromf.data.splits import SplitConfig
@@ -154,6 +153,8 @@ def boxes(n, seed, shape=(24, 24, 24)):
     """Return n masks, boxes of other sizes at other places."""
     rng = np.random.default_rng(seed)
     return [box(rng.integers(3, 12, 3), rng.integers(2, 8, 3), shape) for _ in range(n)]
+
+
 def brain_with_ball(seed, side=SIDE, empty=False):
     """Return an image and the mask of a bright ball in it, at a place that the seed says."""
     chance = np.random.default_rng(seed)
