@@ -131,9 +131,7 @@ def test_statistics_of_known_channels_are_the_models(pairs, store):
     own, base = LatentStats.load(pairs), LatentStats.load(store)
     found = joined_statistics(own, base)
     assert found.mean == base.mean + own.mean[4:]
-    assert found.std[:4] == base.std
-    spiky = replace(own, kurtosis=(*own.kurtosis[:4], 0.0, 45.0))
-    assert joined_statistics(spiky, base).std[4:] == (own.std[4], 4 * own.std[5])
+    assert found.std == base.std + own.std[4:]
     with pytest.raises(ValueError, match="same preset"):
         joined_statistics(replace(own, shape=(6, 4, 8, 8)), base)
 

@@ -42,12 +42,6 @@ def joined_statistics(own: LatentStats, base: LatentStats) -> LatentStats:
     """Return the statistics of latents whose first channels a model knows already: for these its
     own mean and deviation, so that the same image is the same input to its network.
 
-    A lesion mask is flat but for a few voxels far away from its mean: kurtosis is large. Divided by
-    the standard deviation they would stand out of the noise from t near 1 on, where lesions would
-    have to be placed at once. New channels are therefore divided by the root of their fourth moment
-    over three times the second, which is the standard deviation of a Gaussian, and of rare spikes
-    close to their height.
-
     Raises ValueError where the latents have another size, or fewer channels.
     """
     c = len(base.mean)
@@ -61,9 +55,7 @@ def joined_statistics(own: LatentStats, base: LatentStats) -> LatentStats:
             f"latents of size {own.shape[1:]}, the model to learn from takes {base.shape[1:]}: "
             "prepare with the same preset"
         )
-    new = zip(own.std[c:], own.kurtosis[c:], strict=True)
-    scales = tuple(std * max(1 + kurtosis / 3, 1) ** 0.5 for std, kurtosis in new)
-    return replace(own, mean=base.mean + own.mean[c:], std=base.std + scales)
+    return replace(own, mean=base.mean + own.mean[c:], std=base.std + own.std[c:])
 
 
 def structure(
