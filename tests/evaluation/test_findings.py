@@ -38,6 +38,28 @@ def test_copies_are_a_failure_unless_smoothness_explains_them():
     assert "smoothness alone does that" in found.unsure
 
 
+def lesion_scores(ml=1.0, empty=0.0, copies=0.0):
+    return [
+        *scores_of(),
+        made_score("lesions/empty", empty, 0.0),
+        made_score("lesions/ml/wasserstein", ml, 1.0),
+        made_score("lesions/training/copies", copies, 0.0),
+    ]
+
+
+def test_lesions():
+    found = verdict(lesion_scores(), 100, 40)
+    assert "lesions (volume in ml 1 off, real 1)" in found.fine
+    assert "no lesion mask is a copy" in found.fine
+    assert "lesion" not in found.fails
+    assert "lesions (volume in ml 3 off, real 1)" in verdict(lesion_scores(ml=3.0), 100, 40).fails
+    assert "30% of the pairs have no lesion, 0% of real ones" in (
+        verdict(lesion_scores(empty=0.3), 100, 40).fails
+    )
+    assert "10% of the lesion masks are copies" in verdict(lesion_scores(copies=0.1), 100, 40).fails
+    assert "lesion" not in str(verdict(scores_of(), 100, 40))
+
+
 def test_likeness_has_no_say():
     """SSIM, PSNR and Dice of a blurred set are higher: no sentence mentions them."""
     blurred = [

@@ -16,6 +16,8 @@ RECALL = 0.5  # of the recall that real people reach, below which a set leaves p
 GOOD_RECALL = 0.8  # of that of real people: as good
 SPREADS = 2.0  # standard deviations over draws by which a value has to be off the real one
 SIZES = ("brain", "GM", "WM", "ventricles", "hippocampus")  # regions that are looked at
+OF_LESIONS = {"ml": "volume in ml", "components": "number", "contrast": "contrast"}
+NO_COPIES = "no lesion mask is a copy of a training mask"
 
 State = Literal["fails", "fine", "open"]
 
@@ -175,9 +177,38 @@ def anatomy(found: dict[str, Score]) -> Iterator[Finding]:
         yield Finding("fine", f"sizes of regions ({', '.join(right)})")
 
 
+def lesions(found: dict[str, Score]) -> Iterator[Finding]:
+    """Yield whether pairs have lesions, whether those are as large, as many and as bright as in
+    real people, and whether masks are copies. Nothing where masks were not measured.
+    """
+    empty = found.get("lesions/empty")
+    real = empty.beside.get("real") if empty else None
+    if empty and empty.interval and real and empty.interval.low > real.mean:
+        text = f"{empty.value:.0%} of the pairs have no lesion, {real.mean:.0%} of real ones"
+        yield Finding("fails", text)
+
+    off: list[str] = []
+    right: list[str] = []
+    for key, what in OF_LESIONS.items():
+        score = found.get(f"lesions/{key}/wasserstein")
+        ours, people = (score.beside.get(kind) if score else None for kind in ("samples", "real"))
+        if ours is not None and people is not None and people.n >= FEWEST:
+            text = f"{what} {ours.mean:.3g} off, real {people.mean:.3g}"
+            (off if beyond(ours, people) else right).append(text)
+    if off:
+        yield Finding("fails", f"lesions ({', '.join(off)})")
+    if right:
+        yield Finding("fine", f"lesions ({', '.join(right)})")
+
+    copies = found.get("lesions/training/copies")
+    if copies is not None and copies.interval is not None:
+        text = f"{copies.value:.0%} of the lesion masks are copies of training masks"
+        yield Finding("fails" if copies.value else "fine", text if copies.value else NO_COPIES)
+
+
 LOOKS: tuple[Callable[[dict[str, Score]], Iterator[Finding]], ...] = (
     *(detail, recall, distance),  # what one sees first comes first
-    *(variety, copying, anatomy),
+    *(variety, copying, anatomy, lesions),
 )
 
 
