@@ -36,6 +36,7 @@ def test_no_two_streams_are_alike():
         Purpose.SECANTS: 3,
         Purpose.CONDITIONS: 3,
         Purpose.LESIONS: 2,
+        Purpose.SEGMENTATION: 2,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]
