@@ -49,6 +49,8 @@ def test_what_the_model_does_not_know_is_refused(options, message):
 
 
 def test_tables_that_ask_for_nothing_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        asked(MODEL, None, str(tmp_path / "none.csv"))
     (tmp_path / "other.csv").write_text("height\n3\n")
     with pytest.raises(ValueError, match="none of this model's conditions: age, sex"):
         asked(MODEL, None, str(tmp_path / "other.csv"))

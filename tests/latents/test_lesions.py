@@ -84,6 +84,12 @@ def test_volumes_without_a_mask_are_refused_by_name(vae_folder, tmp_path):
     assert [e.name for e in LatentStore(tmp_path / "out").entries] == ["s0", "s1", "s3", "s4", "s5"]
 
 
+def test_a_cohort_without_any_mask_is_refused_before_anything_is_made(cohort, vae_folder, tmp_path):
+    with pytest.raises(VolumeError, match="none of .* volumes has a lesion mask"):
+        run(EncodeConfig(str(cohort), str(vae_folder), lesions="distance"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def written(out):
     """When each latent's shard was written."""
     return {

@@ -231,6 +231,15 @@ def report(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def apart(v: Variable, places: Tensor, turn: int) -> Any:
+    """Return where points are drawn: categories are spread about their tick, on a sunflower."""
+    if not v.values:
+        return places.numpy()
+    k = torch.arange(len(places), dtype=torch.float64)
+    angle = k * math.pi * (3 - math.sqrt(5)) + turn * math.pi / 2
+    return (places + 0.3 * (k / max(len(places), 1)).sqrt() * angle.cos()).numpy()
+
+
 def draw(conditions: Conditions, judged: dict[str, dict[str, Judged]]) -> Figure:
     """Return predicted over asked, one panel a condition."""
     count = len(conditions.variables)
@@ -241,7 +250,12 @@ def draw(conditions: Conditions, judged: dict[str, dict[str, Judged]]) -> Figure
             ):
                 truth, predicted = found[v.name]
                 marks = {"color": colour, "label": name, "alpha": 0.6}
-                axis.plot(truth.numpy(), predicted.numpy(), ".", **marks)
+                axis.plot(apart(v, truth, 0), apart(v, predicted, 1), ".", **marks)
+            if v.values:
+                ticks = range(len(v.values))
+                axis.set(xticks=ticks, yticks=ticks)
+                axis.set_xticklabels(v.values)
+                axis.set_yticklabels(v.values)
             axis.set(xlabel=f"{v.name}, known or asked for", ylabel="predicted from the latent")
         axes[0][-1].legend()
     return figure

@@ -90,7 +90,10 @@ def asked(
 
 def table_rows(table: str, conditions: Conditions) -> list[Row]:
     """Return the rows of a table with the columns that a model knows, empty cells left out."""
-    columns, rows = read_table(local_path(table))
+    path = local_path(table)
+    if not path.is_file():
+        raise FileNotFoundError(f"table={table}: no such file: a CSV or TSV, with a row a sample")
+    columns, rows = read_table(path)
     names = [name for name in conditions.names if name in columns]
     if not names:
         raise ValueError(

@@ -26,6 +26,7 @@ from neuromf.latents.lesions import (
     count_left_out,
     encode_lesion,
     lesion_component,
+    refuse_without_masks,
 )
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import STATS, channel_table, latent_statistics
@@ -101,6 +102,8 @@ def run(config: EncodeConfig, out: Path, *, resume: bool = False, overwrite: boo
     """
     volumes = list({e.name: e for cohort in read_cohorts(config.volumes) for e in cohort}.values())
     check_grids(volumes)
+    if config.lesions:
+        refuse_without_masks(volumes)
     pick_device(config.device)
     components = components_of(config)  # refused before anything is made
     inputs = [config.volumes, config.vae, config.lesions]

@@ -85,6 +85,15 @@ def cached_code(name: str, vae: FrozenVAE, sha256: str) -> MaskCode:
     return code
 
 
+def refuse_without_masks(volumes: list[Entry]) -> None:
+    """Raise VolumeError where none of the volumes has a lesion mask."""
+    if not any(volume.lesion_sha256 for volume in volumes):
+        raise VolumeError(
+            f"none of {len(volumes)} volumes has a lesion mask: prepare them from a table with a "
+            "`lesion` column, or encode without lesions="
+        )
+
+
 def count_left_out(volumes: list[Entry]) -> str:
     """Return a sentence on the lesion masks that are not encoded; empty where there are none."""
     count = sum(bool(volume.lesion_sha256) for volume in volumes)

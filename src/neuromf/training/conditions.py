@@ -135,7 +135,10 @@ def known_rows(
             for entry in store.entries
         ]
 
-    columns, rows = read_table(local_path(table))
+    path = local_path(table)
+    if not path.is_file():
+        raise FileNotFoundError(f"table={table}: no such file: a CSV or TSV with the conditions")
+    columns, rows = read_table(path)
     key = next((k for k in KEYS if k in columns), "")
     missing = [name for name in asked if name not in columns]
     if not key or missing:
