@@ -1,5 +1,6 @@
 """The mask of a sample: binary, inside the brain, without specks, on the grid of its image."""
 
+import json
 from dataclasses import replace
 
 import nibabel as nib
@@ -37,6 +38,7 @@ def pair_model(tmp_path_factory, vae_folder):
         network=replace(TINY, latent_channels=5),
         components=(*plain.components, Component(LESION, code.space)),
         stats=stats,
+        lesions="simulated fcd",
     )
     torch.manual_seed(0)
     state = randomised(config.build()).state_dict()
@@ -85,6 +87,11 @@ def test_pairs_are_written_as_bids_and_read_again(pair_model, tmp_path):
         assert written.get_data_dtype() == np.uint8
         assert (np.asarray(written.dataobj) == mask.voxels).all()
         assert image.voxels.shape == mask.voxels.shape
+        sidecar = out / name / "anat" / f"{name}_desc-generated_FLAIR.json"
+        record = json.loads(sidecar.read_text())
+        assert record["LesionKind"] == "simulated fcd"
+        assert "simulated lesions" in record["Description"]
+    assert "simulated ones (simulated fcd)" in (out / "README.md").read_text()
     scans = find_scans([str(out)], "FLAIR")
     assert [s.lesion.endswith("mask.nii.gz") for s in scans] == [True, True]
 

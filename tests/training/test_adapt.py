@@ -41,7 +41,11 @@ def pairs(store, tmp_path_factory):
     images, chance = LatentStore(store), torch.Generator().manual_seed(0)
     components = (*image_of(STORE_VAE), Component("lesion", MASK))
     part = [
-        (entry, torch.cat([images[i] + 1, torch.randn(2, 8, 8, 8, generator=chance)]), None)
+        (
+            replace(entry, lesion_kind="simulated fcd"),
+            torch.cat([images[i] + 1, torch.randn(2, 8, 8, 8, generator=chance)]),
+            None,
+        )
         for i, entry in enumerate(images.entries)
     ]
     written = write_shard(folder, "shard-00000", components, part)
@@ -81,6 +85,9 @@ def test_base_weights_stay_and_the_adapter_alone_gives_the_same_brain(pairs, bas
         joined.network(z, t, r), whole.network(z, t, r), rtol=1e-5, atol=1e-5
     )
     assert [c.name for c in joined.config.components] == ["image", "lesion"]
+    assert joined.config.lesions == whole.config.lesions == "simulated fcd"
+    assert "| lesions | simulated fcd: of no patient |" in (model / "README.md").read_text()
+    assert not plain.config.lesions
     assert type(joined.network.network.body.conv_in.conv) is torch.nn.Conv3d
 
     held = load_file(tmp_path / "run" / "adapter" / "adapter.safetensors")

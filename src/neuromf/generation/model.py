@@ -56,6 +56,7 @@ class ModelConfig:
     ema: float
     precondition: Precondition = field(default_factory=Precondition)
     conditions: Conditions = field(default_factory=Conditions)
+    lesions: str = ""  # kinds of the simulated lesions it was trained on: simulated fcd
 
     def __post_init__(self) -> None:
         if not 0 < self.latent_scale < math.inf or not all(0 < s < math.inf for s in self.spacing):

@@ -262,7 +262,10 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
     record, place = volume.sidecar() | volume.record, volume.place()
     texts: dict[str, Any] = {
         k: str(record.get(k) or "")
-        for k in ("session", "dataset", "group", "age", "sex", "contrast", "site", "parent")
+        for k in (
+            *("session", "dataset", "group", "age", "sex", "contrast", "site", "parent"),
+            "lesion_kind",
+        )
     }
     return LatentEntry(
         volume.name,

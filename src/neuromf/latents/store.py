@@ -48,6 +48,7 @@ class LatentEntry:
     volume_sha256: str = ""
     lesion_sha256: str = ""  # of the lesion mask in the latent; empty where it holds none
     lesion_ml: float | None = None
+    lesion_kind: str = ""  # of simulated lesions, also in an image without mask: simulated fcd
     # centre of gravity of the lesions in shares of the grid's three sides; empty if there are none
     lesion_centre: tuple[float, ...] = ()
     affine: tuple[tuple[float, ...], ...] = ()  # (4, 4), voxels of the prepared volume to RAS+ mm

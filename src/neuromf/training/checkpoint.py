@@ -39,6 +39,7 @@ class Origin(NamedTuple):
     known: str = ""  # fingerprint of the conditions of each latent
     base: str = ""  # fingerprint of the model that is adapted
     base_channels: int = 0
+    lesions: str = ""  # kinds of the simulated lesions among the training latents
 
     def record(self) -> dict[str, Any]:
         """Return what a checkpoint says of the latents."""
@@ -51,6 +52,7 @@ class Origin(NamedTuple):
             "known": self.known,
             "base": self.base,
             "base_channels": self.base_channels,
+            "lesions": self.lesions,
         }
 
 

@@ -76,6 +76,7 @@ class Data:
             self.known.sha256,
             "" if self.base is None else self.base.sha256,
             0 if self.base is None else self.base.config.shape[0],
+            ", ".join(simulated_lesions(store)),
         )
 
 
@@ -86,6 +87,12 @@ def taken_over(config: TrainConfig, base: Model | None) -> ModelConfig | None:
     if base is not None:
         return base.config
     return read_config(config.teacher) if config.teacher else None
+
+
+def simulated_lesions(store: LatentStore) -> list[str]:
+    """Return the kinds of simulated lesions that the training latents of a store hold."""
+    kinds = {store.entries[i].lesion_kind for i in store.split("train")}
+    return sorted(kind for kind in kinds if kind)
 
 
 class Plain:

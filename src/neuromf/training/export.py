@@ -142,6 +142,7 @@ def model_config(
         updates=state["state"]["update"],
         ema=decay,
         precondition=config.precondition,
+        lesions=state.get("lesions", ""),
         conditions=as_record(state.get("conditions", {}), Conditions, f"{checkpoint}: conditions"),
     )
 
@@ -188,6 +189,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
         f"| method | {method(config)} |",
         f"| network | 3D UNet, channels {model.network.channels}, conditioned on "
         f"{model.network.conditioning} |",
+        *([f"| lesions | {model.lesions}: of no patient |"] if model.lesions else []),
         *(f"| condition `{v.name}` | {v.kind}: {v.told} |" for v in model.conditions.variables),
         *(
             [f"| guidance | scales from 1 to {model.conditions.guidance:g} |"]
