@@ -21,12 +21,12 @@ from neuromf.data.cohort import Entry, read_cohorts
 from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.latents.grids import check_grids, one_shape, stored_shape
 from neuromf.latents.lesions import (
-    EncodedLesion,
     cached_code,
     count_left_out,
     encode_lesion,
     lesion_component,
     refuse_without_masks,
+    with_lesion,
 )
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import STATS, channel_table, latent_statistics
@@ -277,16 +277,6 @@ def latent_entry(volume: Entry, shard: str) -> LatentEntry:
         source_affine=place.source_affine,
         source_shape=place.source_shape,
         **texts,
-    )
-
-
-def with_lesion(entry: LatentEntry, volume: Entry, lesion: EncodedLesion) -> LatentEntry:
-    """Return an index entry with what is known of the lesions in the latent."""
-    return replace(
-        entry,
-        lesion_sha256=volume.lesion_sha256,
-        lesion_ml=lesion.ml,
-        lesion_centre=lesion.centre,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from neuromf.data.cohort import Entry
 from neuromf.data.lesion_file import lesion_ml
 from neuromf.data.volume import VolumeError, Voxels, volume_sha256
 from neuromf.latents.shard import StoreError
+from neuromf.latents.store import LatentEntry
 from neuromf.runtime.device import explain_oom
 
 
@@ -59,6 +60,16 @@ def encode_lesion(code: MaskCode, volume: Entry) -> EncodedLesion:
     if not torch.isfinite(latent).all():
         raise VolumeError(f"{path}: its latent holds NaN or Inf")
     return EncodedLesion(latent, lesion_ml(mask), centre(mask.voxels))
+
+
+def with_lesion(entry: LatentEntry, volume: Entry, lesion: EncodedLesion) -> LatentEntry:
+    """Return an index entry with what is known of the lesions in the latent."""
+    return replace(
+        entry,
+        lesion_sha256=volume.lesion_sha256,
+        lesion_ml=lesion.ml,
+        lesion_centre=lesion.centre,
+    )
 
 
 def centre(mask: Voxels) -> tuple[float, ...]:
