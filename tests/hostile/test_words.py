@@ -120,7 +120,7 @@ CASES = [
     ("generate", "model={w}/model vae=small", "called 'decoder' now"),
     ("generate", "model=embeddd", "did you mean embedded"),
     ("generate", "model={w}/scans", "no folder with config.json"),
-    ("generate", "model={w}/model age=70", "known here are model, n"),
+    ("generate", "model={w}/model age=70", "known here are model, adapter, n"),
     ("generate", "model={w}/model precision=bf16", "precision"),
     ("evaluate", f"{EVALUATED} reference={{w}}/volumes", "samples= names no folder"),
     ("evaluate", f"{EVALUATED} samples={{w}}/samples", "reference= names no folder"),

@@ -47,7 +47,7 @@ def mask_files(sources: Any) -> list[Path]:
     FileNotFoundError for a source without masks.
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)
-    found = [path for source in given for path in _files_of(str(source))]
+    found = [path for source in given if source for path in _files_of(str(source))]
     if not found:
         raise FileNotFoundError("masks= names no masks: masks=FOLDER, a file or a pattern")
     return list(dict.fromkeys(found))
