@@ -53,7 +53,6 @@ CASES = [
     ("mask-test", "", "masks= names no masks"),
     ("mask-test", "masks={w}/nowhere", "no volumes are there"),
     ("mask-test", "masks={w}/scans codes=[magic]", "mask code 'magic'"),
-    ("mask-test", "masks={w}/scans codes=[average]", "a mask has 0 and one other"),
     ("usefulness", "", "real= is empty"),
     ("usefulness", "real={w}/scans", "holds neither a manifest.csv"),
     ("usefulness", "real={w}/volumes", "none of its images has a lesion mask"),

@@ -68,9 +68,9 @@ def run(config: MaskTestConfig, out: Path, *, resume: bool = False, overwrite: b
     device = pick_device(config.device)
     vae = load_vae(config.vae, device, config.precision)
     codes = {name: load_mask_code(name, vae, device, config.precision) for name in config.codes}
-    masks, failed = read_all(files, config.spacing, vae.factor)  # refused before anything is made
 
     with open_run(out, config, OUTPUT, [config.masks], resume=resume, overwrite=overwrite):
+        masks, failed = read_all(files, config.spacing, vae.factor)
         scores, found = measure(codes, masks, config.noise)
 
         summary = summarise(config, codes, scores)
