@@ -129,13 +129,6 @@ def test_a_volume_prepared_again_without_lesions_keeps_no_mask(tmp_path):
     assert "lesion_sha256" not in saved_record(tmp_path, "s0")
 
 
-def test_a_mask_that_was_written_before_stays(tmp_path):
-    record, lesion = with_lesion(tmp_path)
-    of_lesion = {k: record[k] for k in ("lesion_sha256", "lesion_ml")}
-    save_entry(tmp_path, Scan("x", "s0"), lesion, {"notes": [], **of_lesion})
-    assert saved_record(tmp_path, "s0")["lesion_ml"] == record["lesion_ml"]
-
-
 def test_a_grown_cohort_keeps_its_split(tmp_path):
     folder = tiny_cohort(tmp_path, n=6)
     before = {e.subject: e.split for e in read_cohort(folder)}

@@ -3,8 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neuromf.data.lesion_file import lesion_ml, lesion_path, read_lesion, save_lesion
+from neuromf.data.lesion_file import lesion_ml, lesion_path, read_lesion, remove_lesion, save_lesion
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.runtime.files import write_json
 from support import placed
 
 
@@ -31,10 +32,18 @@ def test_an_empty_mask_is_read_too(tmp_path, mask):
     assert not read_lesion(tmp_path / "e.nii.gz").voxels.any()
 
 
-def test_the_mask_of_an_earlier_run_goes(tmp_path, mask):
+def test_the_mask_of_an_earlier_run_goes_and_nobody_elses(tmp_path, mask):
     path = lesion_path(tmp_path, "s1")
-    save_lesion(path, mask, mask)
-    assert save_lesion(path, mask, None) == {}
+    record = save_lesion(path, mask, mask)
+    remove_lesion(tmp_path, "s1")
+    for other in ({}, {"lesion_sha256": "0" * 64}):
+        write_json(tmp_path / "s1.json", other)
+        remove_lesion(tmp_path, "s1")
+    assert path.exists()
+
+    write_json(tmp_path / "s1.json", record)
+    for _ in range(2):
+        remove_lesion(tmp_path, "s1")
     assert not path.exists()
     with pytest.raises(VolumeError, match="the lesion mask is missing"):
         read_lesion(path)

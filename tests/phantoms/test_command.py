@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from neuromf.data.cohort import read_cohort
+from neuromf.data.lesion_file import lesion_path
 from neuromf.data.volume import VolumeError
 from neuromf.phantoms import draw as drawing
-from neuromf.phantoms.command import find_sources, lesion_path, run
+from neuromf.phantoms.command import find_sources, run
 from neuromf.phantoms.config import Appearance, PhantomConfig
 from neuromf.phantoms.deform import Deformation
 from neuromf.phantoms.draw import draw, touched_faces

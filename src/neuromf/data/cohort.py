@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from neuromf.data.lesion_file import lesion_path, read_lesion, save_lesion
+from neuromf.data.lesion_file import lesion_path, read_lesion, remove_lesion, save_lesion
 from neuromf.data.pictures import pair_picture
 from neuromf.data.reading import picture, read_volume
 from neuromf.data.scan import Scan
@@ -131,13 +131,15 @@ def save_entry(
     """Write a prepared volume, its lesion mask if there is one (voxels 0 and 1, on the volume's
     grid), and then its record, which marks both as complete; return the record.
 
-    A record with a `lesion_sha256` is of a mask that was written before. Raises VolumeError for a
-    lesion mask on another grid, or with other values.
+    A mask of an earlier run is deleted where there is none now. Raises VolumeError for a lesion
+    mask on another grid, or with other values.
     """
     path = folder / f"{scan.name}.nii.gz"
     write_volume(path, volume)
     whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
-    if lesion is not None or "lesion_sha256" not in record:
+    if lesion is None:
+        remove_lesion(folder, scan.name)
+    else:
         whole |= save_lesion(lesion_path(folder, scan.name), volume, lesion)
     write_json(folder / f"{scan.name}.json", whole)
     return whole

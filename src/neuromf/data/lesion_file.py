@@ -9,6 +9,7 @@ import numpy as np
 
 from neuromf.data.reading import read_labels
 from neuromf.data.volume import Volume, VolumeError, refuse_values, volume_sha256, write_mask
+from neuromf.runtime.records import read_json_object
 
 
 def lesion_path(folder: Path, name: str) -> Path:
@@ -16,16 +17,11 @@ def lesion_path(folder: Path, name: str) -> Path:
     return folder / f"{name}_lesion.nii.gz"
 
 
-def save_lesion(path: Path, volume: Volume, lesion: Volume | None) -> dict[str, Any]:
-    """Write the lesion mask of a volume and return what the volume's record says of it; without
-    one, that of an earlier run is deleted.
+def save_lesion(path: Path, volume: Volume, lesion: Volume) -> dict[str, Any]:
+    """Write the lesion mask of a volume and return what the volume's record says of it.
 
     Raises VolumeError for a mask on another grid than the volume's, or of values but 0 and 1.
     """
-    if lesion is None:
-        path.unlink(missing_ok=True)
-        return {}
-
     same = lesion.voxels.shape == volume.voxels.shape
     if not (same and np.allclose(lesion.affine, volume.affine, atol=1e-3)):
         raise VolumeError(
@@ -35,6 +31,19 @@ def save_lesion(path: Path, volume: Volume, lesion: Volume | None) -> dict[str, 
 
     write_mask(path, lesion)
     return {"lesion_sha256": volume_sha256(path), "lesion_ml": lesion_ml(lesion)}
+
+
+def remove_lesion(folder: Path, name: str) -> None:
+    """Delete the lesion mask that a volume's record of an earlier run names, as it was written;
+    any other file is somebody's own and stays.
+    """
+    try:
+        sha256 = read_json_object(folder / f"{name}.json").get("lesion_sha256")
+    except (OSError, ValueError):
+        return
+    path = lesion_path(folder, name)
+    if sha256 and path.is_file() and volume_sha256(path) == sha256:
+        path.unlink()
 
 
 def read_lesion(path: Path) -> Volume:

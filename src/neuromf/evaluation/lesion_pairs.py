@@ -16,11 +16,11 @@ from neuromf.data.lesion_file import read_lesion
 from neuromf.data.reading import read_volume
 from neuromf.data.splits import person
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.evaluation.lesion_files import lesion_beside
 from neuromf.runtime.folders import local_path
 
 log = logging.getLogger("neuromf")
 IMAGES = "sub-*/anat/sub-*_desc-generated_*.nii.gz"  # and masks, in what `generate` wrote
-MASK = "_label-lesion_desc-generated_mask.nii.gz"
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,15 @@ def _of_cohort(path: Path) -> Iterator[LesionPair]:
 
 def _of_derivative(path: Path) -> Iterator[LesionPair]:
     images = [p for p in sorted(path.glob(IMAGES)) if not p.name.endswith("_mask.nii.gz")]
-    masks = [p.with_name(p.name.split("_desc-generated_")[0] + MASK) for p in images]
-    without = [p.name for p, mask in zip(images, masks, strict=True) if not mask.is_file()]
+    masks = [lesion_beside(image) for image in images]
+    without = [p.name for p, mask in zip(images, masks, strict=True) if mask is None]
     if without and len(without) < len(images):
         raise VolumeError(
             f"{path}: {len(without)} of {len(images)} images have no mask ({without[0]} first): "
             "run generate again with --resume"
         )
     for image, mask in zip(images, masks, strict=True):
-        if mask.is_file():
+        if mask is not None:
             yield _pair(image.parent.parent.name, "", read_volume(image), read_lesion(mask))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+
+from neuromf.metrics.masks import border_distance95, border_of
 
 Mask = NDArray[np.bool_]
 
@@ -26,19 +27,8 @@ def hausdorff95(found: Mask, true: Mask, spacing: Sequence[float]) -> float:
     """Return the 95th percentile of the distances between the borders of two masks (D, H, W), mm,
     the larger one of both directions; infinite if one of them is empty, 0 if both are.
     """
-    if not (found.any() and true.any()):
-        return 0.0 if found.any() == true.any() else math.inf
-    window = ndimage.find_objects((found | true).astype(np.uint8))[0]
-    # one voxel around, so that a border at the window's own is one
-    a, b = (border(np.pad(mask[window], 1)) for mask in (found, true))
-    there = ndimage.distance_transform_edt(~b, sampling=spacing)[a]
-    back = ndimage.distance_transform_edt(~a, sampling=spacing)[b]
-    return float(max(np.percentile(there, 95), np.percentile(back, 95)))
-
-
-def border(mask: Mask) -> Mask:
-    """Return the voxels of a mask that have a face in common with the outside."""
-    return mask & ~ndimage.binary_erosion(mask)
+    a, b = (border_of(np.argwhere(mask)) for mask in (found, true))
+    return border_distance95(a, b, spacing)
 
 
 def volume_error(found: Mask, true: Mask) -> float:

@@ -10,9 +10,8 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from neuromf.flow.gaussian import GaussianFlow
 from neuromf.generation.model import Model, ModelConfig
-from neuromf.nets.adapt import adapt, closed_form, learned, merge, with_learned
+from neuromf.nets.adapt import adapt, learned, merge, with_learned
 from neuromf.nets.conditioning import with_conditions
 from neuromf.nets.config import LoRA
 from neuromf.nets.precondition import build
@@ -82,13 +81,8 @@ def joined(
         whole.conditions,
     )
     own = with_conditions(base.network.state_dict(), network)
-    extra = whole.shape[0] - old[0]
-    flow = None
-    if extra and closed_form(network):
-        flow = GaussianFlow.empty((extra, *old[1:]))
-
-    adapt(network, config.lora, extra, flow, embedding=False)
-    load_strict(network, with_learned(own, state, grown=flow is not None), what)
+    adapt(network, config.lora, whole.shape[0] - old[0], None, embedding=False)
+    load_strict(network, with_learned(own, state), what)
     merge(network)
     return network
 

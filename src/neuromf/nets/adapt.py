@@ -15,6 +15,7 @@ from neuromf.nets.grow import grow, merge_grown
 from neuromf.nets.lora import DOWN, UP, add_lora, merge_lora
 from neuromf.nets.precondition import Preconditioned
 
+SECOND = "base.flows.1."  # of the flow in closed form of further channels
 LEARNED = (DOWN, UP, "grown", "grown_bias")  # last parts of the names of what an adapter learns
 
 
@@ -22,16 +23,17 @@ def adapt(
     network: nn.Module, lora: LoRA, channels: int, base: GaussianFlow | None, embedding: bool
 ) -> None:
     """Give a network `channels` further channels, whose flow in closed form is `base` where the
-    network has one. With adapters its own weights are frozen, but for those of conditions where
-    `embedding` says that there are new ones. Its output on the old channels stays what it is.
+    network has one; without `base` it is that of N(0, 1), until a state dict gives it others.
 
+    With adapters the network's own weights are frozen, but for those of conditions where
+    `embedding` says that there are new ones. Its output on the old channels stays what it is.
     Raises ValueError where an adapter or the channels do not fit.
     """
     network.requires_grad_(True)
     if lora.adapts:
         add_lora(network, lora)
     if channels:
-        grow(network, channels, base)
+        grow(network, channels, base or _standard(network, channels))
     if not lora.adapts:
         merge_grown(network)  # every weight is trained: no need of parts of their own
     if embedding:
@@ -56,17 +58,13 @@ def learned(network: nn.Module) -> dict[str, Tensor]:
 def is_learned(name: str) -> bool:
     """Return True for the name of a tensor that an adapter brings."""
     new = name.rsplit(".", 1)[-1] in LEARNED or f".{EMBEDDING}." in f".{name}"
-    return new or name.startswith("base.flows.1.")
+    return new or name.startswith(SECOND)
 
 
-def with_learned(
-    state: Mapping[str, Tensor], more: Mapping[str, Tensor], grown: bool
-) -> dict[str, Tensor]:
-    """Return the state of an adapted network from that of its base and what `learned` gave; `grown`
-    says that it has further channels.
-    """
+def with_learned(state: Mapping[str, Tensor], more: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the state of an adapted network from that of its base and what `learned` gave."""
     kept = {k: v for k, v in state.items() if not is_learned(k)}
-    if grown:
+    if any(name.startswith(SECOND) for name in more):
         kept = {within_blocks(k): v for k, v in kept.items()}
     return kept | dict(more)
 
@@ -80,3 +78,10 @@ def within_blocks(name: str) -> str:
 def closed_form(network: nn.Module) -> bool:
     """Return True for a network about the flow of a Gaussian."""
     return isinstance(network, Preconditioned) and isinstance(network.base, GaussianFlow)
+
+
+def _standard(network: nn.Module, channels: int) -> GaussianFlow | None:
+    """Return N(0, 1) for further channels of a network about the flow of a Gaussian."""
+    if isinstance(network, Preconditioned) and isinstance(network.base, GaussianFlow):
+        return GaussianFlow.empty((channels, *network.base.mean.shape[1:]))
+    return None

@@ -8,12 +8,10 @@ FreeSurfer label maps.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-from isal import igzip
+import numpy as np
 
 from neuromf.data.cohort import (
     COHORT_FILES,
@@ -24,13 +22,11 @@ from neuromf.data.cohort import (
 )
 from neuromf.data.scan import Scan
 from neuromf.data.scans import find_scans
-from neuromf.data.volume import VolumeError, volume_sha256
+from neuromf.data.volume import Volume, VolumeError, volume_sha256
 from neuromf.phantoms.config import MNI, PhantomConfig, Source
 from neuromf.phantoms.draw import draw, from_labels, from_template, from_volume
 from neuromf.phantoms.flair import NOTE
-from neuromf.phantoms.lesions import Lesion
-from neuromf.runtime.checksums import file_sha256
-from neuromf.runtime.files import stop_if_disk, write_bytes
+from neuromf.runtime.files import stop_if_disk
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.parallel import each
 from neuromf.runtime.progress import progress
@@ -134,9 +130,11 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
         subject += f"-simulated-{config.lesions}"
 
     scan = Scan(source.parent or MNI, subject, **about)
-    known = saved_record(out, scan.name, {"redrawn": int, "cut": bool})
-    has_lesion = config.lesions == "none" or (known and lesion_is_saved(out, scan.name, known))
-    if known and has_lesion and known.get("source_sha256") == source.sha256:
+    kinds: dict[str, type] = {"redrawn": int, "cut": bool}
+    if config.lesions != "none":
+        kinds |= {"lesion_sha256": str, "lesion_ml": float}
+    known = saved_record(out, scan.name, kinds)
+    if known and known.get("source_sha256") == source.sha256:
         return known | scan.row() | {"parent": source.parent, "split": source.split}
 
     volume, redrawn, cut, lesion = draw(source, index, config)
@@ -154,36 +152,8 @@ def save_phantom(numbered: tuple[int, Source], config: PhantomConfig, out: Path)
         "cut": cut,
         "notes": [*notes, NOTE] if config.contrast == "FLAIR" else notes,
     }
-    if lesion:
-        record |= save_lesion(out, scan.name, lesion)
-
-    return save_entry(out, scan, volume, record)
-
-
-def save_lesion(folder: Path, name: str, lesion: Lesion) -> dict[str, Any]:
-    """Write the mask of a volume's lesions, uint8 on the volume's grid, and return what the record
-    says about it.
-    """
-    image = nib.Nifti1Image(lesion.mask, lesion.volume.affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(image.affine, code=1)
-    image.set_qform(image.affine, code=1)
-    path = lesion_path(folder, name)
-    write_bytes(path, igzip.compress(image.to_bytes(), compresslevel=1, mtime=0))
-
-    return {
-        "lesion_sha256": file_sha256(path),
-        **{f"lesion_{key}": value for key, value in lesion.facts.items()},
-    }
-
-
-def lesion_is_saved(folder: Path, name: str, record: Mapping[str, Any]) -> bool:
-    """Return True if the mask that a record names is there and unchanged."""
-    path = lesion_path(folder, name)
-    has_keys = isinstance(record.get("lesion_ml"), int | float)
-    return has_keys and path.is_file() and record.get("lesion_sha256") == file_sha256(path)
-
-
-def lesion_path(folder: Path, name: str) -> Path:
-    """Return where the mask of a volume's lesions lies."""
-    return folder / f"{name}_lesion.nii.gz"
+    if not lesion:
+        return save_entry(out, scan, volume, record)
+    record |= {f"lesion_{key}": value for key, value in lesion.facts.items()}
+    mask = Volume(lesion.mask.astype(np.float32), lesion.volume.affine)
+    return save_entry(out, scan, volume, record, mask)

@@ -78,10 +78,7 @@ def structure(
     )
     if state is not None:
         load_strict(network, with_conditions(state, network), f"adapt={config.adapt}")
-    extra = shape[0] - old
-    if base is None and closed_form(network):
-        base = GaussianFlow.empty((extra, *shape[1:]))
-    adapt(network, config.lora, extra, base, bool(config.conditions))
+    adapt(network, config.lora, shape[0] - old, base, bool(config.conditions))
     return network
 
 
