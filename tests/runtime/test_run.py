@@ -71,6 +71,20 @@ def test_a_second_start_is_refused_unless_asked_for(tmp_path):
         assert not (out / "kept").exists()
 
 
+def test_a_run_of_a_version_with_fewer_keys_goes_on(tmp_path):
+    for text in ("rate: 0.5\n", "{}\n"):
+        with opened(tmp_path / "a", Outer(), overwrite=True):
+            pass
+        (tmp_path / "a" / "config.yaml").write_text(text)
+        with (
+            pytest.raises(settings.ConfigError, match=r"\(- seed: 0; \+ seed: 1\)"),
+            opened(tmp_path / "a", Outer(seed=1), resume=True),
+        ):
+            pass
+        with opened(tmp_path / "a", Outer(), resume=True):
+            pass
+
+
 def test_a_resumed_run_remembers_its_earlier_starts(tmp_path):
     for resume in (False, True, True):
         with opened(tmp_path / "a", Outer(), resume=resume):

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.runtime.config import ConfigError, load_record, to_yaml
 from neuromf.runtime.fields import differences
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import (
@@ -245,10 +245,10 @@ def _own_record(out: Path) -> dict[str, Any]:
 
 def refuse_other_config(before: str, config: Any, what: str) -> None:
     """Raise ConfigError where an earlier configuration, as YAML, differs in a key that
-    a resumed run may not change.
+    a resumed run may not change. A key that the earlier version did not have counts as its default.
     """
     try:
-        changed = differences(before, to_yaml(config), type(config))
+        changed = differences(_completed(before, type(config)), to_yaml(config), type(config))
     except yaml.YAMLError as error:
         changed = [str(error).splitlines()[0]]
     if changed:
@@ -257,6 +257,16 @@ def refuse_other_config(before: str, config: Any, what: str) -> None:
             "that one, or choose another out=FOLDER (a training then begins with start=MODEL); "
             "--overwrite replaces what is there"
         )
+
+
+def _completed(before: str, schema: type[Any]) -> str:
+    """Return an earlier configuration with the keys that it lacks; itself where it is of none of
+    our versions.
+    """
+    try:
+        return to_yaml(load_record(schema, before, ""))
+    except ConfigError:
+        return before
 
 
 def _version(package: str) -> str | None:
