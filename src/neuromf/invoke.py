@@ -28,6 +28,10 @@ def run_verb(
     from neuromf.runtime import config as settings
     from neuromf.runtime.folders import local_path
 
+    if words and words[0] in verb.actions:
+        typer.echo(getattr(importlib.import_module(verb.module), words[0])(words[1:]))
+        return
+
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     where = [word for word in words if word.startswith(PLACE)]
     words = [word for word in words if not word.startswith(("out=", *PLACE))]
@@ -37,10 +41,13 @@ def run_verb(
         raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
     out = local_path(outs[-1]) if outs else Path("runs") / name
 
-    config = _resolved(name, verb, words, out if resume else None)
+    config = _resumed(verb, words, out) if resume else None
+    config = config or resolved(name, verb, words)
     if verb.beside and not outs:
         out = beside(getattr(config, verb.beside), out)
-    if dry_run:
+    if dry_run and verb.arms:
+        typer.echo(importlib.import_module(verb.module).plan(config))
+    elif dry_run:
         typer.echo(settings.to_yaml(config), nl=False)
     elif where:
         _launch(name, verb, config, out, where, resume=resume, overwrite=overwrite)
@@ -48,14 +55,22 @@ def run_verb(
         _run(verb, config, out, resume=resume, overwrite=overwrite)
 
 
-def _resolved(name: str, verb: Verb, words: list[str], resumed: Path | None) -> Any:
-    """Return the configuration that words name; without any, that of the folder to resume."""
+def _resumed(verb: Verb, words: list[str], out: Path) -> Any | None:
+    """Return the configuration of the folder to resume, where no words name another."""
     from neuromf.runtime import config as settings
 
-    schema = schema_of(verb)
-    if not words and resumed is not None and (resumed / "config.yaml").is_file():
-        path = resumed / "config.yaml"
-        return settings.load_record(schema, path.read_text(encoding="utf-8"), str(path))
+    path = out / "config.yaml"
+    if words or not path.is_file():
+        return None
+    return settings.load_record(schema_of(verb), path.read_text(encoding="utf-8"), str(path))
+
+
+def resolved(name: str, verb: Verb, words: list[str]) -> Any:
+    """Return the configuration of a verb that words name, as on the command line. Raises
+    ConfigError where they do not fit.
+    """
+    from neuromf.runtime import config as settings
+
     if verb.operand:
         words = [
             f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w
@@ -63,7 +78,7 @@ def _resolved(name: str, verb: Verb, words: list[str], resumed: Path | None) -> 
         ]
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
-    return settings.load(schema, words, name)
+    return settings.load(schema_of(verb), words, name)
 
 
 def _launch(

@@ -18,6 +18,9 @@ class Verb:
     example: str = ""
     operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
     beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
+    # many runs in one: the module has `plan` for --dry-run and `launch` for a cluster
+    arms: bool = False
+    actions: tuple[str, ...] = ()  # first words that ask for a function of the module instead
 
     @property
     def schema(self) -> tuple[str, str]:
@@ -159,6 +162,14 @@ VERBS = {
         "neuromf.evaluation.usefulness",
         "UsefulnessConfig",
         example="real=volumes generated=samples simulated=copies",
+    ),
+    "sweep": Verb(
+        "A grid of runs: every combination of values and seeds, here or as an array of jobs.",
+        "neuromf.study.sweep",
+        "neuromf.study.config.SweepConfig",
+        example="study.yaml",
+        arms=True,
+        actions=("status", "stop"),
     ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a "

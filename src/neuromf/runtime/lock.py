@@ -51,6 +51,23 @@ def lock(folder: Path) -> Iterator[None]:
         os.close(descriptor)  # which ends the lock
 
 
+def is_locked(folder: Path) -> bool:
+    """Return True where a run is writing the folder; False where the file system has no locks."""
+    if folder.resolve() in _held:
+        return True
+    try:
+        descriptor = os.open(folder / ".lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _take(descriptor, folder)
+    except LockedError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _take(descriptor: int, folder: Path) -> None:
     if fcntl is None:
         return

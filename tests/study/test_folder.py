@@ -1,0 +1,80 @@
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from neuromf.runtime.config import ConfigError
+from neuromf.runtime.lock import is_locked, lock
+from neuromf.runtime.records import RecordError
+from neuromf.study.arms import planned
+from neuromf.study.folder import (
+    State,
+    arm_folder,
+    read_state,
+    read_table,
+    seen_state,
+    write_state,
+    write_table,
+)
+from study.support import toy_study
+
+
+@pytest.fixture
+def arms():
+    return planned(toy_study())
+
+
+def test_the_table_is_read_as_it_was_written(tmp_path, arms):
+    table = write_table(tmp_path, arms, {"toy": "toy"})
+    assert read_table(tmp_path) == table
+    assert [row.values for row in table.arms] == [{"epochs": "1"}, {"epochs": "2"}]
+    assert (arm_folder(tmp_path, arms[0].name) / "toy.yaml").read_text() == arms[0].configs["toy"]
+
+
+def test_an_arm_that_was_begun_keeps_its_configuration(tmp_path, arms):
+    write_table(tmp_path, arms, {"toy": "toy"})
+    changed = [replace(arms[0], configs={"toy": "seed: 9\n"}), arms[1]]
+    write_table(tmp_path, changed, {"toy": "toy"})  # nothing has run: it may change
+    write_state(arm_folder(tmp_path, arms[0].name), State().begun("toy"))
+    with pytest.raises(ConfigError, match=f"{arms[0].name} was begun with another configuration"):
+        write_table(tmp_path, arms, {"toy": "toy"})
+
+
+def test_other_folders_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"holds no study\.json"):
+        read_table(tmp_path)
+    (tmp_path / "study.json").write_text(
+        '{"format": 9, "axes": [], "seeds": [], "steps": {}, "arms": []}'
+    )
+    with pytest.raises(RecordError, match="format 9"):
+        read_table(tmp_path)
+
+
+def test_who_says_running_and_holds_no_lock_was_killed(tmp_path):
+    state = State().begun("toy")
+    write_state(tmp_path, state)
+    assert seen_state(tmp_path).state == "stopped"
+    with lock(tmp_path):
+        assert seen_state(tmp_path) == state
+
+
+def test_a_lock_of_another_process_is_seen_and_kept(tmp_path):
+    code = (
+        "import sys, pathlib; from neuromf.runtime.lock import lock\n"
+        "with lock(pathlib.Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    assert is_locked(tmp_path)
+    assert is_locked(tmp_path)
+    holder.communicate(b"")
+    assert not is_locked(tmp_path)
+
+
+def test_a_damaged_state_is_none(tmp_path):
+    assert read_state(tmp_path) == State()
+    (tmp_path / "state.json").write_text("{")
+    assert read_state(tmp_path) == State()
