@@ -33,6 +33,18 @@ def test_without_a_terminal_there_are_lines(monkeypatch, capsys):
     ]
 
 
+def test_the_rate_of_a_resumed_run_is_its_own(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with progress("scans") as bar:
+        bar.get_time = lambda: now[0]
+        task = bar.add_task("prepare", total=1000, completed=900)
+        for _ in range(5):
+            now[0] += 1
+            bar.advance(task)
+    assert capsys.readouterr().err == "prepare: 905 of 1000 scans, 1.00 scans/s, 2 min left\n"
+
+
 def test_the_end_is_told(capsys):
     with progress("volumes") as bar:
         task = bar.add_task("generate", total=2)

@@ -49,7 +49,7 @@ class Lines(Progress):
 
     def add_task(self, *args: Any, **kwargs: Any) -> TaskID:
         """Add a task, as Rich does."""
-        number = super().add_task(*args, **kwargs)
+        number = super().add_task(*args, began=kwargs.get("completed", 0), **kwargs)
         self._next[number] = time.monotonic() + FIRST
         return number
 
@@ -65,7 +65,8 @@ class Lines(Progress):
 def told(task: Task, unit: str) -> str:
     """Return how far a task is, as a line: items, rate, time that is left or that it took."""
     seconds = task.elapsed or 0.0
-    rate = task.completed / seconds if seconds else 0.0
+    done_here = task.completed - task.fields.get("began", 0)  # not by an earlier start
+    rate = done_here / seconds if seconds else 0.0
     line = f"{task.description}: {task.completed:.0f} of {task.total or 0:.0f} {unit}"
     if task.finished:
         return f"{line} in {clock(seconds)}"
