@@ -43,6 +43,15 @@ def test_a_new_embedding_changes_nothing(point):
     assert torch.equal(grown(*point, given()), plain(*point))
 
 
+def test_guidance_and_further_conditions_begin_at_nothing(point):
+    torch.manual_seed(0)
+    earlier = randomised(DualTimeUNet(TINY, Conditions((AGE,)))).double()
+    grown = DualTimeUNet(TINY, CONDITIONS).double()
+    load_strict(grown, with_conditions(earlier.state_dict(), grown), "earlier")
+    age = {"age": given()["age"]}
+    torch.testing.assert_close(grown(*point, given()), earlier(*point, age), rtol=1e-12, atol=0)
+
+
 def test_each_sample_follows_its_own_condition(net, point):
     whole = net(*point, given())
     for i in range(3):

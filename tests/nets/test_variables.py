@@ -65,6 +65,17 @@ def test_guidance_of_rows():
         Conditions((AGE,)).condition([{}], (2.0, 0, 1))
 
 
+def test_what_conditions_may_grow_to():
+    age, sex, other = Variable("age", (), 20.0, 80.0), Variable("sex", ("f", "m")), Variable("x")
+    both = Conditions((age, sex))
+    guided = Conditions((sex, age), 3.0)
+    assert all(guided.extends(own) for own in (Conditions(), both, guided, Conditions((age,))))
+    assert not both.extends(guided)
+    assert not guided.extends(Conditions((age,), 2.0))
+    assert not both.extends(Conditions((age, other)))
+    assert not both.extends(Conditions((Variable("age", (), 20.0, 81.0),)))
+
+
 def test_what_no_condition_can_be():
     with pytest.raises(ValueError, match="each once"):
         Conditions((AGE, AGE))

@@ -115,6 +115,13 @@ class Conditions:
         """The names of the variables."""
         return tuple(v.name for v in self.variables)
 
+    def extends(self, earlier: Conditions) -> bool:
+        """Return True if these are earlier conditions with nothing but further variables, or
+        guidance where there was none.
+        """
+        kept = set(earlier.variables) <= set(self.variables)
+        return kept and earlier.guidance in {1.0, self.guidance}
+
     def condition(
         self, rows: Sequence[Mapping[str, str]], guidance: Sequence[float] = OFF
     ) -> Condition | None:

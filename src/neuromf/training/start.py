@@ -42,7 +42,7 @@ def first_network(config: TrainConfig, data: Data, teacher: Teacher | None = Non
     model = start_model(config, data.store.components, data.known.conditions)
     if model is not None:
         state = model.network.state_dict()
-        if not model.config.conditions.variables:  # its embedding begins at zero
+        if model.config.conditions != data.known.conditions:  # what is new begins at zero
             state = with_conditions(state, network)
         load_strict(network, state, f"start={config.start}")
     elif teacher is not None:
@@ -83,10 +83,11 @@ def start_model(
         )
     check_alike(model, config, f"start={config.start}")
     own = model.config.conditions
-    if own != conditions and own.variables:
+    if not conditions.extends(own):
         raise ValueError(
             f"start={config.start} was trained with conditions {told_conditions(own)}, this run "
-            f"has {told_conditions(conditions)}: give it the same, or a start without conditions"
+            f"has {told_conditions(conditions)}: give it all of these, with the same values and "
+            "ranges, or another start"
         )
     return model
 
