@@ -23,6 +23,7 @@ from neuromf.nets.ema import ema_model
 from neuromf.pretrained.statedict import load_strict
 from neuromf.runtime.device import Precision, autocast, explain_oom
 from neuromf.training.optimiser import Optimiser
+from neuromf.training.ranks import in_job
 from neuromf.training.state import TrainState
 
 # Of a process, by its rank and the number of processes: the batches of each update.
@@ -228,5 +229,5 @@ def trainer_options(hardware: Hardware) -> dict[str, Any]:
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "use_distributed_sampler": False,
-        "plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        "plugins": [SLURMEnvironment(auto_requeue=False)] if in_job() else None,
     }
