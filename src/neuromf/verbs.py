@@ -171,6 +171,14 @@ VERBS = {
         arms=True,
         actions=("status", "stop"),
     ),
+    "tabulate": Verb(
+        "The tables of a study: every group over its seeds, tests with effect sizes, and what "
+        "cannot be told.",
+        "neuromf.study.tabulate",
+        "TabulateConfig",
+        operand="study",
+        example="study=studies/x",
+    ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a "
         "short training, brains in one call, a page.",

@@ -9,7 +9,7 @@ from neuromf.study.arm import FAILED, FINISHED, HELD, is_finished, listening, ma
 from neuromf.study.arms import planned
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import arm_folder, read_state, write_table
-from study.support import toy_study
+from study.support import quick_study
 
 
 def written(folder, config, steps):
@@ -19,7 +19,7 @@ def written(folder, config, steps):
 
 
 def test_an_arm_runs_once(tmp_path):
-    (name,) = written(tmp_path, toy_study([1]), {"toy": "toy"})
+    (name,) = written(tmp_path, quick_study([1]), {"toy": "toy"})
     folder = arm_folder(tmp_path, name)
     with lock(folder):
         pass
@@ -46,7 +46,7 @@ def test_a_failure_is_kept_with_its_step(tmp_path, capsys):
 
 
 def test_an_arm_that_another_process_runs_is_left_alone(tmp_path, capsys):
-    (name,) = written(tmp_path, toy_study([1]), {"toy": "toy"})
+    (name,) = written(tmp_path, quick_study([1]), {"toy": "toy"})
     with lock(arm_folder(tmp_path, name)):
         assert run_arm(tmp_path, name) == HELD
     assert "being written by" in capsys.readouterr().err

@@ -4,11 +4,11 @@ from neuromf.study.arms import planned
 from neuromf.study.config import SweepConfig
 from neuromf.study.estimate import Cost, Estimates, plan_table
 from neuromf.study.pool import Share
-from study.support import toy_study
+from study.support import quick_study
 
 
 def test_one_short_run_for_arms_of_one_kind():
-    small, large = planned(toy_study([1, 1000]))
+    small, large = planned(quick_study([1, 1000]))
     with Estimates() as estimates:
         a, b = (estimates.of(arm, {"toy": "toy"})["toy"] for arm in (small, large))
         assert len(estimates.known) == 1

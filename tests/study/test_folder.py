@@ -17,12 +17,12 @@ from neuromf.study.folder import (
     write_state,
     write_table,
 )
-from study.support import toy_study
+from study.support import quick_study
 
 
 @pytest.fixture
 def arms():
-    return planned(toy_study())
+    return planned(quick_study())
 
 
 def test_the_table_is_read_as_it_was_written(tmp_path, arms):

@@ -10,7 +10,7 @@ from neuromf.study.arms import planned
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import arm_folder, read_state, seen_state, write_table
 from neuromf.study.pool import Pool, Share
-from study.support import toy_study
+from study.support import quick_study
 
 TOY = {"toy": "toy"}
 MODULES = ("neuromf.torus",)
@@ -46,7 +46,7 @@ def test_shares_of_the_machine(monkeypatch):
 
 
 def test_arms_run_side_by_side_and_once(tmp_path):
-    names = written(tmp_path, toy_study([1, 2], (0, 1)), TOY)
+    names = written(tmp_path, quick_study([1, 2], (0, 1)), TOY)
     told = []
     pool = Pool(tmp_path, Share(2, 1), 1, lambda: told.append(len(pool.running)), MODULES)
     pool.run(names)
@@ -77,7 +77,7 @@ def test_a_study_of_failures_ends_early(tmp_path):
 
 
 def test_an_arm_that_is_killed_is_tried_again(tmp_path):
-    (name,) = written(tmp_path, toy_study([100_000]), TOY)
+    (name,) = written(tmp_path, quick_study([100_000]), TOY)
     folder = arm_folder(tmp_path, name)
 
     def kill():
@@ -95,7 +95,7 @@ def test_an_arm_that_is_killed_is_tried_again(tmp_path):
 
 
 def test_an_interrupted_pool_stops_its_arms(tmp_path):
-    names = written(tmp_path, toy_study([100_000, 100_001]), TOY)
+    names = written(tmp_path, quick_study([100_000, 100_001]), TOY)
 
     def interrupt():
         if all(state(tmp_path, n).state == "running" for n in names):
@@ -107,7 +107,7 @@ def test_an_interrupted_pool_stops_its_arms(tmp_path):
 
 
 def test_arms_of_a_start_that_was_killed_go_on(tmp_path):
-    first, second = written(tmp_path, toy_study([300, 1]), TOY)
+    first, second = written(tmp_path, quick_study([300, 1]), TOY)
     pool = Pool(tmp_path, Share(1, 1), 1, modules=MODULES)
     process = pool._process(first)  # as of a pool that is no longer there
     until(lambda: state(tmp_path, first).state == "running")

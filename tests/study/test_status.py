@@ -4,12 +4,12 @@ from neuromf.runtime.lock import lock
 from neuromf.study.arms import planned
 from neuromf.study.folder import State, arm_folder, read_table, write_state, write_table
 from neuromf.study.status import Teller, headline, seconds_left, share_done, standing, standings
-from study.support import toy_study
+from study.support import quick_study
 
 
 @pytest.fixture
 def study(tmp_path):
-    arms = planned(toy_study([1, 2], (0, 1)))
+    arms = planned(quick_study([1, 2], (0, 1)))
     write_table(tmp_path, arms, {"toy": "toy"})
     folders = [arm_folder(tmp_path, arm.name) for arm in arms]
     write_state(folders[0], State("finished", 1, "toy", seconds=30.0))

@@ -6,7 +6,7 @@ from neuromf.runtime.lock import lock
 from neuromf.study.arms import planned
 from neuromf.study.folder import State, arm_folder, write_state, write_table
 from neuromf.study.stopping import stop_study
-from study.support import toy_study
+from study.support import quick_study
 
 SLEEPER = (
     "import sys, pathlib, time; from neuromf.runtime.lock import lock\n"
@@ -15,7 +15,7 @@ SLEEPER = (
 
 
 def test_the_study_and_its_arms_are_asked_to_end(tmp_path):
-    arms = planned(toy_study())
+    arms = planned(quick_study())
     write_table(tmp_path, arms, {"toy": "toy"})
     assert stop_study(tmp_path) == f"nothing of {tmp_path} is running"
     own = arm_folder(tmp_path, arms[0].name)
@@ -36,7 +36,7 @@ def test_the_study_and_its_arms_are_asked_to_end(tmp_path):
 
 
 def test_an_arm_on_another_machine_is_named(tmp_path):
-    arms = planned(toy_study([1]))
+    arms = planned(quick_study([1]))
     write_table(tmp_path, arms, {"toy": "toy"})
     own = arm_folder(tmp_path, arms[0].name)
     state = State().begun("toy")
@@ -48,7 +48,7 @@ def test_an_arm_on_another_machine_is_named(tmp_path):
 
 
 def test_jobs_that_cannot_be_cancelled_are_said(tmp_path):
-    write_table(tmp_path, planned(toy_study([1])), {"toy": "toy"})
+    write_table(tmp_path, planned(quick_study([1])), {"toy": "toy"})
     (tmp_path / "slurm").mkdir()
     (tmp_path / "slurm" / "jobs.txt").write_text("12\n13\n")
     assert stop_study(tmp_path).startswith("scancel 12 13 failed: ")

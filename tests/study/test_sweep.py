@@ -9,17 +9,17 @@ from neuromf.runtime.run import read_json_object
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import arm_folder, read_state, read_table
 from neuromf.study.sweep import plan, run, status, stop
-from study.support import toy_study
+from study.support import quick_study
 
 
 def test_a_study_runs_grows_and_is_told(tmp_path, capsys):
     out = tmp_path / "study"
-    assert run(toy_study([1]), out) == 0
+    assert run(quick_study([1]), out) == 0
     assert "1 arms: 1 finished; neuromf tabulate study=" in capsys.readouterr().out
     with pytest.raises(FileExistsError, match="--resume continues"):
-        run(toy_study([1]), out)
+        run(quick_study([1]), out)
 
-    assert run(toy_study([1], (0, 1)), out, resume=True) == 0
+    assert run(quick_study([1], (0, 1)), out, resume=True) == 0
     names = [row.name for row in read_table(out).arms]
     assert names == ["epochs-1_seed-0", "epochs-1_seed-1"]
     assert [read_state(arm_folder(out, name)).attempt for name in names] == [1, 1]
@@ -35,7 +35,7 @@ def test_failures_are_counted_and_listed(tmp_path, capsys):
 
 
 def test_nothing_is_made_where_the_grid_is_wrong(tmp_path):
-    wrong = replace(toy_study(), axes={"toy.arms.r4-x.lrr": [1]})
+    wrong = replace(quick_study(), axes={"toy.arms.r4-x.lrr": [1]})
     with pytest.raises(ConfigError, match="unknown key"):
         run(wrong, tmp_path / "s")
     assert not (tmp_path / "s").exists()

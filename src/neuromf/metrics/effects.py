@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from neuromf.metrics.intervals import LEVEL, Interval
 
@@ -69,6 +69,13 @@ def noncentrality(t: float, df: float) -> Interval:
     return Interval(_noncentrality(t, df, 1 - tail), _noncentrality(t, df, tail))
 
 
+def noncentral_t(t: float, df: float, noncentrality: float) -> float:
+    """Return the probability of a noncentral t of up to `t`."""
+    found = float(special.nctdtr(df, noncentrality, t))
+    # scipy gives none far from the middle, where it is 0 or 1
+    return found if math.isfinite(found) else float(t > noncentrality)
+
+
 def finite(values: Sequence[float]) -> np.ndarray:
     """Return values as an array (N,). Raises ValueError where one is not finite."""
     found = np.asarray(values, dtype=np.float64)
@@ -97,7 +104,7 @@ def _noncentrality(t: float, df: float, probability: float) -> float:
     """Return the noncentrality under which values up to t have a probability."""
 
     def miss(nc: float) -> float:
-        return float(stats.nct.cdf(t, df, nc)) - probability
+        return noncentral_t(t, df, nc) - probability
 
     # it decreases in the noncentrality; a normal approximation starts the bracket
     reach = 4 + abs(t)

@@ -9,9 +9,11 @@ from collections.abc import Callable
 
 from scipy import optimize, stats
 
+from neuromf.metrics.effects import noncentral_t
+
 ALPHA = 0.05
 POWER = 0.8  # the usual aim (Cohen 1988)
-LARGEST = 1e3  # standard deviations; beyond, nothing is detected
+LARGEST = 100.0  # standard deviations; beyond, nothing is detected
 
 
 def power(effect: float, n: int, other: int, alpha: float = ALPHA) -> float:
@@ -58,9 +60,8 @@ def smallest_p_of_pairs(n: int) -> float:
 
 def _power(noncentrality: float, df: int, alpha: float) -> float:
     critical = float(stats.t.ppf(1 - alpha / 2, df))
-    above = float(stats.nct.sf(critical, df, noncentrality))
-    # symmetric: the other tail is small, and nct's own lower tail is less exact far out
-    return above + float(stats.nct.sf(critical, df, -noncentrality))
+    below = noncentral_t(-critical, df, noncentrality)
+    return 1.0 - (noncentral_t(critical, df, noncentrality) - below)
 
 
 def _smallest(found: Callable[[float], float]) -> float:
