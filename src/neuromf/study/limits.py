@@ -36,7 +36,7 @@ def limits(collected: Collected, families: Sequence[Family]) -> list[str]:
     elif not families:
         said.append("No two groups differ in one axis alone: no comparison was planned.")
     if counts and len(with_values) > 1:
-        said.append(of_seeds(min(counts)))
+        said.append(of_seeds(min(counts), equal=len(counts) == 1))
     if said and len(collected.measures) > 1 and families:
         said.append(
             "P values are corrected within one axis and one measure, not over measures: name "
@@ -45,16 +45,17 @@ def limits(collected: Collected, families: Sequence[Family]) -> list[str]:
     return said
 
 
-def of_seeds(n: int) -> str:
-    """Return what groups of n seeds, or fewer in some, can tell and cannot."""
+def of_seeds(n: int, *, equal: bool = True) -> str:
+    """Return what groups of n seeds can tell and cannot; others have more, where not `equal`."""
     if n < 2:
         return (
             "A group has one seed: a difference from it cannot be told from the difference between "
             "two seeds, and is not tested. Start more seeds."
         )
     apart, by_seed = detectable(n, n), detectable_by_pairs(n)
+    who = f"With {n} seeds in a group" if equal else f"Of groups with {n} seeds, the fewest"
     text = (
-        f"With {n} seeds in a group, a two-sided test at 0.05 finds with a probability of 0.8 only "
+        f"{who}, a two-sided test at 0.05 finds with a probability of 0.8 only "
         f"differences of {_size(apart)} standard deviations between seeds or more, and paired by "
         f"seed, of {_size(by_seed)} standard deviations of the differences or more. A permutation "
         f"test could have no p below {smallest_p(n, n):.2g}, paired {smallest_p_of_pairs(n):.2g}."

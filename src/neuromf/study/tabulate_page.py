@@ -35,7 +35,6 @@ def page(tables: Tables, drawn: dict[str, Path], out: Path) -> str:
         ranks=RANKS,
         shown=shown,
         interval=interval,
-        effect=effect,
         small=small,
         compared=compared,
     )
