@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from neuromf.torus.manifold import Nearest, uniform_angles
+
 RADIUS = 1 / math.sqrt(2)  # of each of the two circles
 
 
@@ -28,6 +30,11 @@ class Torus:
         """Shape of one point: (4,), (D,) or (4, n, n, n)."""
         return tuple(self.basis.shape[1:])
 
+    @property
+    def std(self) -> float:
+        """Root mean square of a coordinate."""
+        return self.scale / math.sqrt(math.prod(self.shape))
+
     def embed(self, angles: Tensor) -> Tensor:
         """Return points (N, *shape) for angles (N, 2) in radians."""
         phi = RADIUS * torch.stack([angles.cos(), angles.sin()], -1).flatten(1)
@@ -35,13 +42,23 @@ class Torus:
 
     def draw(self, n: int, generator: torch.Generator) -> Tensor:
         """Return n points (n, *shape) with uniform angles."""
-        return self.embed(2 * math.pi * torch.rand(n, 2, generator=generator))
+        return self.embed(uniform_angles(n, generator))
 
     def coordinates(self, points: Tensor) -> Tensor:
         """Return φ-coordinates (N, 4) of points (N, *shape): their projection on the
         torus's own four dimensions.
         """
         return points.flatten(1) @ self.basis.flatten(1).T / self.scale
+
+    def nearest(self, points: Tensor) -> Nearest:
+        """Return the nearest points of the torus to `points` (N, *shape)."""
+        return Nearest(self.angles(points), self.distance(points))
+
+    def slices(self, points: Tensor) -> Tensor | None:
+        """Return a plane of the first and of the third channel (N, 2, n, n) of volumes, one for
+        each wave; None of points that are none.
+        """
+        return points[:, ::2, :, :, 0] if len(self.shape) == 4 else None
 
     def angles(self, points: Tensor) -> Tensor:
         """Return angles (N, 2) in (-π, π], exact for points on the torus."""

@@ -17,17 +17,16 @@ import pytorch_lightning as pl
 import torch
 from rich.progress import Progress, TaskID
 from safetensors.torch import load_file, save_file
-from scipy import stats
-from torch import Tensor, nn
+from torch import Tensor
 
-from neuromf.flow import composition_residual
 from neuromf.runtime.files import atomic, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
 from neuromf.runtime.run import open_run
 from neuromf.torus import report
 from neuromf.torus.arm import Arm, Result
-from neuromf.torus.geometry import Torus
+from neuromf.torus.manifold import Manifold
+from neuromf.torus.measure import draw_samples, evaluation_noise, measure
 from neuromf.training.batches import Batch
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.meanflow import MeanFlowTask
@@ -35,7 +34,6 @@ from neuromf.training.optimiser import Optimiser
 
 log = logging.getLogger("neuromf")
 OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
-CALLS = (1, 5)  # network calls compared
 
 
 @dataclass(frozen=True)
@@ -96,30 +94,30 @@ def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[s
     measured on.
     """
     torch.manual_seed(seed)
-    torus, network = arm.torus(), arm.network()
+    manifold, network = arm.manifold(), arm.network()
     updates = arm.epochs * arm.steps
     optimiser = Optimiser(arm.lr, clip=1.0, decay=arm.lr_decay)
     loop = Loop(MeanFlowTask(network, arm.objective), optimiser, updates, (arm.ema,))
     epochs = Epochs(name, arm.steps, bar)
     started = time.perf_counter()
-    batches = draws(arm, torus, seed)
+    batches = draws(arm, manifold, seed)
     fit(loop, lambda rank, processes: batches, Hardware(torch.device("cpu")), [epochs])
     seconds, losses = time.perf_counter() - started, epochs.losses
 
-    metrics, arrays = measure(arm, torus, loop.average, seed)
-    online = _sample(arm, network, _noise(arm, torus, seed), 1)
-    metrics["distance_1_online"] = torus.distance(online).mean().item()
+    metrics, arrays = measure(arm, manifold, loop.average, seed)
+    online = draw_samples(arm, network, evaluation_noise(arm, manifold, seed), 1)
+    metrics["distance_1_online"] = manifold.nearest(online).distance.mean().item()
     told = [e for e in (1, 10, 100, arm.epochs) if e <= arm.epochs]
     metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in told}
     metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
     return Result(metrics, losses, arrays), dict(loop.average.state_dict())
 
 
-def draws(arm: Arm, torus: Torus, seed: int) -> Iterator[list[Batch]]:
+def draws(arm: Arm, manifold: Manifold, seed: int) -> Iterator[list[Batch]]:
     """Yield the batch of each update, all drawn from one generator in turn."""
     generator = torch.Generator().manual_seed(seed)
     for _ in range(arm.epochs * arm.steps):
-        x = torus.draw(arm.batch, generator)
+        x = manifold.draw(arm.batch, generator)
         noise = torch.randn(x.shape, generator=generator)
         yield [Batch(x, noise, *arm.times.draw(arm.batch, generator))]
 
@@ -154,53 +152,6 @@ class Epochs(pl.Callback):
                 f"{self.name}: the raw loss is {self.losses[-1]} in epoch {len(self.losses)}; "
                 f"lower lr ({loop.settings.lr})"
             )
-
-
-@torch.no_grad()
-def measure(
-    arm: Arm, torus: Torus, network: nn.Module, seed: int
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Return figures and arrays of samples drawn at 1 and 5 calls from the same noise."""
-    noise = _noise(arm, torus, seed)
-    points = {calls: _sample(arm, network, noise, calls) for calls in CALLS}
-    metrics: dict[str, Any] = {
-        f"distance_{calls}": torus.distance(x).mean().item() for calls, x in points.items()
-    }
-    for k in (0, 1):  # the exact map keeps angles: what it would get stands beside
-        metrics[f"ks_p_angle_{k + 1}"] = _uniformity(torus.angles(points[1])[:, k])
-        metrics[f"ks_p_noise_{k + 1}"] = _uniformity(torus.angles(noise)[:, k])
-
-    few = noise[:256]
-    t, s, r = (torch.full((len(few),), value) for value in (1.0, 0.5, 0.0))
-    residual = composition_residual(lambda *a: arm.objective.velocity(network, *a), few, t, s, r)
-    metrics |= {"composition_residual": residual.mean().item(), "samples": len(noise)}
-    arrays = {f"coordinates_{calls}": torus.coordinates(x) for calls, x in points.items()}
-    if arm.space == "volume":
-        arrays |= {
-            "volumes": points[1][:4].clone(),
-            "nearest": torus.embed(torus.angles(points[1][:4])),
-        }
-
-    return metrics, {name: value.contiguous() for name, value in arrays.items()}
-
-
-def _uniformity(angles: Tensor) -> float:
-    """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution
-    on (-π, π].
-    """
-    return float(stats.kstest(angles.numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue)
-
-
-def _noise(arm: Arm, torus: Torus, seed: int) -> Tensor:
-    return torch.randn(
-        arm.samples, *torus.shape, generator=torch.Generator().manual_seed(10_000 + seed)
-    )
-
-
-def _sample(arm: Arm, network: nn.Module, noise: Tensor, calls: int) -> Tensor:
-    return torch.cat(
-        [arm.objective.sample(network, part, calls) for part in noise.split(arm.batch)]
-    )
 
 
 def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
