@@ -5,6 +5,8 @@ import signal
 import subprocess
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from neuromf import cli
 from neuromf.runtime import cluster
 from neuromf.runtime import config as settings
 from neuromf.runtime.cluster import Job, Slurm
+from neuromf.runtime.files import write_json
 from neuromf.runtime.run import Stopped
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import TrainConfig
@@ -28,7 +31,7 @@ def test_the_script_holds_the_whole_run(tmp_path, store):
         devices=4,
         nodes=2,
     )
-    slurm = Slurm("gpu", "lab", 1.5, setup="module load x")
+    slurm = Slurm("gpu", "lab", hours=1.5, setup="module load x")
     script = cluster.script(job_of(config, tmp_path / "a run"), slurm)
     for line in (
         "--nodes=2", "--ntasks-per-node=4", "--gpus-per-node=4", "--time=1:30:00", "--signal=USR1@180", "--requeue",
@@ -44,15 +47,112 @@ def test_the_script_holds_the_whole_run(tmp_path, store):
     assert settings.load(TrainConfig, [str(tmp_path / "config.yaml")], "train") == config
 
 
+EVERYTHING = Slurm(
+    "gpu",
+    "lab",
+    qos="long",
+    constraint="a100|h100",
+    hours=2,
+    gres="gpu:a100:2",
+    extra=("--mail-type=END", "--exclusive", "--comment=two words"),
+    setup="module load cuda\nexport A=1",
+    container="my image.sif",
+    warning_seconds=300,
+)
+
+
+def test_every_setting_is_in_the_script(tmp_path, store):
+    slurm = replace(EVERYTHING, logs=str(tmp_path / "logs"))
+    script = cluster.script(job_of(tiny_config(store), tmp_path / "run"), slurm)
+    lines = script.splitlines()
+    for option in (
+        "--partition=gpu", "--account=lab", "--qos=long", "--constraint='a100|h100'", "--time=2:00:00",
+        "--gres=gpu:a100:2", "--mail-type=END", "--exclusive", "--comment='two words'", "--signal=USR1@300",
+        "--requeue", "--open-mode=append", f"--output={tmp_path}/logs/%x-%j.out",
+    ):  # fmt: skip
+        assert f"#SBATCH {option}" in lines
+    assert "--gpus-per-node" not in script
+    assert lines[lines.index("module load cuda") + 1] == "export A=1"
+    assert (
+        "srun --kill-on-bad-exit=1 --cpus-per-task=8 apptainer exec --nv 'my image.sif' python3 -m"
+        in script
+    )
+    assert (tmp_path / "logs").is_dir()  # SLURM makes none, and the job would end at once
+
+
+def test_every_setting_is_in_what_submitit_submits(tmp_path, store):
+    text = submission(job_of(tiny_config(store), tmp_path / "run"), EVERYTHING, tmp_path / "logs")
+    lines = text.splitlines()
+    for option in (
+        "--partition=gpu", "--account=lab", "--qos=long", "--constraint='a100|h100'", "--time=120",
+        "--gres=gpu:a100:2", "--mail-type=END", "--exclusive", "--comment='two words'", "--signal=USR2@300",
+        "--requeue", "--open-mode=append", f"--output={tmp_path}/logs/%j_0_log.out", "--mem=64GB",
+    ):  # fmt: skip
+        assert f"#SBATCH {option}" in lines
+    assert "--gpus-per-node" not in text
+    assert lines[lines.index("module load cuda") + 1] == "export A=1"
+    assert (
+        "--kill-on-bad-exit=1 --cpus-per-task=8 apptainer exec --nv 'my image.sif' python3 -u -m submitit"
+        in text
+    )
+
+
+def submission(job, slurm, folder):
+    """What submitit would give to sbatch."""
+    with_srun = folder.parent / "bin"
+    with_srun.mkdir()
+    (with_srun / "srun").write_text("")
+    (with_srun / "srun").chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{with_srun}:{os.environ['PATH']}")
+        executor = cluster.executor_of(job, slurm, folder)
+        return executor._executor._make_submission_file_text(
+            executor._executor._submitit_command_str, "uid"
+        )
+
+
+def test_after_submitits_srun_the_shell_queues_the_job_again(tmp_path, store):
+    """Where the process left its mark or died of the warning, not where it ended or failed."""
+    (tmp_path / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/queued\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    wanted = cluster.parameters(job_of(tiny_config(store), tmp_path / "run"), Slurm(), tmp_path)
+    path = tmp_path / "job.sh"
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+    for mark, code, again in (
+        (False, 0, False),
+        (True, 0, True),
+        (False, 2, False),
+        (False, 140, True),
+    ):
+        path.write_text("\n".join([f"(exit {code})", *wanted["slurm_teardown"]]))
+        if mark:
+            (tmp_path / "7.requeue").touch()
+        done = subprocess.run(["bash", str(path)], check=False, env=environment)
+        assert done.returncode == code
+        assert (tmp_path / "queued").is_file() == again
+        assert not (tmp_path / "7.requeue").exists()
+        (tmp_path / "queued").unlink(missing_ok=True)
+
+
 def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
-    """With stand-ins for srun and scontrol: the job queues itself again after an interruption, not after the end."""
+    """With stand-ins for srun and scontrol: the job queues itself again after an interruption or when it died of the
+    warning, not after the end.
+    """
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "scontrol").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/queued\n')
-    for state, code in (("finished", 0), ("failed", 2), ("interrupted", 0)):
+    for state, code, again in (
+        ("finished", 0, False),
+        ("failed", 2, False),
+        ("interrupted", 0, True),
+        ("running", 138, True),
+    ):
         out = tmp_path / state
         out.mkdir()
-        record = f'echo \'"state": "{state}"\' > {out}/run.json'
+        # Earlier starts are in the record too, and both were interrupted.
+        earlier = [{"state": "interrupted"}, {"state": "interrupted"}]
+        write_json(tmp_path / "record.json", {"state": state, "earlier": earlier})
+        record = f"cp {tmp_path}/record.json {out}/run.json"
         (tools / "srun").write_text(f"#!/bin/bash\n{record}\nexit {code}\n")
         for tool in tools.iterdir():
             tool.chmod(0o755)
@@ -61,8 +161,8 @@ def test_the_script_trains_and_asks_for_more_time(tmp_path, store):
         environment = {"PATH": f"{tools}:/usr/bin:/bin", "SLURM_JOB_ID": "7"}
         done = subprocess.run(["bash", str(path)], check=False, env=environment, cwd=tmp_path)
         assert done.returncode == code
-        assert (tmp_path / "queued").is_file() == (state == "interrupted")
-    assert (tmp_path / "queued").read_text() == "requeue 7\n"
+        assert (tmp_path / "queued").is_file() == again
+        (tmp_path / "queued").unlink(missing_ok=True)
 
 
 def test_submitit_runs_it(tmp_path, store):
@@ -76,37 +176,76 @@ def test_submitit_runs_it(tmp_path, store):
     assert again.function is job
 
 
-def test_without_a_cluster_it_says_what_to_do(tmp_path, store):
+def test_without_a_cluster_it_says_what_to_do(tmp_path, store, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ValueError, match="launch=print"):
         cluster.submit(job_of(tiny_config(store), tmp_path / "run"), Slurm())
 
 
-def test_a_job_whose_time_is_over_saves_and_then_lets_submitit_queue_it_again(tmp_path, store):
+def test_a_job_whose_time_is_over_saves_and_asks_to_be_queued_again(tmp_path, store, monkeypatch):
     config, last = tiny_config(store, updates=20), tmp_path / "run" / "checkpoints" / "last.ckpt"
-    job = job_of(config, tmp_path / "run")
-    saved = []
-    before = signal.signal(
-        signal.SIGUSR2, lambda *_: saved.append(last.is_file())
-    )  # submitit's place
+    job, mark = job_of(config, tmp_path / "run"), tmp_path / "7.requeue"
+    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    before = signal.getsignal(signal.SIGUSR2)
     warned = threading.Thread(target=warn_when_training, args=(tmp_path / "run" / "log.csv",))
     try:
         warned.start()
-        with pytest.raises(Stopped):
+        with pytest.raises(SystemExit) as ended:
             job()
     finally:
         warned.join()
-        signal.signal(signal.SIGUSR2, before)
-    assert saved == [True]
+    assert ended.value.code == 0
+    assert mark.is_file()
     assert 0 < read_checkpoint(last)["state"]["update"] < 20
+    assert signal.getsignal(signal.SIGUSR2) == before
+
     job()
+    assert not mark.exists()
     assert [r["update"] for r in read_checkpoint(last)["state"]["rows"]] == list(range(1, 21))
 
 
+def test_signals_that_a_command_does_not_answer_end_it(tmp_path, monkeypatch):
+    """submitit ignores SIGTERM and calls scontrol from within the process."""
+    found = {}
+    module = SimpleNamespace(
+        run=lambda *_, **__: found.update(
+            {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR2)}
+        )
+    )
+    monkeypatch.setattr(cluster.importlib, "import_module", lambda name: module)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        Job("encode", "any", None, tmp_path)()
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert set(found.values()) == {signal.SIG_DFL}
+
+
+def test_only_the_first_process_asks_to_be_queued_again(tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise Stopped("stopped after update 3")
+
+    monkeypatch.setattr(
+        cluster.importlib, "import_module", lambda name: SimpleNamespace(run=stopped)
+    )
+    monkeypatch.setenv("SUBMITIT_FOLDER", str(tmp_path))
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    for rank, asked in (("1", False), ("0", True)):
+        monkeypatch.setenv("SLURM_PROCID", rank)
+        with pytest.raises(SystemExit):
+            Job("train", "any", None, tmp_path)()
+        assert (tmp_path / "7.requeue").is_file() == asked
+
+
 def warn_when_training(log):
-    end = time.time() + 60
-    while not log.is_file() and time.time() < end:
+    end = time.time() + 250
+    while time.time() < end:
+        if log.is_file():
+            os.kill(os.getpid(), signal.SIGUSR2)
+            return
         time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def test_overwriting_is_not_for_jobs(tmp_path, store):

@@ -4,54 +4,48 @@ requeued job resumes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import shlex
 import signal
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.run import Stopped
+from neuromf.runtime.slurm import Slurm
 
-WARNING_SECONDS = 180  # before a job's time is over
 SCRIPT = """\
 #!/bin/bash
 {header}
 # {warning} s before the time is over SLURM sends USR1. A training saves and exits with 0, another
-# command ends; the job queues itself again and resumes.
+# command ends; the job queues itself again and resumes. scancel ends this script: no requeue.
 cd {cwd}
 {setup}mkdir -p {folder}
 cat > {config} <<'YAML'
 {yaml}YAML
-srun --kill-on-bad-exit=1 {python} -m neuromf.cli {verb} {config} out={out} --resume
+{srun} {python} -m neuromf.cli {verb} {config} out={out} --resume
 status=$?
-interrupted=$(grep -c '"state": "interrupted"' {out}/run.json)
+interrupted=$(grep -c '^ "state": "interrupted"' {out}/run.json)  # deeper: of earlier starts
 if [ $status = 138 ] || [ "$status $interrupted" = "0 1" ]; then
   scontrol requeue "$SLURM_JOB_ID"
 fi
 exit $status
 """
-
-
-@dataclass(frozen=True)
-class Slurm:
-    """The job that launch=slurm submits and launch=print shows."""
-
-    partition: str = ""
-    account: str = ""
-    hours: float = 24.0
-    memory_gb: int = 64  # per node
-    cpus: int = 8  # per process
-    gpus: bool = True  # one per process
-    setup: str = ""  # a line of shell before the command, such as `module load cuda`
-
-    def __post_init__(self) -> None:
-        if not self.hours > 0 or self.memory_gb < 1 or self.cpus < 1:
-            raise ValueError(
-                f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}: above 0"
-            )
+REQUEUE = "{job}.requeue"  # left in submitit's folder by a job that is to be queued again
+# After submitit's srun, outside of the process that was stopped: there may be no scontrol in a
+# container, and scancel ends this shell, so that a cancelled job does not queue itself again.
+TEARDOWN = """\
+status=$?
+if [ $status = 140 ] || rm {mark} 2> /dev/null; then
+  scontrol requeue "$SLURM_JOB_ID"
+fi
+exit $status
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class Job:
     """A command with its resolved configuration.
 
     Where the configuration has `nodes` and `devices`, the job has as many processes. submitit
-    calls it: when its time is over, or its node is taken, it queues itself again and resumes.
+    calls it: when its time is over, the job is queued again and resumes.
     """
 
     verb: str
@@ -81,20 +75,49 @@ class Job:
         return getattr(self.config, "nodes", 1), getattr(self.config, "devices", 1)
 
     def __call__(self) -> str:
-        """Run the command, or resume it."""
+        """Run the command, or resume it. Raises SystemExit(0) where a signal stopped it."""
+        mark = _requeue_mark()
+        if mark:
+            mark.unlink(missing_ok=True)  # of a start that a lost node ended
+
         module = importlib.import_module(self.module)
-        try:
-            return str(module.run(self.config, self.out, resume=True))
-        except Stopped:
-            # The command took submitit's signal and saved; now it is submitit's turn.
-            signal.raise_signal(signal.SIGUSR2)
-            raise
+        with _default_signals():
+            try:
+                return str(module.run(self.config, self.out, resume=True))
+            except Stopped as reason:
+                print(f"neuromf: {reason} in {self.out}", file=sys.stderr)
+        if mark:
+            mark.touch()
+        # No result for submitit, and no failure for which srun would end the other processes.
+        raise SystemExit(0)
 
     def checkpoint(self) -> Any:
         """Return what to submit again."""
         import submitit
 
         return submitit.helpers.DelayedSubmission(self)
+
+
+def _requeue_mark() -> Path | None:
+    """Return the file by which the first process of submitit's job asks to be queued again."""
+    folder, job = os.environ.get("SUBMITIT_FOLDER"), os.environ.get("SLURM_JOB_ID")
+    if not folder or not job or os.environ.get("SLURM_PROCID", "0") != "0":
+        return None
+    return Path(folder) / REQUEUE.format(job=job)
+
+
+@contextlib.contextmanager
+def _default_signals() -> Iterator[None]:
+    """Let signals end the process, unless the command answers them: submitit calls scontrol from
+    within the process, and ignores SIGTERM.
+    """
+    numbers = (signal.SIGTERM, signal.SIGUSR2)
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def launch(job: Job, where: Launch, *, overwrite: bool) -> str:
@@ -113,39 +136,72 @@ def launch(job: Job, where: Launch, *, overwrite: bool) -> str:
 def script(job: Job, slurm: Slurm) -> str:
     """Return an sbatch script that runs a command, as many times as it takes."""
     out, (nodes, processes) = job.out.resolve(), job.processes
-    options = {
-        "job-name": shlex.quote(f"neuromf-{out.name}"),
-        "nodes": nodes,
-        "ntasks-per-node": processes,
-        "cpus-per-task": slurm.cpus,
-        "mem": f"{slurm.memory_gb}G",
-        "time": clock(slurm.hours),
-        "signal": f"USR1@{WARNING_SECONDS}",
-        "open-mode": "append",
-    }
-    if slurm.gpus:
-        options["gpus-per-node"] = processes
-    named = {"partition": slurm.partition, "account": slurm.account}
-    options |= {k: v for k, v in named.items() if v}
-    header = "\n".join(f"#SBATCH --{name}={value}" for name, value in options.items())
-
+    options = {"output": f"{logs_of(slurm)}/%x-%j.out"} if slurm.logs else {}
     return SCRIPT.format(
-        header=f"{header}\n#SBATCH --requeue",
-        warning=WARNING_SECONDS,
-        setup=f"{slurm.setup}\n" if slurm.setup else "",
+        header=header(slurm, f"neuromf-{out.name}", nodes, processes, options),
+        warning=slurm.warning_seconds,
+        setup=f"{slurm.setup.rstrip()}\n" if slurm.setup else "",
         cwd=shlex.quote(str(Path.cwd())),
         folder=shlex.quote(str(out.parent)),
         config=shlex.quote(f"{out}.yaml"),
         yaml=to_yaml(job.config),
-        python=shlex.quote(sys.executable),
+        srun=shlex.join(["srun", *slurm.srun_options()]),
+        python=slurm.python(),
         verb=job.verb,
         out=shlex.quote(str(out)),
     )
 
 
+def header(
+    slurm: Slurm, name: str, nodes: int, processes: int, options: Mapping[str, str] | None = None
+) -> str:
+    """Return the lines #SBATCH of a script that is warned before its time is over and may be
+    queued again: of so many nodes, with so many processes each, and with further options.
+    """
+    wanted: dict[str, Any] = {
+        "job-name": name,
+        "nodes": nodes,
+        "ntasks-per-node": processes,
+        "cpus-per-task": slurm.cpus,
+        "mem": f"{slurm.memory_gb}G",
+        "time": clock(slurm.minutes),
+        "signal": f"USR1@{slurm.warning_seconds}",
+        "open-mode": "append",
+        "requeue": True,
+        **slurm.options(processes),
+        **(options or {}),
+        **slurm.further(),
+    }
+    return "\n".join(_directive(name, value) for name, value in wanted.items())
+
+
+def _directive(name: str, value: Any) -> str:
+    return f"#SBATCH --{name}" + ("" if value is True else f"={shlex.quote(str(value))}")
+
+
+def logs_of(slurm: Slurm) -> Path:
+    """Make the folder `logs`, which SLURM does not, and return it: a job whose log cannot be
+    written ends at once, without a word.
+    """
+    folder = Path(slurm.logs).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def submit(job: Job, slurm: Slurm, cluster: str = "slurm") -> str:
     """Submit a job with submitit and return where to look. Raises ValueError where that cannot be
     done here.
+    """
+    out = job.out.resolve()
+    folder = Path(slurm.logs).resolve() if slurm.logs else out.with_name(f"{out.name}-slurm")
+    executor = executor_of(job, slurm, folder, cluster)
+    submitted = executor.submit(Job(job.verb, job.module, job.config, out))
+    return f"job {submitted.job_id}: {folder}; the run is {job.out}"
+
+
+def executor_of(job: Job, slurm: Slurm, folder: Path, cluster: str = "slurm") -> Any:
+    """Return submitit's executor for a job, which keeps its files in `folder`. Raises ValueError
+    where there is no submitit or no SLURM.
     """
     try:
         import submitit
@@ -153,39 +209,37 @@ def submit(job: Job, slurm: Slurm, cluster: str = "slurm") -> str:
         raise ValueError(
             "launch=slurm needs submitit: pip install 'neuromf[slurm]', or launch=print"
         ) from None
-    out = job.out.resolve()
-    folder = out.with_name(f"{out.name}-slurm")
+    options = {"slurm_python": slurm.python()} if cluster == "slurm" else {}
     try:
-        executor = submitit.AutoExecutor(
-            folder=folder, cluster=cluster, slurm_max_num_timeout=10_000
-        )
+        executor = submitit.AutoExecutor(folder=folder, cluster=cluster, **options)
     except RuntimeError as error:
         raise ValueError(f"launch=slurm: {error}; launch=print shows a script for sbatch") from None
 
-    executor.update_parameters(timeout_min=int(slurm.hours * 60), name=f"neuromf-{out.name}")
+    executor.update_parameters(timeout_min=slurm.minutes, name=f"neuromf-{job.out.name}")
     if cluster == "slurm":
-        executor.update_parameters(**_parameters(job, slurm))
-    submitted = executor.submit(Job(job.verb, job.module, job.config, out))
-    return f"job {submitted.job_id}: {folder}; the run is {job.out}"
+        executor.update_parameters(**parameters(job, slurm, folder))
+    return executor
 
 
-def _parameters(job: Job, slurm: Slurm) -> dict[str, Any]:
-    """Return what submitit is told of a SLURM job."""
+def parameters(job: Job, slurm: Slurm, folder: Path) -> dict[str, Any]:
+    """Return what submitit is told of a SLURM job whose files are in `folder`."""
     nodes, processes = job.processes
-    extra = {"slurm_partition": slurm.partition, "slurm_account": slurm.account}
+    own = slurm.options(processes)
+    mark = shlex.quote(f"{folder}/") + REQUEUE.format(job='"$SLURM_JOB_ID"')
     return {
-        "slurm_signal_delay_s": WARNING_SECONDS,
+        "slurm_signal_delay_s": slurm.warning_seconds,
         "nodes": nodes,
         "tasks_per_node": processes,
         "cpus_per_task": slurm.cpus,
         "mem_gb": slurm.memory_gb,
-        **({"gpus_per_node": processes} if slurm.gpus else {}),
-        **({"slurm_setup": [slurm.setup]} if slurm.setup else {}),
-        **{k: v for k, v in extra.items() if v},
+        **{f"slurm_{name.replace('-', '_')}": value for name, value in own.items()},
+        "slurm_additional_parameters": {"requeue": True, **slurm.further()},
+        "slurm_srun_args": slurm.srun_options(),
+        "slurm_teardown": TEARDOWN.format(mark=mark).splitlines(),
+        **({"slurm_setup": slurm.setup.splitlines()} if slurm.setup else {}),
     }
 
 
-def clock(hours: float) -> str:
-    """Return hours as SLURM writes them, H:MM:00."""
-    minutes = round(hours * 60)
+def clock(minutes: int) -> str:
+    """Return minutes as SLURM writes them, H:MM:00."""
     return f"{minutes // 60}:{minutes % 60:02d}:00"
