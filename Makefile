@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo torus test test-hostile check bench docs clean
+.PHONY: demo torus test test-hostile test-slurm check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -19,6 +19,10 @@ test: $(VENV)/.dev
 
 test-hostile: $(VENV)/.dev
 	$(BIN)/pytest -m hostile tests/hostile
+
+test-slurm: $(VENV)/.dev
+	tests/slurm/install.sh
+	$(BIN)/pytest -m slurm tests/slurm
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
