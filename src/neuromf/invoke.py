@@ -99,6 +99,10 @@ def _launch(
     if where.launch == "here":
         _run(verb, config, out, resume=resume, overwrite=overwrite)
         return
+    if verb.arms:
+        module = importlib.import_module(verb.module)
+        typer.echo(module.launch(config, out, where, resume=resume, overwrite=overwrite))
+        return
     job = cluster.Job(name, verb.module, config, out)
     typer.echo(cluster.launch(job, where, overwrite=overwrite))
 

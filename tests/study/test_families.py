@@ -3,13 +3,13 @@
 import pytest
 
 from neuromf.study.families import families
-from neuromf.study.record import read_arms
+from neuromf.study.folder import read_table
 from study.support import make_study
 
 
 def planned(tmp_path, axes, baseline=""):
     make_study(tmp_path, axes)
-    return families(read_arms(tmp_path), baseline)
+    return families(read_table(tmp_path), baseline)
 
 
 def test_each_axis_is_a_family(tmp_path):

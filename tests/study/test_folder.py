@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,7 +18,7 @@ from neuromf.study.folder import (
     write_state,
     write_table,
 )
-from study.support import quick_study
+from study.support import make_study, quick_study
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def arms():
 def test_the_table_is_read_as_it_was_written(tmp_path, arms):
     table = write_table(tmp_path, arms, {"toy": "toy"})
     assert read_table(tmp_path) == table
+    assert table.groups == {"epochs-1": {"epochs": "1"}, "epochs-2": {"epochs": "2"}}
     assert [row.values for row in table.arms] == [{"epochs": "1"}, {"epochs": "2"}]
     assert (arm_folder(tmp_path, arms[0].name) / "toy.yaml").read_text() == arms[0].configs["toy"]
 
@@ -42,13 +44,18 @@ def test_an_arm_that_was_begun_keeps_its_configuration(tmp_path, arms):
 
 
 def test_other_folders_are_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"holds no study\.json"):
+    with pytest.raises(FileNotFoundError, match=r"no study\.json.*neuromf sweep"):
         read_table(tmp_path)
-    (tmp_path / "study.json").write_text(
-        '{"format": 9, "axes": [], "seeds": [], "steps": {}, "arms": []}'
-    )
-    with pytest.raises(RecordError, match="format 9"):
-        read_table(tmp_path)
+    make_study(tmp_path, {"p": ["1", "2"]})
+    record = json.loads((tmp_path / "study.json").read_text())
+    for change, said in (
+        ({"format": 7}, "format 7"),
+        ({"arms": [*record["arms"], record["arms"][0]]}, "two arms of p-1 have seed 0"),
+        ({"seeds": "none"}, "seeds"),
+    ):
+        (tmp_path / "study.json").write_text(json.dumps(record | change))
+        with pytest.raises(RecordError, match=said):
+            read_table(tmp_path)
 
 
 def test_who_says_running_and_holds_no_lock_was_killed(tmp_path):

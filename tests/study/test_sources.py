@@ -1,6 +1,6 @@
 """Data that should be shared and is not is named with the arms."""
 
-from neuromf.study.record import read_arms
+from neuromf.study.folder import read_table
 from neuromf.study.sources import differing_sources
 from study.support import make_study, scored
 
@@ -15,7 +15,7 @@ def made(folder, references=(22, 22, 22, 22), latents=("a", "a", "b", "b")):
         (arm / "train" / "config.yaml").write_text(f"latents: {store}\nseed: 1\n")
         own = arm / "train" / "model"
         (arm / "evaluate" / "config.yaml").write_text(f"reference: volumes\ntrain: {own}\n")
-    return list(differing_sources(folder, read_arms(folder)))
+    return list(differing_sources(folder, read_table(folder)))
 
 
 def test_groups_may_differ_in_their_latents_and_seeds_may_not(tmp_path):

@@ -27,14 +27,14 @@ from neuromf.verbs import VERBS
 
 log = logging.getLogger("neuromf")
 # Exit codes of an arm's process.
-FINISHED, FAILED, STOPPED, HELD = 0, 1, 85, 75
+FINISHED, FAILED, AGAIN, HELD = 0, 1, 85, 75
 SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
 
 
 def run_arm(study: Path, name: str) -> int:
     """Run the steps of an arm that are not done, and say in its state.json how that went; return
-    an exit code: FINISHED, FAILED, STOPPED where a signal ended it, HELD where another process
-    runs it.
+    an exit code: FINISHED, FAILED, AGAIN where a signal ended it, HELD where another process runs
+    it.
     """
     folder, steps = arm_folder(study, name), read_table(study).steps
     try:
@@ -63,11 +63,12 @@ def _attempt(folder: Path, steps: dict[str, str]) -> int:
                 run_step(folder, step, verb)
     except (Stopped, KeyboardInterrupt):
         write_state(folder, replace(state, state="stopped", seconds=passed()))
-        return STOPPED
+        return AGAIN
     except Exception as error:
         traceback.print_exc()
         lines = f"{step}: {type(error).__name__}: {error}".splitlines()[:LINES]
-        write_state(folder, replace(state, state="failed", seconds=passed(), error=lines))
+        state = replace(state, state="failed", failures=state.failures + 1, error=lines)
+        write_state(folder, replace(state, seconds=passed()))
         return FAILED
     write_state(folder, replace(state, state="finished", seconds=passed()))
     return FINISHED
@@ -113,12 +114,17 @@ def listening() -> Iterator[None]:
 
 
 def main(words: list[str]) -> int:
-    """Run the arm that the command line names: a study's folder and the arm's name."""
-    if len(words) != 2:
-        print("usage: python -m neuromf.study.arm STUDY NAME", file=sys.stderr)
+    """Run the arm that the command line names, a study's folder and the arm's name; return AGAIN
+    too where it failed no more often than it may.
+    """
+    if len(words) not in {2, 3}:
+        print("usage: python -m neuromf.study.arm STUDY NAME [RETRIES]", file=sys.stderr)
         return 2
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
-    return run_arm(Path(words[0]), words[1])
+    study, name, retries = Path(words[0]), words[1], int(words[2]) if len(words) > 2 else 0
+    code = run_arm(study, name)
+    failed = code == FAILED and read_state(arm_folder(study, name)).failures <= retries
+    return AGAIN if failed else code
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuromf.evaluation.score import Better
+from neuromf.study.folder import Row, Table, read_state, read_table
 from neuromf.study.measures import DEFAULTS, Measures, read_measures
-from neuromf.study.record import Row, Table, read_arms, read_state
 
 SHOWN = 40  # known names in an error
 
@@ -58,7 +58,7 @@ def collect(folder: Path, asked: Sequence[str] = ()) -> Collected:
     Raises FileNotFoundError where there is no study, RecordError for another format, and ValueError
     where no arm has anything to show, or a name is not known.
     """
-    table = read_arms(folder)
+    table = read_table(folder)
     states = {arm.name: _stands(folder, arm) for arm in table.arms}
     found = {arm.name: _read_arm(folder, arm, table.steps, states[arm.name]) for arm in table.arms}
     known = _known(table, found)

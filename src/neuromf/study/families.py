@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from neuromf.study.record import Table
+from neuromf.study.folder import Table
 
 BASELINE = "baseline"
 

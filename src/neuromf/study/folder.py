@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -29,9 +30,9 @@ class Row:
     """An arm as the table holds it."""
 
     name: str
-    group: str
+    group: str  # the name without the seed
     seed: int
-    values: dict[str, str]
+    values: dict[str, str]  # label of its value by axis
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class Table:
     def __post_init__(self) -> None:
         if self.format != FORMAT:
             raise ValueError(f"format {self.format}: this version reads {FORMAT}")
+        places = Counter((arm.group, arm.seed) for arm in self.arms)
+        for (group, seed), times in places.items():
+            if times > 1:
+                raise ValueError(f"two arms of {group} have seed {seed}: each seed once in a group")
+
+    @property
+    def groups(self) -> dict[str, dict[str, str]]:
+        """The values of each group, in the table's order."""
+        return {arm.group: arm.values for arm in self.arms}
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class State:
 
     state: Name = "waiting"
     attempt: int = 0
+    failures: int = 0  # attempts that failed; others were stopped
     step: str = ""
     started: str = ""  # of the attempt
     seconds: float = 0.0  # of all attempts together

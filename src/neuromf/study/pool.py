@@ -20,7 +20,7 @@ import psutil
 
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.parallel import THREADS
-from neuromf.study.arm import FAILED, FINISHED, HELD, STOPPED, run_arm
+from neuromf.study.arm import AGAIN, FAILED, FINISHED, HELD, run_arm
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import (
     LINES,
@@ -34,7 +34,7 @@ from neuromf.study.folder import (
 
 log = logging.getLogger("neuromf")
 LOOK = 0.05  # seconds between two looks at the processes
-AGAIN = 1.0  # seconds after which an arm that another process runs is looked at again
+PATIENCE = 1.0  # seconds after which an arm that another process runs is looked at again
 ALIKE = 3  # arms that fail in the same way before any has finished end the study
 
 
@@ -113,7 +113,7 @@ class Pool:
             if found.state == "finished":
                 self.finished += 1
             elif found.state == "running":  # of a start that was killed: its arms went on
-                self.elsewhere[name] = time.monotonic() + AGAIN
+                self.elsewhere[name] = time.monotonic() + PATIENCE
             else:
                 self.running[name] = self._process(name)
 
@@ -133,7 +133,7 @@ class Pool:
         for name, when in list(self.elsewhere.items()):
             if time.monotonic() < when:
                 continue
-            self.elsewhere[name] = time.monotonic() + AGAIN
+            self.elsewhere[name] = time.monotonic() + PATIENCE
             if seen_state(arm_folder(self.folder, name)).state != "running":
                 del self.elsewhere[name]
                 waiting.appendleft(name)
@@ -144,7 +144,7 @@ class Pool:
             return
         if code == HELD:
             self.attempts[name] -= 1
-            self.elsewhere[name] = time.monotonic() + AGAIN
+            self.elsewhere[name] = time.monotonic() + PATIENCE
             return
         state = _closed(arm_folder(self.folder, name), code)
         if self.attempts[name] <= self.retries:
@@ -204,13 +204,13 @@ def _arm(folder: Path, name: str) -> None:
 def _closed(folder: Path, code: int) -> State:
     """Return the state of an arm that has not finished; write it where its process could not."""
     state = read_state(folder)
-    if code in {FAILED, STOPPED} and state.state in {"failed", "stopped"}:
+    if code in {FAILED, AGAIN} and state.state in {"failed", "stopped"}:
         return state if state.error else replace(state, error=["stopped by a signal"])
     why = f"killed by signal {-code}" if code < 0 else f"its process ended with {code}"
     if code == -getattr(signal, "SIGKILL", 9):
         why += ", as the system does when memory runs out"
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-LINES + 1 :]
-    state = replace(state, state="failed", error=[why, *lines])
+    state = replace(state, state="failed", failures=state.failures + 1, error=[why, *lines])
     write_state(folder, state)
     return state
 

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from neuromf.evaluation.results import read_scores
-from neuromf.study.record import Table
+from neuromf.study.folder import Table
 
 # keys of configurations that name data
 DATA = ("latents", "volumes", "reference", "real", "generated", "simulated", "train", "table")

@@ -11,16 +11,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from neuromf.runtime.cluster import Launch
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.progress import EVERY
 from neuromf.runtime.run import open_run
 from neuromf.study.arm import listening
 from neuromf.study.arms import planned, read_steps
+from neuromf.study.array import submit, told, write_arrays
 from neuromf.study.config import SweepConfig
 from neuromf.study.estimate import Estimates, plan_table
 from neuromf.study.folder import Table, write_table
 from neuromf.study.pool import Pool, Share
-from neuromf.study.status import Teller, drawn, failures, headline, standing
+from neuromf.study.status import Teller, drawn, failures, headline, standing, standings
 from neuromf.study.stopping import stop_study
 from neuromf.verbs import VERBS
 
@@ -53,6 +55,25 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
 
     print(f"{headline(found)}; neuromf tabulate study={out}")
     return sum(s.state.state == "failed" for s in found)
+
+
+def launch(config: SweepConfig, out: Path, where: Launch, *, resume: bool, overwrite: bool) -> str:
+    """Write a study into `out` and submit its arms that have not finished as arrays of jobs, or
+    show the scripts; return what to print. Raises ValueError where there is no SLURM.
+    """
+    arms = planned(config)
+    with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
+        table = write_table(out, arms, {s.name: s.verb for s in read_steps(config.steps)})
+        done = {s.name for s in standings(out, table) if s.state.state in {"finished", "running"}}
+        names = [arm.name for arm in arms if arm.name not in done]
+        scripts = write_arrays(out, names, where.slurm, config.throttle, config.retries)
+        if where.launch == "print":
+            return told(scripts)
+        jobs = submit(out, scripts)
+    return (
+        f"{len(names)} arms as {', '.join(jobs) or 'no job'}: neuromf sweep status {out}; "
+        f"neuromf sweep stop {out}"
+    )
 
 
 def plan(config: SweepConfig) -> str:
