@@ -42,7 +42,7 @@ def test_the_seed_of_a_study_is_the_only_difference():
 @pytest.mark.parametrize(
     ("steps", "axes", "message"),
     [
-        ({"train": ["trian"]}, {}, "'trian' is no verb of a step"),
+        ({"train": ["drive"]}, {}, "'drive' is no verb of a step"),
         ({"a": ["sweep"]}, {}, "'sweep' is no verb of a step"),
         ({"a b": ["train"]}, {}, "letters, digits and -"),
         ({"a": []}, {}, r"\[VERB, KEY=VALUE"),
