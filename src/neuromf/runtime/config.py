@@ -103,7 +103,7 @@ def presets(verb: str) -> list[str]:
 
 def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
     try:
-        return OmegaConf.merge(base, layer)  # type: ignore[return-value]
+        return OmegaConf.unsafe_merge(base, layer)  # type: ignore[return-value]
     except ConfigKeyError as error:
         key = str(error.full_key)
         now = new_name(error.object_type, str(error.key))
