@@ -47,7 +47,7 @@ def test_intervals_are_repeatable_and_of_each_arm():
 
 
 def test_intervals_cover_with_twenty_seeds():
-    chance, studies = np.random.default_rng(0), 300
+    chance, studies = np.random.default_rng(0), 200
     truth = stats.norm.cdf(0.5 / math.sqrt(2))
     iqm = improvement = 0
     for number in range(studies):
