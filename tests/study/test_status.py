@@ -53,4 +53,12 @@ def test_it_is_told_every_so_often(study):
     teller = Teller(study[0], read_table(study[0]), 1, 1000)
     assert teller.due()
     assert not teller.due()
-    assert len(teller.found()) == 4
+
+
+def test_a_finished_arm_is_read_once(study):
+    folder, folders = study
+    teller = Teller(folder, read_table(folder), 1, 1000)
+    assert [s.state.state for s in teller.found()][:2] == ["finished", "failed"]
+    for own in folders:
+        (own / "state.json").unlink()
+    assert [s.state.state for s in teller.found()][:2] == ["finished", "waiting"]

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,13 +35,19 @@ class Standing:
     done: float
 
 
-def standings(folder: Path, table: Table) -> list[Standing]:
-    """Return where every arm of a study stands."""
+def standings(
+    folder: Path, table: Table, known: Mapping[str, Standing] | None = None
+) -> list[Standing]:
+    """Return where every arm of a study stands; what is `known` of an arm is not read again."""
+    known, steps = known or {}, list(table.steps)
     found = []
     for row in table.arms:
-        own = arm_folder(folder, row.name)
-        state = seen_state(own)
-        found.append(Standing(row.name, state, share_done(own, state, list(table.steps))))
+        standing = known.get(row.name)
+        if standing is None:
+            own = arm_folder(folder, row.name)
+            state = seen_state(own)
+            standing = Standing(row.name, state, share_done(own, state, steps))
+        found.append(standing)
     return found
 
 
@@ -139,10 +145,13 @@ class Teller:
     def __init__(self, folder: Path, table: Table, workers: int, every: float) -> None:
         self.folder, self.table, self.workers, self.every = folder, table, workers, every
         self.next = 0.0
+        self.over: dict[str, Standing] = {}  # finished arms, which stay as they are
 
     def found(self) -> list[Standing]:
         """Return where every arm stands now."""
-        return standings(self.folder, self.table)
+        found = standings(self.folder, self.table, self.over)
+        self.over = {s.name: s for s in found if s.state.state == "finished"}
+        return found
 
     def due(self) -> bool:
         """Return True when it is time to tell again."""
