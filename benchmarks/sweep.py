@@ -44,7 +44,7 @@ def scale(folder: Path, n: int) -> dict[str, float]:
     write_table(folder, arms, {"toy": "toy"})
     writing = time.perf_counter() - started
     for arm in arms:
-        write_state(arm_folder(folder, arm.name), State("finished", 1, 0, "toy", seconds=60.0))
+        write_state(arm_folder(folder, arm.name), State("finished", 1, step="toy", seconds=60.0))
 
     started = time.perf_counter()
     standing(folder)

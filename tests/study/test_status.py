@@ -12,8 +12,8 @@ def study(tmp_path):
     arms = planned(quick_study([1, 2], (0, 1)))
     write_table(tmp_path, arms, {"toy": "toy"})
     folders = [arm_folder(tmp_path, arm.name) for arm in arms]
-    write_state(folders[0], State("finished", 1, "toy", seconds=30.0))
-    write_state(folders[1], State("failed", 2, "toy", error=["toy: ValueError: no"]))
+    write_state(folders[0], State("finished", 1, step="toy", seconds=30.0))
+    write_state(folders[1], State("failed", 2, step="toy", error=["toy: ValueError: no"]))
     write_state(folders[2], State().begun("toy"))
     return tmp_path, folders
 
@@ -41,12 +41,12 @@ def test_time_left_is_that_of_those_who_finished(study):
 def test_a_training_tells_its_updates(tmp_path):
     (tmp_path / "train.yaml").write_text("seed: 0\nupdates: 40\n")
     (tmp_path / "train").mkdir()
-    state = State("running", 1, "train")
+    state = State("running", 1, step="train")
     assert share_done(tmp_path, state, ["train", "draw"]) == 0
     (tmp_path / "train" / "log.csv").write_text("update,raw\n1,2.0\n10,1.0\n")
     assert share_done(tmp_path, state, ["train", "draw"]) == 10 / 40 / 2
-    assert share_done(tmp_path, State("stopped", 1, "draw"), ["train", "draw"]) == 0.5
-    assert share_done(tmp_path, State("running", 1, "gone"), ["train"]) == 0
+    assert share_done(tmp_path, State("stopped", 1, step="draw"), ["train", "draw"]) == 0.5
+    assert share_done(tmp_path, State("running", 1, step="gone"), ["train"]) == 0
 
 
 def test_it_is_told_every_so_often(study):
