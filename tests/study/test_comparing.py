@@ -103,3 +103,17 @@ def test_a_group_without_values_is_left_out(tmp_path):
     found = collect(tmp_path, ["distance_1"])
     (row,) = compare(families(found.table)[0], found, found.measures[0])
     assert (row.test, row.names) == ("Welch t", ("x", "uu"))
+
+
+def test_a_group_of_one_seed_leaves_the_others_tested(tmp_path):
+    toy_study(tmp_path, {"predict": ["x", "uu", "vvv"]}, (0, 1, 2), noisy)
+    for seed in (1, 2):
+        (tmp_path / "arms" / f"predict-vvv_seed-{seed}" / "toy" / "run.json").unlink()
+    found = collect(tmp_path, ["distance_1"])
+    whole, *pairs = compare(families(found.table)[0], found, found.measures[0])
+    assert whole.names == ("x", "uu")
+    assert whole.note == "without vvv, which has one seed"
+    assert whole.p == pytest.approx(pairs[0].p)  # of two groups, both are Welch's t
+    assert [math.isnan(r.p) for r in pairs] == [False, True, True]
+    assert pairs[1].note == "a group has one seed: no test"
+    assert math.isfinite(pairs[1].difference)

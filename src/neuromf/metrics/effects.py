@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special
 
 from neuromf.metrics.intervals import LEVEL, Interval
 
+Values = NDArray[np.float64]
 FARTHEST = 1e4  # noncentrality beyond which an interval ends at infinity
 
 
@@ -76,7 +78,7 @@ def noncentral_t(t: float, df: float, noncentrality: float) -> float:
     return found if math.isfinite(found) else float(t > noncentrality)
 
 
-def finite(values: Sequence[float]) -> np.ndarray:
+def finite(values: Sequence[float]) -> Values:
     """Return values as an array (N,). Raises ValueError where one is not finite."""
     found = np.asarray(values, dtype=np.float64)
     if not np.isfinite(found).all():
@@ -84,7 +86,7 @@ def finite(values: Sequence[float]) -> np.ndarray:
     return found
 
 
-def constant(values: np.ndarray) -> bool:
+def constant(values: Values) -> bool:
     """Return True if values (N,) do not vary beyond rounding."""
     return bool(np.ptp(values) <= 1e-13 * np.abs(values).max(initial=0.0))
 

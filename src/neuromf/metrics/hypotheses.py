@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats
 
 from neuromf.metrics import studentized_range
-from neuromf.metrics.effects import constant, finite
+from neuromf.metrics.effects import Values, constant, finite
 from neuromf.metrics.intervals import LEVEL, Interval
 
 FEWEST = 2  # values of an arm from which on it has a variance
@@ -122,7 +122,7 @@ def games_howell(groups: Sequence[Sequence[float]]) -> list[Pair]:
     ]
 
 
-def _of_range(x: np.ndarray, y: np.ndarray, k: int) -> Comparison:
+def _of_range(x: Values, y: Values, k: int) -> Comparison:
     """Return the comparison of two of k arms by the studentised range, with Welch's degrees of
     freedom. As scipy's `tukey_hsd(equal_var=False)`, whose intervals take seconds each.
     """
@@ -137,7 +137,7 @@ def _of_range(x: np.ndarray, y: np.ndarray, k: int) -> Comparison:
     return Comparison(difference, Interval(difference - reach, difference + reach), t, df, p)
 
 
-def _varying(groups: Sequence[Sequence[float]], *, each: bool = False) -> list[np.ndarray]:
+def _varying(groups: Sequence[Sequence[float]], *, each: bool = False) -> list[Values]:
     """Return arms as arrays. Raises Untestable where they are too small, or none of them (with
     `each`, not all of them) varies.
     """

@@ -7,8 +7,10 @@ from __future__ import annotations
 import functools
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+Values = NDArray[np.float64]
 NODES = 80  # in each of both integrals
 TAIL = 1e-14  # of the standard deviation's distribution that is left out on either side
 REACH = 8.5  # of the normal distribution, standard deviations
@@ -31,14 +33,14 @@ def ppf(probability: float, k: int, df: float) -> float:
 
 
 @functools.cache
-def _nodes() -> tuple[np.ndarray, np.ndarray]:
+def _nodes() -> tuple[Values, Values]:
     """Return nodes and weights on (-1, 1)."""
     x, w = np.polynomial.legendre.leggauss(NODES)
     return x, w
 
 
 @functools.lru_cache(maxsize=256)
-def _deviations(df: float) -> tuple[np.ndarray, np.ndarray]:
+def _deviations(df: float) -> tuple[Values, Values]:
     """Return nodes and weights of the standard deviation over its expectation, evenly in its
     logarithm, in which the density has no singularity.
     """
@@ -49,7 +51,7 @@ def _deviations(df: float) -> tuple[np.ndarray, np.ndarray]:
     return scales, w * (high - low) / 2 * density
 
 
-def _range_sf(widths: np.ndarray, k: int) -> np.ndarray:
+def _range_sf(widths: Values, k: int) -> Values:
     """Return for widths (S,) the probability that the range of k normal values is larger."""
     x, w = _nodes()
     z = REACH * x

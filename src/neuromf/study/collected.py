@@ -72,7 +72,10 @@ def collect(folder: Path, asked: Sequence[str] = ()) -> Collected:
         values[measure.name], missing[measure.name] = {}, {}
         for arm, steps in found.items():
             value = _value(steps, measure.step, full)
-            (missing if isinstance(value, str) else values)[measure.name][arm] = value  # type: ignore[assignment]
+            if isinstance(value, str):
+                missing[measure.name][arm] = value
+            else:
+                values[measure.name][arm] = value
     return Collected(folder, table, tuple(chosen.values()), values, missing, states)
 
 

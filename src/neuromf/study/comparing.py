@@ -89,17 +89,39 @@ def _of_slice(
     if len(values) == 2:
         return [_with_welch(pairs[0], values)]
 
-    whole = _named(start, "Welch ANOVA", part, values, tuple(values))
-    arrays = [list(v.values()) for v in values.values()]
+    return _of_several(start, part, values, pairs)
+
+
+def _of_several(
+    start: Result, part: Slice, values: Mapping[str, Seeds], pairs: Sequence[Result]
+) -> list[Result]:
+    """Return the analysis of variance of three groups or more, and their pairs with Games and
+    Howell's p values; groups of one seed are left out of both.
+    """
+    able = {g: v for g, v in values.items() if len(v) > 1}
+    able = able if len(able) > 1 else dict(values)
+    alone = ", ".join(part.groups[g] for g in values if g not in able)
+    note = f"without {alone}, which has one seed" if alone else ""
+    whole = replace(_named(start, "Welch ANOVA", part, able, tuple(able)), note=note)
     pairs = [replace(pair, test="Games-Howell") for pair in pairs]
+
+    arrays = [list(v.values()) for v in able.values()]
     try:
         found, each = welch_anova(arrays), games_howell(arrays)
     except Untestable as reason:
         return [replace(test, note=_joined(test.note, str(reason))) for test in (whole, *pairs)]
 
+    names = list(able)
+    by_pair = {(names[e.a], names[e.b]): e.comparison for e in each}
     df = (found.df_between, found.df_within)
     whole = replace(whole, statistic=found.statistic, df=df, p=found.p)
-    return [whole, *(_with(t, e.comparison) for t, e in zip(pairs, each, strict=True))]
+    return [whole, *(_of_pair(pair, by_pair.get(pair.groups)) for pair in pairs)]
+
+
+def _of_pair(pair: Result, found: Comparison | None) -> Result:
+    if found is None:
+        return replace(pair, note=_joined(pair.note, "a group has one seed: no test"))
+    return _with(pair, found)
 
 
 def _named(

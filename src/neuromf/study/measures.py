@@ -42,8 +42,9 @@ def read_measures(verb: str, folder: Path) -> Measures:
         raise ValueError(f"not finished (run.json says {record.get('state')})")
 
     found = {"seconds": Measure(float(record.get("seconds", math.nan)), "lower", "seconds")}
+    reader = READERS.get(verb)
     try:
-        return found | READERS.get(verb, lambda _: {})(folder)
+        return found | (reader(folder) if reader else {})
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise ValueError(f"not readable ({_short(error)})") from None
 

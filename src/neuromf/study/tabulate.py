@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from neuromf.reporting import plots
 from neuromf.runtime.files import write_json, write_text
@@ -71,10 +72,10 @@ def write(tables: Tables, out: Path) -> None:
     write_text(out / "table.tex", latex(collected, tables.summaries))
 
     measures = [{"name": m.name, "step": m.step, "better": m.better} for m in collected.measures]
-    told = {"warnings": tables.warnings, "limits": tables.limits}
+    told: dict[str, Any] = {"warnings": tables.warnings, "limits": tables.limits}
     if tables.front:
         fid, ssim, groups = tables.front
-        told["pareto"] = {"fid": fid, "ssim": ssim, "groups": groups}  # type: ignore[assignment]
+        told["pareto"] = {"fid": fid, "ssim": ssim, "groups": groups}
     head = {"format": FORMAT, "study": str(collected.folder), "measures": measures}
     parts = {"groups": of_groups, "arms": of_arms, "tests": tests}
     write_json(out / "tables.json", head | told | parts)
