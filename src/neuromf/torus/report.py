@@ -104,7 +104,7 @@ def _distances(results: Mapping[str, Result]) -> Figure:
         axes.axhline(0.1, color=GREY, linewidth=0.8, linestyle="--")
         axes.set(yscale="log", ylabel="mean distance to the data")
         axes.set_xticks(range(len(results)), list(results))
-        axes.legend()
+        drawn.legend(loc="outside right upper")
     return drawn
 
 
