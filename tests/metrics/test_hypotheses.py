@@ -27,6 +27,7 @@ SPRAYS = [
     [11, 9, 15, 22, 15, 16, 13, 10, 26, 26, 24, 13],
 ]
 STUDIES = 400  # simulated
+FEWER = 150  # of intervals by the studentised range, which take longer
 
 
 def test_welch_is_rs_on_sleep():
@@ -117,17 +118,20 @@ def test_equal_means_differ_in_one_study_of_twenty_and_intervals_cover():
 def test_equal_means_of_several_arms_differ_in_one_study_of_twenty():
     chance = np.random.default_rng(1)
     anova = pairs = covered = 0
-    for _ in range(STUDIES):
+    for number in range(STUDIES):
         groups = [chance.normal(0, s, 10) for s in (1, 2, 3)]
         anova += welch_anova(groups).p < 0.05
+        if number >= FEWER:
+            continue
         found = [pair.comparison for pair in games_howell(groups)]
         pairs += min(c.p for c in found) < 0.05
         covered += all(c.interval.low < 0 < c.interval.high for c in found)
     low, high = stats.binom.interval(0.95, STUDIES, 0.05)
     assert low <= anova <= high
+    low, high = stats.binom.interval(0.95, FEWER, 0.05)
     assert low <= pairs <= high
-    assert covered >= 0.93 * STUDIES
-    assert covered + pairs == STUDIES  # an interval without 0 is a p below 0.05
+    assert covered >= 0.93 * FEWER
+    assert covered + pairs == FEWER  # an interval without 0 is a p below 0.05
 
 
 def test_what_cannot_be_tested():

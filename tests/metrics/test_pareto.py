@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neuromf.metrics.pareto import pareto_front
@@ -18,6 +18,7 @@ def test_a_front_by_hand():
     assert pareto_front(points[:1], (True, False)) == [0]
 
 
+@settings(deadline=None, max_examples=50)
 @given(POINTS)
 def test_nothing_on_the_front_is_beaten_and_everything_off_it_is(points):
     front = pareto_front(points, (True, True))
