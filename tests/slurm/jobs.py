@@ -15,7 +15,7 @@ from neuromf.runtime import cluster
 from neuromf.runtime.cluster import Job, Slurm
 from slurm.support import called, wait
 
-SMALL = Slurm(hours=1, memory_gb=1, cpus=1, gpus=False, warning_seconds=45)
+SMALL = Slurm(hours=1, memory_gb=1, cpus=1, gpus=False, warning_seconds=270)
 
 
 @dataclass
@@ -53,21 +53,6 @@ class Training:
     def weights(self) -> str:
         """Return a hash of the model's file."""
         return hashlib.sha256((self.out / "model" / "model.safetensors").read_bytes()).hexdigest()
-
-    @contextlib.contextmanager
-    def held(self, rows: int) -> Iterator[int]:
-        """Stop the training's process (yielded) once its log has so many rows, while the body
-        runs, which is to end it: that happens in the middle, however fast the machine is.
-        """
-        wait(f"{rows} rows of {self.out}", lambda: len(self.updates) >= rows, every=0.05)
-        process = self.record["process"]
-        os.kill(process, signal.SIGSTOP)
-        try:
-            yield process
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGCONT)
-        wait(f"the end of process {process}", lambda: not Path(f"/proc/{process}").exists())
 
     def wait_for_node(self) -> None:
         """Wait until nothing of the job is left on its node: SLURM does not start it twice."""
@@ -108,6 +93,38 @@ class Submitted(Training):
         return self
 
 
+@contextlib.contextmanager
+def held(rows: int, *trainings: Training) -> Iterator[None]:
+    """Stop the process of each training once its log has so many rows more than now, while the
+    body runs, which is to end them: that happens in the middle, however fast the machine is.
+    """
+    wanted = {training.number: len(training.updates) + rows for training in trainings}
+    stopped: dict[str, int] = {}
+
+    def all_stopped() -> bool:
+        for training in trainings:
+            if training.number in stopped or len(training.updates) < wanted[training.number]:
+                continue
+            stopped[training.number] = training.record["process"]
+            os.kill(stopped[training.number], signal.SIGSTOP)
+        return len(stopped) == len(trainings)
+
+    wait(f"{rows} rows of {[t.out.name for t in trainings]}", all_stopped, every=0.05)
+    try:
+        yield
+    finally:
+        for process in stopped.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGCONT)
+    for process in stopped.values():
+        wait_for_end(process)
+
+
+def wait_for_end(process: int) -> None:
+    """Wait until a process is gone."""
+    wait(f"the end of process {process}", lambda: not Path(f"/proc/{process}").exists())
+
+
 def commands() -> list[str]:
     """Return the command lines of all processes."""
     found = []
@@ -117,17 +134,19 @@ def commands() -> list[str]:
     return found
 
 
-def is_pending(process: int, number: int) -> bool:
-    """Return True if a stopped process has a signal to take."""
-    status = Path(f"/proc/{process}/status").read_text()
-    masks = [line.split()[1] for line in status.splitlines() if "Pnd:" in line]
-    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
-
-
 def submitted(job: Job, how: str, **settings) -> Submitted:
     """Submit a job one way or the other: `print` or `slurm`."""
     logs = str(job.out.with_name(f"{job.out.name}-logs"))
     return Submitted(job.out, "", job, how, replace(SMALL, logs=logs, **settings)).submit()
+
+
+def end_soon(training: Training) -> None:
+    """Let a held job come to its time limit. SLURM looks every 30 s; with its warning it wakes the
+    process, which has the rest of the time to save, however slow the machine is.
+    """
+    end = f"EndTime=now+{SMALL.warning_seconds + 30}"
+    scontrol("update", f"jobid={training.number}", end)
+    wait_for_end(training.record["process"])
 
 
 def scontrol(*words: str) -> None:

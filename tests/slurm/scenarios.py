@@ -2,16 +2,14 @@
 it.
 """
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from neuromf.runtime.cluster import Job
-from slurm.jobs import Submitted, is_pending, scontrol, submitted
-from slurm.support import SHAKY, STEADY, called, wait
+from slurm.jobs import Submitted, end_soon, held, scontrol, submitted
+from slurm.support import SHAKY, STEADY, called
 
-WARNING = {"print": signal.SIGUSR1, "slurm": signal.SIGUSR2}
 NewJob = Callable[[str], Job]
 
 
@@ -51,13 +49,8 @@ def undisturbed(job: NewJob, how: str) -> Outcome:
 def time_limit(job: NewJob, how: str) -> Outcome:
     """The time is over in the middle of the training: SLURM warns it, and it goes on."""
     training = submitted(job(f"time-{how}"), how, constraint=STEADY)
-    with training.held(4) as process:
-        # Within the warning: SLURM looks every 30 s.
-        scontrol("update", f"jobid={training.number}", "EndTime=now+90")
-        wait(
-            f"SLURM's warning of job {training.number}",
-            lambda: is_pending(process, WARNING[how]),
-        )
+    with held(4, training):
+        end_soon(training)
 
     training.wait_for("PENDING")
     between, state = training.updates, training.record["state"]
@@ -68,7 +61,7 @@ def time_limit(job: NewJob, how: str) -> Outcome:
 def cancelled(job: NewJob, how: str) -> Outcome:
     """The user cancels the job, and submits it again."""
     training = submitted(job(f"cancelled-{how}"), how, constraint=STEADY)
-    with training.held(4):
+    with held(4, training):
         called("scancel", training.number)
     training.wait_for("CANCELLED", "COMPLETED", "PENDING", "FAILED")
     first = training.facts
@@ -82,7 +75,7 @@ def lost_node(job: NewJob) -> dict[str, Outcome]:
     comes back.
     """
     both = {how: submitted(job(f"node-{how}"), how, constraint=SHAKY) for how in ("print", "slurm")}
-    with both["print"].held(3), both["slurm"].held(3):
+    with held(3, *both.values()):
         scontrol("update", f"nodename={SHAKY}", "state=down", "reason=test")
     for training in both.values():
         training.wait_for("PENDING")
@@ -90,8 +83,7 @@ def lost_node(job: NewJob) -> dict[str, Outcome]:
     down = {how: training.updates for how, training in both.items()}
     scontrol("update", f"nodename={SHAKY}", "state=resume")
 
-    one, other = (len(down[how]) + 2 for how in both)
-    with both["print"].held(one), both["slurm"].held(other):
+    with held(2, *both.values()):
         scontrol("update", f"nodename={SHAKY}", "state=drain", "reason=test")
         draining = {how: training.state for how, training in both.items()}
         for training in both.values():
