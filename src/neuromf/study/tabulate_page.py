@@ -44,7 +44,7 @@ def text(tables: Tables) -> str:
     """Return the table in short, the tests, and what cannot be told."""
     measures = tables.collected.measures
     wide = max(len(row.group) for row in tables.summaries) + 2
-    widths = {m.name: max(20, len(m.name) + 2) for m in measures}
+    widths = {m.name: max(22, len(m.name) + 2) for m in measures}
     lines = [" " * wide + "".join(f"{name:>{width}}" for name, width in widths.items())]
     for group in tables.collected.table.groups:
         own = [row for row in tables.summaries if row.group == group]
