@@ -30,7 +30,9 @@ def test_a_script_is_shell_and_says_what_was_asked(tmp_path):
     subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
 
-@pytest.mark.parametrize(("code", "queued"), [(0, []), (1, []), (AGAIN, ["requeue 7_1"])])
+@pytest.mark.parametrize(
+    ("code", "queued"), [(0, []), (1, []), (AGAIN, ["requeue 7_1"]), (138, ["requeue 7_1"])]
+)
 def test_the_job_runs_its_arm_and_queues_again_where_asked(tmp_path, monkeypatch, code, queued):
     """A script runs here, with stand-ins for SLURM's own commands."""
     bin_ = tmp_path / "bin"

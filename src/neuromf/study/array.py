@@ -23,7 +23,7 @@ cd {cwd}
 {setup}name=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {names})
 {srun} {python} -m neuromf.study.arm {folder} "$name" {retries}
 status=$?
-if [ $status = {again} ]; then
+if [ $status = {again} ] || [ $status = 138 ]; then  # 138: ended by USR1, before it listened
   scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_$SLURM_ARRAY_TASK_ID"
 fi
 exit $status
