@@ -18,10 +18,10 @@ from neuromf.metrics.power import (
 
 
 def test_power_is_rs_and_cohens():
-    """R: power.t.test(n = 20, delta = 1, sd = 1). Cohen (1988), table 2.4.1: d = 0.5 takes 64 in
-    each group for 0.80. G*Power: d_z = 0.5 takes 34 pairs.
+    """R: power.t.test(n = 20, delta = 1, sd = 1), which leaves out the far tail, 2e-7.
+    Cohen (1988), table 2.4.1: d = 0.5 takes 64 in each group for 0.80. G*Power: d_z = 0.5 takes 34.
     """
-    assert power(1.0, 20, 20) == pytest.approx(0.8689528, abs=5e-7)  # R: the upper tail alone
+    assert power(1.0, 20, 20) == pytest.approx(0.8689528, abs=5e-7)
     assert power(0.5, 63, 63) < 0.8 < power(0.5, 64, 64)
     assert power_of_pairs(0.5, 33) < 0.8 < power_of_pairs(0.5, 34)
 

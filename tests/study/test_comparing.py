@@ -45,7 +45,13 @@ def test_two_values_at_three_places(tmp_path):
     # smaller distances are better: x is
     assert rows[0].difference < 0
     assert rows[0].improvement > 0.8
-    assert rows[0].improvement_interval.low <= rows[0].improvement
+    assert math.isnan(rows[0].improvement_interval.low)  # five seeds are too few
+
+
+def test_ten_seeds_have_an_interval_of_improvement(tmp_path):
+    (row,) = results(tmp_path, {"predict": ["x", "uu"]}, tuple(range(10)))[0]["predict"]
+    low, high = row.improvement_interval
+    assert 0.5 < low <= row.improvement <= high <= 1
 
 
 def test_several_values_at_two_places(tmp_path):

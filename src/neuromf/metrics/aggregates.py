@@ -14,6 +14,9 @@ from neuromf.metrics.effects import finite
 from neuromf.metrics.intervals import LEVEL, Interval, counts
 
 DRAWS = 2000  # bootstrap samples
+# values from which on the percentile bootstrap's intervals cover the truth in 0.94 of studies; with
+# five it is 0.90, with three 0.76 (normal values, 1000 simulated studies)
+ENOUGH = 10
 
 
 def interquartile_mean(values: Sequence[float]) -> float:

@@ -9,8 +9,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from neuromf.evaluation.score import FEWEST, Better
-from neuromf.metrics.aggregates import interval_of_improvement, probability_of_improvement
+from neuromf.evaluation.score import Better
+from neuromf.metrics.aggregates import ENOUGH, interval_of_improvement, probability_of_improvement
 from neuromf.metrics.effects import UNKNOWN, Effect, hedges_g, paired_effect
 from neuromf.metrics.hypotheses import (
     Comparison,
@@ -150,7 +150,7 @@ def _pair(
 
     one, other = (y, x) if better == "lower" else (x, y)  # the larger of which is the better
     test = replace(test, improvement=probability_of_improvement(one, other))
-    if min(len(x), len(y)) < FEWEST:
+    if min(len(x), len(y)) < ENOUGH:
         return test
     drawn = interval_of_improvement(one, other, generator(Purpose.BOOTSTRAP, *draw))
     return replace(test, improvement_interval=drawn)

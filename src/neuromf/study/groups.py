@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from neuromf.evaluation.score import FEWEST, Better
-from neuromf.metrics.aggregates import interquartile_mean, interval_of_iqm
+from neuromf.evaluation.score import Better
+from neuromf.metrics.aggregates import ENOUGH, interquartile_mean, interval_of_iqm
 from neuromf.metrics.intervals import Interval, of_mean
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.study.collected import Collected, Known
@@ -29,7 +29,7 @@ class Summary:
     std: float
     interval: Interval  # of the mean, Student's t
     iqm: float  # interquartile mean
-    iqm_interval: Interval  # from five seeds on
+    iqm_interval: Interval  # from ten seeds on
     missing: tuple[int, ...]  # seeds without a value
 
 
@@ -54,6 +54,6 @@ def _summary(collected: Collected, measure: Known, group: str, seed: int) -> Sum
         std=float(x.std()) if n > 1 else math.nan,
         interval=of_mean(x) if n > 1 else NONE,
         iqm=interquartile_mean(values) if n else math.nan,
-        iqm_interval=interval_of_iqm(values, draws) if n >= FEWEST else NONE,
+        iqm_interval=interval_of_iqm(values, draws) if n >= ENOUGH else NONE,
         missing=tuple(s for s in due if s not in own),
     )
