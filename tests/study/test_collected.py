@@ -27,7 +27,7 @@ def test_missing_values_say_why(tmp_path):
     (arms / "p-2_seed-1" / "toy" / "metrics.json").write_text('{"r4": {"distance_5": 1.0}}')
     (arms / "p-2_seed-2" / "toy" / "metrics.json").unlink()
     assert collect(tmp_path, ["distance_1"]).missing["distance_1"] == {
-        "p-1_seed-0": "failed at toy: out of memory",
+        "p-1_seed-0": "failed at toy: first",
         "p-1_seed-1": "not run",
         "p-2_seed-0": "not a finite number (nan)",
         "p-2_seed-1": "no such figure",

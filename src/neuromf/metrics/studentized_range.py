@@ -21,7 +21,8 @@ def sf(q: float, k: int, df: float) -> float:
     standard deviation of df degrees of freedom is larger than q.
     """
     scales, weights = _deviations(float(df))
-    return float(min(max(weights @ _range_sf(q * scales, k), 0.0), 1.0))
+    tail = float(weights @ _range_sf(q * scales, k))
+    return min(max(tail, 0.0), 1.0)
 
 
 def ppf(probability: float, k: int, df: float) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from neuromf.evaluation.score import Better
-from neuromf.study.folder import Row, Table, read_state, read_table
+from neuromf.study.folder import Row, Table, arm_folder, read_table, seen_state
 from neuromf.study.measures import DEFAULTS, Measures, read_measures
 
 SHOWN = 40  # known names in an error
@@ -81,10 +81,10 @@ def collect(folder: Path, asked: Sequence[str] = ()) -> Collected:
 
 def _stands(folder: Path, arm: Row) -> str:
     """Return where an arm stands, in words."""
-    state = read_state(folder / "arms" / arm.name)
+    state = seen_state(arm_folder(folder, arm.name))
     if state.state == "failed":
-        last = state.error[-1] if state.error else "no reason given"
-        return f"failed at {state.step or 'the start'}: {last}"
+        why = state.error[0] if state.error else "no reason given"
+        return f"failed at {state.step or 'the start'}: {why}"
     return "not run" if state.state == "waiting" else state.state
 
 
@@ -92,7 +92,7 @@ def _read_arm(folder: Path, arm: Row, steps: dict[str, str], stands: str) -> Ste
     found: Steps = {}
     for step, verb in steps.items():
         try:
-            found[step] = read_measures(verb, folder / "arms" / arm.name / step)
+            found[step] = read_measures(verb, arm_folder(folder, arm.name) / step)
         except ValueError as error:
             found[step] = str(error) if stands == "finished" else stands
     return found

@@ -115,7 +115,10 @@ def _of_several(
     by_pair = {(names[e.a], names[e.b]): e.comparison for e in each}
     df = (found.df_between, found.df_within)
     whole = replace(whole, statistic=found.statistic, df=df, p=found.p)
-    return [whole, *(_of_pair(pair, by_pair.get(pair.groups)) for pair in pairs)]
+    return [
+        whole,
+        *(_of_pair(pair, by_pair.get((pair.groups[0], pair.groups[1]))) for pair in pairs),
+    ]
 
 
 def _of_pair(pair: Result, found: Comparison | None) -> Result:

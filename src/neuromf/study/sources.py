@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from neuromf.evaluation.results import read_scores
-from neuromf.study.folder import Table
+from neuromf.study.folder import Table, arm_folder
 
 # keys of configurations that name data
 DATA = ("latents", "volumes", "reference", "real", "generated", "simulated", "train", "table")
@@ -21,7 +21,7 @@ def differing_sources(folder: Path, table: Table) -> Iterator[str]:
     between the seeds of a group; reference, networks and numbers of an evaluation between all arms.
     """
     for step, verb in table.steps.items():
-        folders = {arm.name: folder / "arms" / arm.name / step for arm in table.arms}
+        folders = {arm.name: arm_folder(folder, arm.name) / step for arm in table.arms}
         named = {name: _configured(path, folder) for name, path in folders.items()}
         for group in table.groups:
             own = {a.name: named[a.name] for a in table.arms if a.group == group}
