@@ -70,15 +70,22 @@ def sweep(path: Path, out: Path, *words: str) -> subprocess.Popen[bytes]:
 
 
 def overhead(folder: Path, arms: int, epochs: int) -> dict[str, float]:
-    """Return what a pool of one worker adds to the arms' own seconds, an arm."""
+    """Return what a pool of one worker adds to the arms' own seconds: once, and an arm."""
+    few, many = (_added(folder / str(n), n, epochs) for n in (2, arms))
+    each = (many[0] - few[0]) / (arms - 2)
+    return {"arms": arms, "arm_s": many[1], "added_each_s": each, "added_once_s": few[0] - 2 * each}
+
+
+def _added(folder: Path, arms: int, epochs: int) -> tuple[float, float]:
+    """Return the seconds that a study took beside its arms, and the mean of an arm."""
+    folder.mkdir()
     path, out = study_file(folder, arms, epochs), folder / "x"
     started = time.perf_counter()
     if sweep(path, out, "workers=1").wait():
         raise SystemExit("the study failed")
     whole = time.perf_counter() - started
     own = [read_state(arm_folder(out, r.name)).seconds for r in read_table(out).arms]
-    return {"arms": arms, "seconds": whole, "arm_s": sum(own) / arms,
-            "added_s": (whole - sum(own)) / arms}  # fmt: skip
+    return whole - sum(own), sum(own) / arms
 
 
 def kills(folder: Path, arms: int, times: int, seed: int) -> dict[str, float]:
@@ -107,6 +114,7 @@ def main() -> None:
     parser.add_argument("--arms", type=int, default=200)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="", help="one part: thousand, ten_thousand, ...")
     parser.add_argument("--out", type=Path, default=None)
     given = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="neuromf-sweep-"))
@@ -120,6 +128,8 @@ def main() -> None:
             "overhead": lambda f: overhead(f, 12, 100),
             "kills": lambda f: kills(f, given.arms, given.kills, given.seed),
         }.items():
+            if given.only not in ("", name):
+                continue
             folder = next(folders)
             folder.mkdir()
             parts[name] = part(folder)
