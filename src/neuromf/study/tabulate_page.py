@@ -44,7 +44,8 @@ def text(tables: Tables) -> str:
     """Return the table in short, the tests, and what cannot be told."""
     measures = tables.collected.measures
     wide = max(len(row.group) for row in tables.summaries) + 2
-    widths = {m.name: max(22, len(m.name) + 2) for m in measures}
+    cells = {m.name: [_mean(r) for r in tables.summaries if r.measure == m.name] for m in measures}
+    widths = {name: max(map(len, ["", name, *column])) + 2 for name, column in cells.items()}
     lines = [" " * wide + "".join(f"{name:>{width}}" for name, width in widths.items())]
     for group in tables.collected.table.groups:
         own = [row for row in tables.summaries if row.group == group]
