@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from neuromf.runtime import config as settings
-from neuromf.runtime.fields import differences, free_keys, key, new_name, renamed
+from neuromf.runtime.fields import NAMED, differences, free_keys, key, new_name, renamed
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,11 @@ class Outer:
     seed: int = 0
 
     __dropped__ = ("launch",)
+
+
+@dataclass(frozen=True)
+class Named:
+    axes: dict[str, int] = field(default_factory=dict, metadata=NAMED | {"free": True})
 
 
 def test_files_of_earlier_versions_are_read():
@@ -50,6 +55,11 @@ def test_what_a_resumed_run_may_change():
         "- seed: 0",
         "+ seed: 1",
     ]
+
+
+def test_what_a_resumed_run_may_add_to_a_dictionary():
+    before = settings.to_yaml(Named({"a": 1}))
+    assert differences(before, settings.to_yaml(Named({"a": 2, "b": 3})), Named) == []
 
 
 def test_a_file_that_is_no_configuration(tmp_path):

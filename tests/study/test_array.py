@@ -63,6 +63,8 @@ def test_arrays_follow_each_other(tmp_path, monkeypatch):
     assert submit(tmp_path, scripts) == ["41", "42"]
     assert asked == [[str(scripts[0])], ["--dependency=afterany:41", str(scripts[1])]]
     assert (tmp_path / JOBS).read_text() == "41\n42\n"
+    submit(tmp_path, scripts[:1])
+    assert (tmp_path / JOBS).read_text() == "41\n42\n43\n"
 
 
 def test_without_slurm_it_says_what_to_do(tmp_path, monkeypatch):

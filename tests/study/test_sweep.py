@@ -19,13 +19,25 @@ def test_a_study_runs_grows_and_is_told(tmp_path, capsys):
     with pytest.raises(FileExistsError, match="--resume continues"):
         run(quick_study([1]), out)
 
-    assert run(quick_study([1], (0, 1)), out, resume=True) == 0
+    assert run(quick_study([1, 2], (0, 1)), out, resume=True) == 0
     names = [row.name for row in read_table(out).arms]
-    assert names == ["epochs-1_seed-0", "epochs-1_seed-1"]
-    assert [read_state(arm_folder(out, name)).attempt for name in names] == [1, 1]
+    assert names == [f"epochs-{e}_seed-{s}" for e in (1, 2) for s in (0, 1)]
+    assert [read_state(arm_folder(out, name)).attempt for name in names] == [1] * 4
     assert read_json_object(out / "run.json")["state"] == "finished"
-    assert "2 arms: 2 finished" in status([str(out)])
+    assert "4 arms: 4 finished" in status([str(out)])
     assert stop([f"out={out}"]) == f"nothing of {out} is running"
+
+
+def test_a_study_starts_again_but_not_over_files_of_others(tmp_path):
+    out, study = tmp_path / "study", quick_study([1])
+    run(study, out)
+    notes = arm_folder(out, "epochs-1_seed-0") / "notes.md"
+    notes.write_text("mine")
+    with pytest.raises(FileExistsError, match=r"notes\.md"):
+        run(study, out, overwrite=True)
+    assert notes.read_text() == "mine"
+    notes.unlink()
+    assert run(study, out, overwrite=True) == 0
 
 
 def test_failures_are_counted_and_listed(tmp_path, capsys):

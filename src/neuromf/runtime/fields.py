@@ -75,7 +75,12 @@ def differences(before: str, now: str, schema: Any) -> list[str]:
     earlier, free, missing = yaml.safe_load(before), free_keys(schema), object()
     a = dict(_flat(renamed(earlier, schema) if isinstance(earlier, dict) else {}))
     b = dict(_flat(yaml.safe_load(now)))
-    changed = [k for k in {**a, **b} if a.get(k, missing) != b.get(k, missing) and k not in free]
+    changed = [
+        k
+        for k in {**a, **b}
+        if a.get(k, missing) != b.get(k, missing)
+        and not any(k == name or k.startswith(f"{name}.") for name in free)
+    ]
     return [
         f"{sign} {name}: {_shown(values[name])}"
         for name in changed

@@ -71,11 +71,13 @@ def submit(folder: Path, scripts: Sequence[Path]) -> list[str]:
     """Submit arrays, each after the one before it, so that together they keep the limit of one;
     return their ids. Raises ValueError where there is no SLURM, or it refuses one.
     """
+    known = folder / JOBS  # with those of earlier starts, which may still wait in the queue
+    earlier = known.read_text(encoding="utf-8").split() if known.is_file() else []
     jobs: list[str] = []
     for path in scripts:
         after = [f"--dependency=afterany:{jobs[-1]}"] if jobs else []
         jobs.append(_sbatch([*after, str(path)]))
-        write_text(folder / JOBS, "".join(f"{job}\n" for job in jobs))
+        write_text(known, "".join(f"{job}\n" for job in [*earlier, *jobs]))
     return jobs
 
 

@@ -16,7 +16,7 @@ class SweepConfig:
     # value is the folder of an earlier step: [generate, model=$train, n=64]
     steps: dict[str, Any] = field(default_factory=dict, metadata=NAMED)
     # STEP.KEY: [values], or NAME: {LABEL: [STEP.KEY=VALUE, ...]}; in a study of one step KEY alone
-    axes: dict[str, Any] = field(default_factory=dict, metadata=NAMED)
+    axes: dict[str, Any] = field(default_factory=dict, metadata=NAMED | {"free": True})
     seeds: tuple[int, ...] = key((0,), free=True)  # of every step that has a seed
     workers: int = key(0, free=True)  # arms at once; 0: as many as cores and memory allow
     threads: int = key(0, free=True)  # of an arm; 0: the cores shared out among the workers

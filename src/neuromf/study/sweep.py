@@ -27,7 +27,11 @@ from neuromf.study.stopping import stop_study
 from neuromf.verbs import VERBS
 
 log = logging.getLogger("neuromf")
-OUTPUT = Output("sweep", ("study.json", "arms/**", "slurm/**"), loose=("arms/**", "slurm/**"))
+# of other processes; below arms/NAME/STEP is what the step's verb wrote
+ARMS = ("arms/*/state.json", "arms/*/log.txt", "arms/*/.lock", "arms/*/*/**", "slurm/*.out")
+OUTPUT = Output(
+    "sweep", ("study.json", "arms/*/*.yaml", "slurm/*.sh", "slurm/*.txt", *ARMS), loose=ARMS
+)
 REFRESH = 1.0  # seconds between two tables on a terminal
 
 
@@ -45,9 +49,9 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         table = write_table(out, arms, {s.name: s.verb for s in read_steps(config.steps)})
         print(f"{len(arms)} arms, {share.workers} at once with {share.threads} threads each")
-        with listening(), telling(out, table, share.workers) as told:
+        with listening(), telling(out, table, share.workers) as tell:
             modules = {VERBS[verb].module for verb in table.steps.values()}
-            pool = Pool(out, share, config.retries, told, sorted(modules))
+            pool = Pool(out, share, config.retries, tell, sorted(modules))
             pool.run([arm.name for arm in arms])
         found = Teller(out, table, share.workers, 0).found()
         for line in failures(found):
