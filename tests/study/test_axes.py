@@ -37,6 +37,7 @@ def test_lists_truth_and_nothing_are_written_as_on_a_command_line():
         ({"lr": [1]}, "begins with no step: the steps are train, generate"),
         ({"other.lr": [1]}, "begins with no step"),
         ({"k": {"a": "train.lr=1"}}, "is no list of words"),
+        ({"train": {"lr": [1]}}, "train is a step, no label"),
         ({"train.lr": [1, 1]}, "two values called '1'"),
         ({"train.a.lr": [1], "train.b.lr": [1]}, "two axes are called 'lr'"),
     ],

@@ -43,6 +43,11 @@ def _axis(name: str, values: Any, steps: Sequence[str]) -> Axis:
     where = f"axes.{name}"
     if not values or not isinstance(values, list | tuple | Mapping):
         raise ConfigError(f"{where} is {values!r}: a list of values, or LABEL: [STEP.KEY=VALUE]")
+    if isinstance(values, Mapping) and name in steps:
+        raise ConfigError(
+            f"{where}: {name} is a step, no label: an axis of a key's values stands in the file, "
+            f"as {name}.KEY: [values]"
+        )
     if isinstance(values, Mapping):
         words = {str(label): _split(added, steps, where) for label, added in values.items()}
         return Axis(_plain(name), {_plain(label): added for label, added in words.items()})
