@@ -92,7 +92,7 @@ class Pool:
         """
         waiting = deque(names)
         try:
-            with _threads(self.share.threads):
+            with threads(self.share.threads):
                 self._work(waiting)
         except BaseException:
             self._stop()
@@ -180,7 +180,7 @@ def _context(modules: Iterable[str]) -> Any:
 
 
 @contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
+def threads(number: int) -> Iterator[None]:
     """Let processes that are started in the body have so many threads in their libraries."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, str(number)))

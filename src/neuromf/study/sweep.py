@@ -21,7 +21,7 @@ from neuromf.study.array import submit, told, write_arrays
 from neuromf.study.config import SweepConfig
 from neuromf.study.estimate import Estimates, plan_table
 from neuromf.study.folder import Table, write_table
-from neuromf.study.pool import Pool, Share
+from neuromf.study.pool import Pool, Share, threads
 from neuromf.study.status import Teller, drawn, failures, headline, standing, standings
 from neuromf.study.stopping import stop_study
 from neuromf.verbs import VERBS
@@ -84,7 +84,7 @@ def plan(config: SweepConfig) -> str:
     """Return a table of all arms with what each takes, by the measurement of a short run."""
     arms, steps = planned(config), {s.name: s.verb for s in read_steps(config.steps)}
     share = Share.of(config)
-    with Estimates() as estimates:
+    with Estimates() as estimates, threads(share.threads):
         costs = {arm.name: estimates.of(arm, steps) for arm in arms}
     unmeasured = [step for step in steps if not any(step in cost for cost in costs.values())]
     return plan_table(costs, share, unmeasured)
