@@ -185,6 +185,13 @@ VERBS = {
         "neuromf.demo",
         "DemoConfig",
     ),
+    "verify": Verb(
+        "What the project is held to, measured on this machine: a table of tests and figures with "
+        "their criteria, and the gate of each phase.",
+        "neuromf.verification.verify",
+        "neuromf.verification.config.VerifyConfig",
+        example="volumes=volumes",
+    ),
     "toy": Verb(
         "Prove the method on a torus: one call of a network against five, x- against u-prediction.",
         "neuromf.torus",
