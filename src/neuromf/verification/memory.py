@@ -38,7 +38,7 @@ def memory() -> Section:
         "weights, gradients, optimiser and averages, and for each sample what backward keeps and "
         "what a step needs in passing. Largest batch by the memory of the card, of which "
         f"{HEADROOM:.0%} is taken.",
-        {"memory_48_batch_1": fixed + each[48]},
+        {f"memory_{size}": fixed + more for size, more in each.items()},
         _chart(fixed, each),
         ("latent", "batch 1", *(f"{card} GB" for card in CARDS)),
         rows,

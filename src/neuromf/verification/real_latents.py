@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from neuromf.autoencoder.frozen import Autoencoder
 from neuromf.autoencoder.load import load_vae
 from neuromf.generation.model import load_model
 from neuromf.latents.dataset import Item, LatentAugmentation, LatentDataset
@@ -23,8 +24,8 @@ LOADED = 5  # stored latents that go through the network
 FLIPPED = 2  # latents that are decoded both ways
 
 
-def real_latents(folder: Path, model: str) -> Section:
-    """Measure a store of real latents, and the network of a model on a few of them.
+def real_latents(folder: Path, model: str, vae: str = "small") -> Section:
+    """Measure a store of real latents of a VAE, and the network of a model on a few of them.
 
     Raises StoreError for another folder, ValueError where model and store do not fit.
     """
@@ -46,7 +47,7 @@ def real_latents(folder: Path, model: str) -> Section:
         rows.append(["held out", *_cells(mean, std)])
 
     values |= _augmented(store, training) | _outputs(training[:LOADED], model)
-    values["flip_ssim"] = _flipped(store)
+    values["flip_ssim"] = _flipped(store, load_vae(vae))
     channels = range(store.shape[0])
     return Section(
         "latents",
@@ -97,9 +98,8 @@ def _outputs(latents: Tensor, model: str) -> dict[str, float]:
     }
 
 
-def _flipped(store: LatentStore) -> float:
+def _flipped(store: LatentStore, vae: Autoencoder) -> float:
     """Return the mean SSIM of decoded mirrored latents to mirrored decoded latents."""
-    vae = load_vae(store.components[0].vae.name)
     found = []
     for index in store.split("train")[:FLIPPED]:
         latent = store[index][None]
