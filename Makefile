@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo torus test test-hostile test-slurm check bench docs clean
+.PHONY: demo torus test verify test-hostile test-slurm check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -15,7 +15,14 @@ torus: $(VENV)/.package
 	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n auto --dist worksteal
+	@mkdir -p runs
+	$(BIN)/pytest -n auto --dist worksteal --junitxml=runs/tests.xml
+	$(BIN)/neuromf verify quick=true tests=runs/tests.xml out=runs/verify-quick --overwrite
+
+# everything that is measured, into docs/verification.md: make verify VOLUMES=FOLDER, real volumes that prepare wrote
+verify: $(VENV)/.dev
+	$(BIN)/neuromf verify volumes=$(VOLUMES) out=runs/verify --overwrite
+	cp runs/verify/verification.md docs/verification.md
 
 test-hostile: $(VENV)/.dev
 	$(BIN)/pytest -m hostile tests/hostile

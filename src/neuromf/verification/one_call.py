@@ -43,7 +43,7 @@ def one_call(model: str, samples: int = SAMPLES) -> Section:
 def _histogram(drawn: torch.Tensor) -> Figure:
     with plots.subplots(size=(5, 2.6)) as (figure, axes):
         for channel, colour in enumerate(plots.colours(drawn.shape[1])):
-            axes.hist(drawn[:, channel].flatten().numpy(), 81, (-5, 5), density=True,
+            axes.hist(drawn[:, channel].flatten().numpy(), 81, range=(-5, 5), density=True,
                       histtype="step", color=colour, label=f"channel {channel}")  # fmt: skip
         axes.set_xlabel("normalised output of one call")
         axes.set_ylabel("density")

@@ -104,7 +104,7 @@ def _flipped(store: LatentStore, vae: Autoencoder) -> float:
     for index in store.split("train")[:FLIPPED]:
         latent = store[index][None]
         there, back = vae.decode(latent.flip(2)), vae.decode(latent).flip(2)
-        found.append(ssim(there, back))
+        found.append(ssim(there[0, 0], back[0, 0]))
     return sum(found) / len(found)
 
 
@@ -137,7 +137,7 @@ def _cells(mean: Tensor, std: Tensor) -> list[str]:
 def _histogram(latents: Tensor) -> Figure:
     with plots.subplots(size=(5, 2.6)) as (figure, axes):
         for channel, colour in enumerate(plots.colours(latents.shape[1])):
-            axes.hist(latents[:, channel].flatten().numpy(), 81, (-5, 5), density=True,
+            axes.hist(latents[:, channel].flatten().numpy(), 81, range=(-5, 5), density=True,
                       histtype="step", color=colour, label=f"channel {channel}")  # fmt: skip
         axes.set_xlabel("normalised latent")
         axes.set_ylabel("density")
