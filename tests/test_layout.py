@@ -35,27 +35,6 @@ def test_every_preset_loads_into_its_class(preset):
     assert isinstance(settings.load(schema, [f"preset={preset.stem}"], preset.parent.name), schema)
 
 
-def test_every_test_id_is_in_the_verification_table():
-    table = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
-    wanted = [
-        *(f"P0-T{n}" for n in range(1, 8)),
-        *(f"P1-T{n}" for n in range(1, 8)),
-        *(f"P2-T{n}" for n in range(1, 9)),
-        *(f"P3-T{n}" for n in (1, 2, "3a", "3b", *range(4, 14))),
-        *(f"P4-T{n}" for n in (*range(1, 9), *range(13, 20))),
-        *(f"P4h-T{n}" for n in range(1, 8)),
-        *(f"P5-T{n}" for n in range(1, 7)),
-    ]
-    assert [i for i in wanted if not re.search(rf"\b{i}\b", table)] == []
-
-
-def test_tests_named_in_the_verification_table_exist():
-    table = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
-    for path, name in re.findall(r"`(tests/[\w/]+\.py)(?:::([\w:]+))?`", table):
-        text = (ROOT / path).read_text(encoding="utf-8")
-        assert all(part in text for part in name.split("::") if part), (path, name)
-
-
 def test_no_figure_is_missing_from_the_docs():
     texts = {
         p: p.read_text(encoding="utf-8")

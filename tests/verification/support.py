@@ -11,7 +11,7 @@ JUNIT = """<?xml version="1.0" encoding="utf-8"?>
 <property name="measured" value="error 1e-9" /></properties></testcase>
 <testcase classname="tests.flow.test_a" name="test_one[2]" time="0.25" />
 <testcase classname="tests.flow.test_a" name="test_other" time="1"><failure message="assert 1 == 2&#10;more">trace</failure></testcase>
-<testcase classname="tests.flow.test_a.TestIn" name="test_class" time="1" />
+<testcase classname="tests.flow.test_a.TestClass" name="test_class" time="1" />
 <testcase classname="tests.flow.test_b" name="test_gpu" time="0"><skipped message="no GPU" /></testcase>
 <testcase classname="tests.flow.test_b" name="test_error" time="0"><error message="fixture">trace</error></testcase>
 </testsuite></testsuites>

@@ -21,7 +21,7 @@ def test_every_parameter_of_a_test_counts(outcomes):
 
 def test_a_file_is_all_of_its_tests_and_a_class_its_own(outcomes):
     assert len(of_test(outcomes, "tests/flow/test_a.py")) == 4
-    assert len(of_test(outcomes, "tests/flow/test_a.py::TestIn::test_class")) == 1
+    assert len(of_test(outcomes, "tests/flow/test_a.py::TestClass::test_class")) == 1
     assert of_test(outcomes, "tests/flow/test_a.py::test_on") == []
 
 
