@@ -37,6 +37,7 @@ def test_no_two_streams_are_alike():
         Purpose.CONDITIONS: 3,
         Purpose.LESIONS: 2,
         Purpose.SEGMENTATION: 2,
+        Purpose.MASK: 3,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]

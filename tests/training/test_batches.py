@@ -34,6 +34,19 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(store, latents):
     )
 
 
+def test_a_mask_leaves_its_share_out_and_changes_nothing_else(store, latents):
+    plain = Batches(latents, tiny_config(store, batch=3, updates=30))[7][0]
+    assert plain.mask is None
+    config = tiny_config(store, batch=3, updates=30, masked_share=0.25)
+    (masked,) = Batches(latents, config)[7]
+    assert equal(masked, plain)
+    assert masked.mask.shape == (3, 1, *plain.x.shape[2:])  # one for all channels
+    assert set(masked.mask.unique().tolist()) == {0.0, 1.0}
+    assert masked.mask.mean() == pytest.approx(0.75, abs=0.05)
+    assert torch.equal(Batches(latents, config)[7][0].mask, masked.mask)
+    assert not torch.equal(Batches(latents, config)[8][0].mask, masked.mask)
+
+
 def test_an_epoch_sees_every_latent_once(store, latents):
     """18 latents in global batches of 2 ranks x 3: three updates an epoch."""
     config = tiny_config(store, batch=3, updates=6)

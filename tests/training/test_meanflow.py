@@ -39,3 +39,20 @@ def test_no_row_of_a_kind_gives_nan():
     row = task.means(parts(x, noise, t, t, task)[0].tolist())
     assert math.isnan(row["raw_interval"])
     assert row["raw"] == row["raw_equal"]
+
+
+def test_what_is_masked_does_not_count():
+    """P4d-T16 in small: the loss is that of the voxels that stay, whatever the others are."""
+    task = MeanFlowTask(tiny_unet(), MeanFlow(jvp="none"))
+    x, noise, t, _ = batch(2, 4, 4, 4, 4)
+    mask = torch.ones(2, 1, 4, 4, 4, dtype=x.dtype)
+    whole = task.loss(Batch(x, noise, t, t))
+    torch.testing.assert_close(task.loss(Batch(x, noise, t, t, mask=mask)), whole)
+
+    mask[:, :, :2] = 0
+    own = Batch(x, noise, t, t, mask=mask)
+    terms = own.terms(task.objective, task.network)
+    error = (terms.compound - terms.target)[:, :, 2:].square().mean((2, 3, 4)).sum(1)
+    row = task.means(task.loss(own)[1].tolist())
+    assert row["raw"] == pytest.approx(error.mean().item())
+    assert row["raw"] != pytest.approx(task.means(whole[1].tolist())["raw"], rel=1e-3)

@@ -1,8 +1,10 @@
 """Samples while training: the averaged weights, the same noise, files whose content is known."""
 
 import json
+import math
 from dataclasses import replace
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -12,7 +14,7 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.training.bar import Bar
 from neuromf.training.command import loop_of
 from neuromf.training.log import Log
-from neuromf.training.previews import Previews, Sampler, fixed_noise, moments
+from neuromf.training.previews import Previews, Sampler, difference, fixed_noise, moments
 from support import tiny_unet
 from training.support import SIZE, tiny_config
 
@@ -36,8 +38,39 @@ def test_one_call_is_the_averaged_networks_own_output(tmp_path, store):
     torch.testing.assert_close(drawn["calls_1"], 2 * expected)
     assert drawn["calls_2"].shape == (2, *SIZE)
     record = json.loads((tmp_path / "samples" / "update-00000007.json").read_text())
-    assert record["calls_1"] == moments(drawn["calls_1"])
+    assert record["calls_1"].items() >= moments(drawn["calls_1"]).items()
+    assert record["calls_1"]["to_most_calls"] == pytest.approx(
+        float((drawn["calls_1"] - drawn["calls_2"]).norm() / drawn["calls_2"].norm()), rel=1e-6
+    )
+    assert record["calls_2"]["to_most_calls"] == 0
+    assert "since_last_look" not in record["calls_1"]
     assert (tmp_path / "samples" / "update-00000007.png").is_file()
+
+
+def test_looks_are_compared_with_the_one_before_also_after_a_restart(tmp_path, store):
+    config = tiny_config(store, latent_scale=0.5)
+    loop = loop_of(config, tiny_unet(torch.float32))
+    callback = previews(tmp_path, config, None)
+    for update, again in ((7, callback), (9, callback), (9, previews(tmp_path, config, None))):
+        loop.state.update = update
+        with torch.no_grad():
+            for p in loop.average.parameters():
+                p.mul_(1.0 if again is not callback else 0.9)
+        again.observe(loop)
+    looks = [load_file(tmp_path / "samples" / f"update-0000000{n}.safetensors") for n in (7, 9)]
+    record = json.loads((tmp_path / "samples" / "update-00000009.json").read_text())
+    before, now = (look["calls_1"] for look in looks)
+    assert record["calls_1"]["since_last_look"] == pytest.approx(
+        float((now - before).norm() / before.norm()), rel=1e-6
+    )
+
+
+def test_consistency_of_a_field_whose_calls_agree_is_zero():
+    """The exact field takes the same way in any number of steps; a straight one too."""
+    z = torch.randn(2, 4, 3, 3, 3)
+    assert difference(z, z) == 0
+    assert difference(1.5 * z, z) == pytest.approx(0.5, rel=1e-6)
+    assert math.isnan(difference(z, z[:1]))
 
 
 def test_rectified_flow_is_asked_for_its_velocity(tmp_path, store, monkeypatch):

@@ -100,6 +100,10 @@ def test_rows_have_the_velocity_and_the_power_and_the_json_the_linear_filter(tmp
     assert powers == [f"power_{i}" for i in (1, 3, 4, 5, 6, 7, 8)]
     header = (tmp_path / "run" / "evaluation.csv").read_text().splitlines()[0]
     assert {"v_0.02", "v_0.98", "v_linear", "power_8"} <= set(header.split(","))
+    for online in ("", "_online"):  # parts make the whole; averaged and online weights differ
+        low, high = sorted(row[f"raw_{kind}{online}"] for kind in ("equal", "interval"))
+        assert low < row[f"raw{online}"] < high
+    assert row["raw"] != row["raw_online"]
 
 
 def test_a_run_whose_rows_have_no_v_linear_goes_on(tmp_path, store, monkeypatch):

@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     LESIONS = 14  # seed, phantom: where its simulated lesions lie, and what they look like
     CONDITIONS = 15  # seed, update, part: which samples lose their conditions, and guidance scales
     SEGMENTATION = 16  # seed, person left out: weights, patches and augmentation of a training
+    MASK = 17  # seed, update, part: which voxels are left out of the loss
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:

@@ -37,6 +37,7 @@ class Batch:
     null: Condition | None = None  # the same with nothing known, where guidance is trained
     # (2, pairs): first and last points of secants, on trajectories from the noise
     ends: Tensor | None = None
+    mask: Tensor | None = None  # (B, 1, D, H, W), weights of voxels in the loss
 
     def to(self, device: torch.device, non_blocking: bool = False) -> Batch:
         """Return the batch on a device; Lightning calls it."""
@@ -62,8 +63,8 @@ class Batch:
             given and {k: change(v) for k, v in given.items()}
             for given in (self.condition, self.null)
         )
-        ends = None if self.ends is None else change(self.ends)
-        return Batch(x, noise, t, r, condition, null, ends)
+        ends, mask = (None if v is None else change(v) for v in (self.ends, self.mask))
+        return Batch(x, noise, t, r, condition, null, ends, mask)
 
 
 class Batches(Dataset[list[Batch]]):
@@ -105,7 +106,8 @@ class Batches(Dataset[list[Batch]]):
         noise = torch.randn(x.shape, generator=generator(Purpose.NOISE, c.seed, update, part))
         places = [item.place for item in items]
         condition, null = batch_conditions(self.known, places, c, update, part)
-        return Batch(x, noise, t, r, condition, null, self._ends(update, part))
+        ends, mask = self._ends(update, part), self._mask(x, update, part)
+        return Batch(x, noise, t, r, condition, null, ends, mask)
 
     def _ends(self, update: int, part: int) -> Tensor | None:
         """Return the secants that a student of trajectories learns from."""
@@ -114,6 +116,14 @@ class Batches(Dataset[list[Batch]]):
             return None
         drawn = generator(Purpose.SECANTS, c.seed, update, part)
         return torch.stack(draw_secants(c.distillation.pairs, c.distillation.steps, drawn))
+
+    def _mask(self, x: Tensor, update: int, part: int) -> Tensor | None:
+        """Return 1 at voxels that count in the loss and 0 at others, the same in all channels."""
+        share = self.config.masked_share
+        if not share:
+            return None
+        drawn = generator(Purpose.MASK, self.config.seed, update, part)
+        return (torch.rand(x[:, :1].shape, generator=drawn) >= share).to(x)
 
     def _item(self, place: int) -> Item:
         """Return the latent at a place in the endless sequence of epochs."""

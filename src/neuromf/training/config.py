@@ -70,9 +70,9 @@ class Evaluation:
     patience: int = 0  # rows without a better value after which training stops; 0 is never
     fid_every: int = 0  # updates between rows with 2.5D FID of decoded samples; 0 is never
     extractor: str = "radimagenet"  # of that FID
-    # what best.ckpt and patience go by: v-loss over a linear filter's, 2.5D FID, error to the
-    # teacher, or the distance of latents, which white noise around the mean image passes
-    monitor: Literal["v_linear", "fid", "teacher", "swd"] = "v_linear"
+    # what best.ckpt and patience go by: v-loss over a linear filter's, raw loss, 2.5D FID, error to
+    # the teacher, or the distance of latents, which white noise around the mean image passes
+    monitor: Literal["v_linear", "raw", "fid", "teacher", "swd"] = "v_linear"
 
     def __post_init__(self) -> None:
         if (
@@ -169,6 +169,7 @@ class TrainConfig:
     # of latents on the path; below 1, large structures form at smaller t
     latent_scale: float = key(1.0, formerly="scale")
     augmentation: LatentAugmentation = field(default_factory=LatentAugmentation)
+    masked_share: float = 0.0  # of a sample's voxels, drawn anew each time, left out of its loss
     optimiser: Optimiser = field(default_factory=Optimiser)
     updates: int = 100_000
     batch: int = 8  # latents per device at once
@@ -203,6 +204,8 @@ class TrainConfig:
 
         if not 0 < self.latent_scale <= 10:
             raise ValueError(f"latent_scale is {self.latent_scale}: above 0; 0.1 to 1 is usual")
+        if not 0 <= self.masked_share < 1:
+            raise ValueError(f"masked_share is {self.masked_share}: 0 or more, below 1")
         if self.seed < 0 or self.num_workers < 0:
             raise ValueError(f"seed is {self.seed}, num_workers {self.num_workers}: 0 or more")
         for name, ramp in (
@@ -239,6 +242,10 @@ class TrainConfig:
                 "teacher= is for learning average velocities, objective.jvp=none and "
                 "times.equal_fraction=1 train a rectified flow: drop teacher=, or set "
                 "objective.jvp=two-stream and times.equal_fraction=0.5"
+            )
+        if self.masked_share and self.teacher and self.distillation.target == "trajectory":
+            raise ValueError(
+                "masked_share goes with samples on paths, not with distillation.target=trajectory"
             )
         if self.precondition.kind != "none" and self.objective.predict != "u":
             raise ValueError(

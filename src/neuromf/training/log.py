@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytorch_lightning as pl
 import torch
+from PIL import Image
 
 from neuromf.runtime.device import wait_for_gpu
 from neuromf.runtime.tables import write_table
@@ -106,6 +108,13 @@ class Log(pl.Callback):
             for name, value in values.items():
                 if isinstance(value, int | float) and math.isfinite(value):
                     self.writer.add_scalar(name, value, update)
+
+    def picture(self, name: str, picture: Image.Image, update: int) -> None:
+        """Send an image to TensorBoard, where it is installed."""
+        if self.writer is not None:
+            self.writer.add_image(
+                name, np.asarray(picture.convert("RGB")), update, dataformats="HWC"
+            )
 
     def on_train_end(self, trainer: pl.Trainer, loop: pl.LightningModule) -> None:
         self._close()

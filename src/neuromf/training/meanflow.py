@@ -39,7 +39,7 @@ class MeanFlowTask:
         """Return the loss of a batch, and sums over its samples."""
         target = None if self.teacher is None else taught(self.teacher, batch)
         terms = batch.terms(self.objective, self._called, target)
-        loss = self.objective.loss(terms)
+        loss = self.objective.loss(terms, batch.mask)
         return loss.total, sums_of(loss, batch.t == batch.r)
 
     def means(self, sums: Sequence[float]) -> Row:

@@ -12,6 +12,7 @@ from neuromf.training.state import Row
 
 SUMMARY = {"baseline": "at first", "best": "at best", "last": "at last"}
 LABELS = {
+    "raw": "loss on held-out latents",
     "v_linear": "v-loss on held-out latents over a linear filter's",
     "teacher": "error to the teacher's samples",
     "swd": "swd to held-out latents",

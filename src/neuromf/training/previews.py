@@ -5,11 +5,13 @@ latents, slices, statistics.
 from __future__ import annotations
 
 import logging
+import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from neuromf.autoencoder.components import first
@@ -76,8 +78,15 @@ class Previews(PeriodicCallback):
         self.folder.mkdir(exist_ok=True)
         stem = self.folder / f"update-{update:08d}"
         tensors = {f"calls_{nfe}": z.contiguous() for nfe, z in drawn.items()}
+        before = earlier_look(self.folder, update)
         write_bytes(stem.with_suffix(".safetensors"), save(tensors))
-        statistics = {f"calls_{nfe}": moments(z) for nfe, z in drawn.items()}
+        most = drawn[max(drawn)]
+        statistics = {
+            name: moments(z)
+            | {"to_most_calls": difference(z, most)}
+            | ({"since_last_look": difference(z, before[name])} if name in before else {})
+            for name, z in tensors.items()
+        }
         write_json(stem.with_suffix(".json"), {"update": update} | statistics)
 
         pictures = [self._picture(z) for latents in drawn.values() for z in latents]
@@ -86,9 +95,11 @@ class Previews(PeriodicCallback):
             for nfe, latents in drawn.items()
             for i in range(len(latents))
         ]
-        save_picture(stem.with_suffix(".png"), sheet(pictures, labels, columns=wanted.n))
-        for nfe, values in statistics.items():
-            self.run_log.scalars({f"samples/{nfe}/{k}": v for k, v in values.items()}, update)
+        picture = sheet(pictures, labels, columns=wanted.n)
+        save_picture(stem.with_suffix(".png"), picture)
+        self.run_log.picture("samples", picture, update)
+        for name, values in statistics.items():
+            self.run_log.scalars({f"samples/{name}/{k}": v for k, v in values.items()}, update)
 
     def _picture(self, latent: Tensor) -> Picture:
         """Return slices of a normalised latent (C, D, H, W): decoded, or without a
@@ -139,6 +150,28 @@ class Sampler:
 def fixed_noise(shape: tuple[int, ...], n: int, seed: int) -> Tensor:
     """Return the noise (n, *shape) of samples 0 to n - 1, the same at every look."""
     return torch.cat([noise_of(shape, i, seed) for i in range(n)])
+
+
+def earlier_look(folder: Path, update: int) -> dict[str, Tensor]:
+    """Return the latents of the last look before an update, by number of calls; empty where there
+    is none.
+    """
+    looks = sorted(p for p in folder.glob("update-*.safetensors") if _number(p) < update)
+    return load_file(looks[-1]) if looks else {}
+
+
+def _number(path: Path) -> int:
+    found = path.stem.removeprefix("update-")
+    return int(found) if found.isdigit() else sys.maxsize
+
+
+def difference(a: Tensor, b: Tensor) -> float:
+    """Return ‖a - b‖ / ‖b‖ of latents of one shape, NaN for others: of samples from the same noise,
+    how far fewer calls, or an earlier look, are from b.
+    """
+    if a.shape != b.shape:
+        return math.nan
+    return float((a.cpu() - b.cpu()).norm() / b.cpu().norm())
 
 
 def moments(z: Tensor) -> Row:

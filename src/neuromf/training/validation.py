@@ -4,11 +4,12 @@ one-call samples, early stopping.
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from neuromf.flow.gaussian import GaussianFlow
 from neuromf.flow.network import split_condition
@@ -28,6 +29,7 @@ from neuromf.training.checkpoint import BEST
 from neuromf.training.config import Evaluation
 from neuromf.training.decoded_fid import FOLDER, DecodedFid
 from neuromf.training.loop import Loop
+from neuromf.training.meanflow import means, sums_of
 from neuromf.training.monitor import is_best, out_of_patience, summary
 from neuromf.training.previews import Sampler, fixed_noise
 from neuromf.training.ranks import note, rank
@@ -133,8 +135,9 @@ class Validation(PeriodicCallback):
         row: Row = {
             "update": update,
             "swd": distance(samples, self.real, settings, self.config.seed),
-            "raw": self._raw(loop),
         }
+        row |= self._losses(loop, loop.average)
+        row |= {f"{name}_online": value for name, value in self._losses(loop, loop.network).items()}
         row |= self._velocity_row(loop)
         row |= by_band("power", relative_power(samples, self.real, self.gaussian.mean))
         if self.teacher is not None:
@@ -174,12 +177,11 @@ class Validation(PeriodicCallback):
         return every > 0 and (update % every == 0 or update in {self.epoch, self.updates})
 
     @torch.no_grad()
-    def _raw(self, loop: Loop) -> float:
-        """Return the raw loss of the averaged weights on held-out latents, with noise and times
-        that never change.
+    def _losses(self, loop: Loop, network: nn.Module) -> Row:
+        """Return the raw loss of a network on held-out latents, with noise and times that never
+        change: of all samples, of those with r = t and of those with r < t.
         """
-        config, objective = self.config, self.config.objective
-        total, count = 0.0, 0
+        config, sums = self.config, torch.zeros(())
         conditions = split_condition(self.known, len(self.real), config.batch)
         for number, x in enumerate(self.real.split(config.batch)):
             drawn = generator(Purpose.HELD_OUT, config.seed, number)
@@ -189,10 +191,11 @@ class Validation(PeriodicCallback):
             batch = Batch(data, noise, t, r, conditions[number]).to(loop.device)
 
             with autocast(loop.device, config.precision):
-                terms = batch.terms(objective, loop.average)
-                raw = objective.loss(terms).raw
-            total, count = total + float(raw) * len(x), count + len(x)
-        return total / count
+                loss = config.objective.loss(batch.terms(config.objective, network))
+            sums = sums + sums_of(loss, batch.t == batch.r).cpu()
+        found = means(sums.tolist())
+        parts = {name: found[name] for name in ("raw_equal", "raw_interval")}
+        return {"raw": found["raw"]} | {k: v for k, v in parts.items() if not math.isnan(v)}
 
 
 def distance(samples: Tensor, real: Tensor, settings: Evaluation, seed: int) -> float:

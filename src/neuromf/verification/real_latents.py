@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neuromf.autoencoder.frozen import Autoencoder
 from neuromf.autoencoder.load import load_vae
+from neuromf.flow.objective import MeanFlow
 from neuromf.generation.model import load_model
 from neuromf.latents.dataset import Item, LatentAugmentation, LatentDataset
 from neuromf.latents.store import LatentStore
@@ -20,6 +21,7 @@ from neuromf.reporting import plots
 from neuromf.verification.section import Section
 
 NOISE, SCALE = 0.05, 0.05  # of the specification's augmentation
+MASKED = 0.25  # of the voxels
 LOADED = 5  # stored latents that go through the network
 FLIPPED = 2  # latents that are decoded both ways
 
@@ -90,9 +92,13 @@ def _outputs(latents: Tensor, model: str) -> dict[str, float]:
     noise = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0))
     t = torch.full((len(latents),), 0.5)
     z = 0.5 * loaded.config.latent_scale * latents + 0.5 * noise
+    objective = MeanFlow(predict=loaded.config.predict, jvp="none")
     with torch.no_grad():
-        output = loaded.network(z, t, t)
+        output = objective.velocity(loaded.network, z, t, t)
+    error = (output - (noise - loaded.config.latent_scale * latents)).square()
+    left = torch.rand(error[:, :1].shape, generator=torch.Generator().manual_seed(1)) >= MASKED
     return {
+        "masked_loss": float(error[left.expand_as(error)].mean() / error.mean()),
         "outputs_not_finite": float(_not_finite(output)),
         "outputs_of_another_shape": float(output.shape != latents.shape),
     }
