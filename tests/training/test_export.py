@@ -13,7 +13,7 @@ from neuromf.runtime import config as settings
 from neuromf.training import command as fit
 from neuromf.training import export
 from neuromf.training.checkpoint import read_checkpoint
-from neuromf.training.config import Distillation
+from neuromf.training.config import Distillation, Evaluation
 from training.support import FLOW, STUDENT, tiny_config
 
 
@@ -39,6 +39,21 @@ def test_every_kind_of_weights(tmp_path, trained):
     with pytest.raises(ValueError, match="the run kept 0.5, 0.9"):
         export.run(export.ExportConfig(str(trained), ema=0.7), tmp_path / "no")
     assert not (tmp_path / "no" / "config.json").exists()
+
+
+@pytest.mark.parametrize("decays", [(0.9999, 0.5), (0.5, 0.9999)])  # the best is not always first
+def test_of_several_averages_the_best_on_held_out_latents_is_the_model(tmp_path, store, decays):
+    looks = Evaluation(every=6, n=4, projections=8)
+    config = tiny_config(store, updates=12, ema=decays, evaluation=looks)
+    fit.run(config, tmp_path / "run")
+    state = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")
+    row = state["state"]["evaluations"][-1]
+    first, second = row["v_linear"], row[f"v_linear_{decays[1]:g}"]
+    assert first != second
+    decay = decays[0] if first < second else decays[1]
+    assert load_model(tmp_path / "run" / "model").config.ema == decay
+    stored = read_state(tmp_path / "run" / "model" / "model.safetensors")
+    assert all(torch.equal(v, state["averages"][str(decay)][k]) for k, v in stored.items())
 
 
 def test_the_folder_says_what_it_is(tmp_path, trained, store):

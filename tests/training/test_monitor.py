@@ -1,9 +1,18 @@
 """The monitored value: what is best, when a run is out of patience, what it came to."""
 
+import math
+
 import pytest
 
 from neuromf.training.config import Evaluation
-from neuromf.training.monitor import is_best, monitored, out_of_patience, sentence, summary
+from neuromf.training.monitor import (
+    best_average,
+    is_best,
+    monitored,
+    out_of_patience,
+    sentence,
+    summary,
+)
 
 
 def test_patience():
@@ -40,6 +49,15 @@ def test_each_monitor_has_its_column(monitor, name):
     assert monitored(rows, settings) == [rows[0][name], 0.5]
     assert summary(rows, settings)["best"] == rows[1]
     assert "0.5 at best (update 2)" in sentence(summary(rows, settings), settings)
+
+
+def test_the_average_with_the_smallest_held_out_loss():
+    rows = [{"v_linear": 0.1, "v_linear_0.9": 0.2}, {"v_linear": 0.5, "v_linear_0.9": 0.4}]
+    assert best_average(rows, (0.99, 0.9)) == 0.9  # by the last row
+    assert best_average(rows[:1], (0.99, 0.9)) == 0.99
+    assert best_average([{"v_linear": 0.5, "v_linear_0.9": math.nan}], (0.99, 0.9)) == 0.99
+    assert best_average([], (0.99, 0.9)) == 0.99
+    assert best_average([{"v_linear": math.nan}], (0.99,)) == 0.99
 
 
 def test_a_summary_in_words():

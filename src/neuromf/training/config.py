@@ -174,7 +174,8 @@ class TrainConfig:
     updates: int = 100_000
     batch: int = 8  # latents per device at once
     accumulate: int = 1  # batches per update
-    ema: tuple[float, ...] = (0.9999,)  # decays; sampling and the model folder use the first
+    # decays; samples are of the first, the model folder is the best on held-out latents
+    ema: tuple[float, ...] = (0.9999,)
     precision: Precision = "bfloat16"  # of the network; weights, losses and averages are float32
     compile: bool = False
     device: str = "auto"  # auto, cpu, cuda

@@ -24,6 +24,7 @@ from neuromf.runtime.run import open_run
 from neuromf.training.adapt import structure
 from neuromf.training.checkpoint import read_checkpoint, trained_config
 from neuromf.training.config import TrainConfig
+from neuromf.training.monitor import best_average
 
 OUTPUT = Output("export", MODEL_FILES, loose=("vae/*",))
 ONLINE = -1.0  # in place of a decay: the weights themselves
@@ -35,7 +36,9 @@ class ExportConfig:
 
     run: str = ""  # a folder that `neuromf train` wrote
     checkpoint: str = "last"  # last, best, or another name in its checkpoints/
-    ema: float = 0.0  # decay of the average; 0 is the first, -1 the weights themselves
+    # decay of the average; -1 is the weights themselves, 0 the average with the smallest v-loss on
+    # held-out latents, or the first where none was measured
+    ema: float = 0.0
     half: bool = True  # float16, half the size
     name: str = ""  # the run's folder, if empty
 
@@ -150,10 +153,10 @@ def model_config(
 def chosen_weights(
     state: dict[str, Any], config: TrainConfig, ema: float
 ) -> tuple[float, dict[str, Tensor]]:
-    """Return an average's decay and weights in a checkpoint. Raises ValueError for
-    an average that was not kept.
+    """Return an average's decay and weights in a checkpoint: of decay `ema`, or the best one if
+    that is 0. Raises ValueError for an average that was not kept.
     """
-    decay = ema or config.ema[0]
+    decay = ema or best_average(state["state"]["evaluations"], config.ema)
     if decay == ONLINE:
         return decay, state["network"]
     if str(decay) not in state["averages"]:

@@ -5,6 +5,7 @@ what it came to.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from neuromf.training.config import Evaluation
@@ -67,6 +68,25 @@ def summary(rows: list[Row], settings: Evaluation) -> dict[str, Any]:
         "last": finite[-1],
         "stopped_early": out_of_patience(rows, settings),
     }
+
+
+def average_column(decay: float) -> str:
+    """Return the column of evaluation.csv with the v-loss, over a linear filter's, of the average
+    with a decay that is not the first.
+    """
+    return f"v_linear_{decay:g}"
+
+
+def best_average(rows: list[Row], decays: Sequence[float]) -> float:
+    """Return the decay of the average with the smallest v-loss in the last row, the first without
+    rows that have several.
+    """
+    first, *others = decays
+    last = rows[-1] if rows else {}
+    found = {first: last.get("v_linear", math.inf)}
+    found |= {decay: last.get(average_column(decay), math.inf) for decay in others}
+    finite = {decay: v for decay, v in found.items() if math.isfinite(v)}
+    return min(finite, key=finite.__getitem__) if finite else first
 
 
 def sentence(found: dict[str, Any], settings: Evaluation) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from neuromf.flow.gaussian import GaussianFlow
-from neuromf.flow.network import split_condition
+from neuromf.flow.network import Network, split_condition
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.gaussian import latent_gaussian
 from neuromf.latents.velocity import HeldOutVelocity
@@ -30,7 +30,7 @@ from neuromf.training.config import Evaluation
 from neuromf.training.decoded_fid import FOLDER, DecodedFid
 from neuromf.training.loop import Loop
 from neuromf.training.meanflow import means, sums_of
-from neuromf.training.monitor import is_best, out_of_patience, summary
+from neuromf.training.monitor import average_column, is_best, out_of_patience, summary
 from neuromf.training.previews import Sampler, fixed_noise
 from neuromf.training.ranks import note, rank
 from neuromf.training.state import Row
@@ -156,14 +156,23 @@ class Validation(PeriodicCallback):
         return self._error
 
     def _velocity_row(self, loop: Loop) -> Row:
-        """Return the v-loss of the averaged weights by t, and its ratio to the linear filter's."""
-        config, network = self.config, loop.average
+        """Return the v-loss of the averaged weights by t, and its ratio to the linear filter's; of
+        further averages the ratio.
+        """
+        losses = self._v_losses(loop, loop.average)
+        row: Row = {f"v_{t:g}": loss for t, loss in losses.items()}
+        row |= {"v_linear": mean_ratio(losses, self.velocity.linear)}
+        for decay, average in list(loop.averages.items())[1:]:
+            losses = self._v_losses(loop, average.module)
+            row[average_column(decay)] = mean_ratio(losses, self.velocity.linear)
+        return row
+
+    def _v_losses(self, loop: Loop, network: Network) -> dict[float, float]:
+        config = self.config
         with autocast(loop.device, config.precision):
-            losses = self.velocity.losses(
+            return self.velocity.losses(
                 lambda z, t: config.objective.velocity(network, z, t, t), config.batch, loop.device
             )
-        row: Row = {f"v_{t:g}": loss for t, loss in losses.items()}
-        return row | {"v_linear": mean_ratio(losses, self.velocity.linear)}
 
     def after(self, trainer: pl.Trainer, loop: Loop) -> None:
         """Stop every process where the monitored value has not fallen for `patience` rows."""

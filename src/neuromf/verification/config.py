@@ -12,8 +12,8 @@ class VerifyConfig:
     """Which phases, and what their rows are measured on."""
 
     phases: tuple[str, ...] = ()  # P0, P1, ...; all, if empty
-    quick: bool = False  # leave out runs that take minutes: for every change
-    tests: str = ""  # a JUnit file of pytest; the tests of the table are run, if empty
+    quick: bool = False  # leave out runs that take minutes, and tests that no gate depends on
+    tests: str = ""  # a JUnit file that pytest wrote; the tests are run, if empty
     volumes: str = ""  # real volumes that prepare wrote
     model: str = "embedded"
     workers: int = key(0, free=True)  # processes of pytest; 0 is one a core

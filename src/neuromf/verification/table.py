@@ -111,9 +111,10 @@ class Table:
         for phase in self.phases:
             yield from phase.rows
 
-    def tests(self) -> list[str]:
-        """Return every test of the table once, in order."""
-        return list(dict.fromkeys(test for row in self.rows() for test in row.tests))
+    def tests(self, *, of_gates: bool = False) -> list[str]:
+        """Return every test of the table once, in order; or those that a gate depends on."""
+        rows = [row for p in self.phases if p.gate or not of_gates for row in p.rows]
+        return list(dict.fromkeys(test for row in rows for test in row.tests))
 
     def _needed(self) -> dict[str, Source]:
         wanted = {f.source.split("/")[0] for row in self.rows() for f in row.figures}
