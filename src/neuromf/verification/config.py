@@ -13,7 +13,7 @@ class VerifyConfig:
 
     phases: tuple[str, ...] = ()  # P0, P1, ...; all, if empty
     quick: bool = False  # leave out runs that take minutes, and tests that no gate depends on
-    tests: str = ""  # a JUnit file that pytest wrote; the tests are run, if empty
+    tests: str = key("", free=True)  # a JUnit file that pytest wrote; tests are run, if empty
     volumes: str = ""  # real volumes that prepare wrote
     model: str = "embedded"
     workers: int = key(0, free=True)  # processes of pytest; 0 is one a core

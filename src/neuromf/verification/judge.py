@@ -108,7 +108,7 @@ def _bounded(figure: Figure, evidence: Evidence) -> _Part:
             if (bound := getattr(figure, name)) is not None
         }
     except MissingError as error:
-        return _Part("not run", why=f"{figure.label}: {error}")
+        return _Part("not run", why=str(error))
 
     unit = f" {figure.unit}" if figure.unit else ""
     found = f"{figure.label} {number:.3g}{unit}"
