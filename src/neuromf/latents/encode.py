@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
@@ -64,6 +64,7 @@ class EncodeConfig:
     # average, or a folder that train-mask-autoencoder wrote; empty leaves masks out
     lesions: str = ""
     sigma: bool = False  # store the posterior's standard deviation beside its mean
+    batch: int = 1  # volumes at once: more fill a large GPU, and need more of its memory
     shard: int = 64  # latents per shard; a killed run loses at most one shard per worker
     precision: Precision = "float32"
     # auto, cpu, cuda, cuda:1; several workers share the GPUs in turn
@@ -71,13 +72,18 @@ class EncodeConfig:
     workers: int = key(1, free=True)  # processes; on a CPU one process uses every core
 
     def __post_init__(self) -> None:
-        if self.shard < 1 or self.workers < 1:
-            raise ValueError(f"shard {self.shard}, workers {self.workers}: 1 or more")
+        if min(self.batch, self.shard, self.workers) < 1:
+            raise ValueError(
+                f"batch {self.batch}, shard {self.shard}, workers {self.workers}: 1 or more"
+            )
         if self.sigma and self.lesions:
             raise ValueError(
                 f"sigma=true, lesions={self.lesions}: a mask has no posterior, so only latents of "
                 "images have a standard deviation: leave out one of the two"
             )
+
+
+Posterior = Callable[[], tuple[Tensor, Tensor]]  # mean and standard deviation, or an exception
 
 
 class Job(NamedTuple):
@@ -212,10 +218,12 @@ def encode_shard(
     latents: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
     failed: list[tuple[Entry, str]] = []
 
-    for volume in job.entries:
+    parts = [job.entries[i : i + config.batch] for i in range(0, len(job.entries), config.batch)]
+    encoded = itertools.chain.from_iterable(encode_volumes(vae, part) for part in parts)
+    for volume, posterior in zip(job.entries, encoded, strict=True):
         try:
             entry = latent_entry(volume, job.name)
-            mean, sigma = encode_volume(vae, volume)
+            mean, sigma = posterior()
             if code is not None:
                 lesion = encode_lesion(code, volume)
                 mean = torch.cat([mean, lesion.latent])
@@ -239,22 +247,57 @@ def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
 
     Raises VolumeError if the file is not the one in the manifest, or the values are not finite.
     """
+    (posterior,) = encode_volumes(vae, [volume])
+    return posterior()
+
+
+def encode_volumes(vae: FrozenVAE, volumes: Sequence[Entry]) -> list[Posterior]:
+    """Encode prepared volumes, those of one size at once, and return for each a function that gives
+    its posterior's mean and standard deviation (C, D, H, W), or raises what is wrong with it:
+    VolumeError or OSError.
+    """
+    read: dict[int, Tensor] = {}
+    found: dict[int, Posterior] = {}
+    for number, volume in enumerate(volumes):
+        try:
+            read[number] = read_voxels(volume)
+        except (VolumeError, OSError) as error:
+            stop_if_disk(error)
+            found[number] = functools.partial(_raise, error)
+
+    for size in dict.fromkeys(x.shape for x in read.values()):
+        alike = [number for number, x in read.items() if x.shape == size]
+        x = torch.stack([read[number] for number in alike])
+        with explain_oom(
+            f"encoding {len(alike)} volumes {tuple(size[1:])} at once",
+            "batch=1, precision=bfloat16, a smaller preset, or vae=small",
+        ):
+            moments = vae.posterior(x)
+        for number, mean, sigma in zip(alike, *(m.cpu() for m in moments), strict=True):
+            found[number] = functools.partial(_checked, volumes[number].path, mean, sigma)
+    return [found[number] for number in range(len(volumes))]
+
+
+def read_voxels(volume: Entry) -> Tensor:
+    """Return a prepared volume (1, D, H, W). Raises VolumeError if the file is not the one in the
+    manifest.
+    """
     if volume_sha256(volume.path) != volume.record["sha256"]:
         raise VolumeError(
             f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare "
             "it again with --resume"
         )
+    return torch.from_numpy(volume.read().voxels)[None]
 
-    x = torch.from_numpy(volume.read().voxels)[None, None]
-    with explain_oom(
-        f"encoding {volume.name} {tuple(x.shape[2:])}",
-        "precision=bfloat16, a smaller preset, or vae=small",
-    ):
-        mean, sigma = vae.posterior(x)
 
+def _checked(path: Path, mean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
     if not (torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
-        raise VolumeError(f"{volume.path}: its latent holds NaN or Inf")
-    return mean[0].cpu(), sigma[0].cpu()
+        raise VolumeError(f"{path}: its latent holds NaN or Inf")
+    return mean, sigma
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def latent_entry(volume: Entry, shard: str) -> LatentEntry:
