@@ -1,5 +1,4 @@
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -62,25 +61,6 @@ def test_sigma_is_stored_if_asked(config, tmp_path):
         LatentStore(tmp_path / "without").sigma(0)
     run(replace(config, sigma=True), tmp_path / "out")
     assert LatentStore(tmp_path / "out").sigma(0).min() > 0
-
-
-def test_batches_make_the_same_store_and_leave_out_bad_volumes_alone(config, tmp_path, cohort):
-    run(config, tmp_path / "one")
-    run(replace(config, batch=3), tmp_path / "three")
-    one, three = LatentStore(tmp_path / "one"), LatentStore(tmp_path / "three")
-    assert [e.name for e in one.entries] == [e.name for e in three.entries]
-    for i in range(len(one)):
-        torch.testing.assert_close(one[i], three[i], rtol=1e-5, atol=1e-5)
-
-    volumes = tmp_path / "volumes"
-    shutil.copytree(cohort, volumes)
-    (volumes / "s1.nii.gz").write_bytes(b"another")
-    assert run(replace(config, volumes=[str(volumes)], batch=3), tmp_path / "rest") == 1
-    rest = LatentStore(tmp_path / "rest")
-    assert [e.name for e in rest.entries] == [e.name for e in one.entries if e.name != "s1"]
-    kept = [i for i, e in enumerate(one.entries) if e.name != "s1"]
-    for i, j in enumerate(kept):
-        torch.testing.assert_close(rest[i], one[j], rtol=1e-5, atol=1e-5)
 
 
 def test_processes_make_the_same_store(config, tmp_path):

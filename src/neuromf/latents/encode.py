@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.mask_codes import load_mask_code
 from neuromf.data.cohort import Entry, read_cohorts
-from neuromf.data.volume import VolumeError, volume_sha256
+from neuromf.data.volume import VolumeError
 from neuromf.latents.grids import check_grids, one_shape, stored_shape
 from neuromf.latents.lesions import (
     cached_code,
@@ -28,6 +28,7 @@ from neuromf.latents.lesions import (
     refuse_without_masks,
     with_lesion,
 )
+from neuromf.latents.posterior import encode_volumes
 from neuromf.latents.shard import StoreError
 from neuromf.latents.statistics import STATS, channel_table, latent_statistics
 from neuromf.latents.store import (
@@ -39,7 +40,7 @@ from neuromf.latents.store import (
     write_index,
     write_shard,
 )
-from neuromf.runtime.device import Precision, explain_oom, pick_device
+from neuromf.runtime.device import Precision, pick_device
 from neuromf.runtime.fields import key
 from neuromf.runtime.files import stop_if_disk
 from neuromf.runtime.folders import Output
@@ -81,9 +82,6 @@ class EncodeConfig:
                 f"sigma=true, lesions={self.lesions}: a mask has no posterior, so only latents of "
                 "images have a standard deviation: leave out one of the two"
             )
-
-
-Posterior = Callable[[], tuple[Tensor, Tensor]]  # mean and standard deviation, or an exception
 
 
 class Job(NamedTuple):
@@ -240,64 +238,6 @@ def encode_shard(
         shape = one_shape(shape, tuple(mean.shape), entry.name)
     entries = write_shard(out, job.name, components, latents) if latents else []
     return Encoded(entries, shape, failed)
-
-
-def encode_volume(vae: FrozenVAE, volume: Entry) -> tuple[Tensor, Tensor]:
-    """Return the posterior's mean and standard deviation (C, D, H, W) of a prepared volume.
-
-    Raises VolumeError if the file is not the one in the manifest, or the values are not finite.
-    """
-    (posterior,) = encode_volumes(vae, [volume])
-    return posterior()
-
-
-def encode_volumes(vae: FrozenVAE, volumes: Sequence[Entry]) -> list[Posterior]:
-    """Encode prepared volumes, those of one size at once, and return for each a function that gives
-    its posterior's mean and standard deviation (C, D, H, W), or raises what is wrong with it:
-    VolumeError or OSError.
-    """
-    read: dict[int, Tensor] = {}
-    found: dict[int, Posterior] = {}
-    for number, volume in enumerate(volumes):
-        try:
-            read[number] = read_voxels(volume)
-        except (VolumeError, OSError) as error:
-            stop_if_disk(error)
-            found[number] = functools.partial(_raise, error)
-
-    for size in dict.fromkeys(x.shape for x in read.values()):
-        alike = [number for number, x in read.items() if x.shape == size]
-        x = torch.stack([read[number] for number in alike])
-        with explain_oom(
-            f"encoding {len(alike)} volumes {tuple(size[1:])} at once",
-            "batch=1, precision=bfloat16, a smaller preset, or vae=small",
-        ):
-            moments = vae.posterior(x)
-        for number, mean, sigma in zip(alike, *(m.cpu() for m in moments), strict=True):
-            found[number] = functools.partial(_checked, volumes[number].path, mean, sigma)
-    return [found[number] for number in range(len(volumes))]
-
-
-def read_voxels(volume: Entry) -> Tensor:
-    """Return a prepared volume (1, D, H, W). Raises VolumeError if the file is not the one in the
-    manifest.
-    """
-    if volume_sha256(volume.path) != volume.record["sha256"]:
-        raise VolumeError(
-            f"{volume.path}: is not the file that its manifest lists (another SHA-256): prepare "
-            "it again with --resume"
-        )
-    return torch.from_numpy(volume.read().voxels)[None]
-
-
-def _checked(path: Path, mean: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-    if not (torch.isfinite(mean).all() and torch.isfinite(sigma).all()):
-        raise VolumeError(f"{path}: its latent holds NaN or Inf")
-    return mean, sigma
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
 
 
 def latent_entry(volume: Entry, shard: str) -> LatentEntry:

@@ -12,7 +12,7 @@ from torch import Tensor
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.data.cohort import Entry
 from neuromf.latents import LatentStore
-from neuromf.latents.encode import encode_volume
+from neuromf.latents.posterior import encode_volume
 from neuromf.runtime.progress import progress
 from neuromf.training.latent_patches import LatentVolume
 
