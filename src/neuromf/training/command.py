@@ -46,6 +46,7 @@ from neuromf.training.start import (
 from neuromf.training.teacher import Teacher, check_same_teacher, load_teacher
 from neuromf.training.validation import Validation
 from neuromf.training.watched import Watched
+from neuromf.training.writers import check_project
 
 log = logging.getLogger("neuromf")
 # What watches a run, in the order in which an update is told to them: after the log and the
@@ -66,7 +67,7 @@ OUTPUT = Output(
         *(f"model/{name}" for name in MODEL_FILES),
         *(f"adapter/{name}" for name in ADAPTER_FILES),
     ),
-    loose=("checkpoints/update-*.ckpt", "tensorboard/**", "model/vae/*"),
+    loose=("checkpoints/update-*.ckpt", "tensorboard/**", "wandb/**", "model/vae/*"),
 )
 
 
@@ -95,6 +96,7 @@ def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
     """Return the latents of a run and its teacher. Raises StoreError, ValueError or WeightsError
     where they, or the model to start from, do not fit each other.
     """
+    check_project(config.wandb)
     data = Data.read(config)
     conditions = data.known.conditions
     start_model(config, data.store.components, conditions)
@@ -188,7 +190,8 @@ def watched(
     teacher: Teacher | None = None,
 ) -> Watched:
     """Return what the observers of a run are made of."""
-    log = Log(out, config.log_every, config.batch * config.accumulate, config.log_row)
+    samples = config.batch * config.accumulate
+    log = Log(out, config.log_every, samples, config.log_row, config.wandb)
     kept, about = config.checkpoints, data.origin.record()
     if teacher is not None:
         about["teacher"] = teacher.sha256

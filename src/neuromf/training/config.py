@@ -189,6 +189,7 @@ class TrainConfig:
     evaluation: Evaluation = field(default_factory=Evaluation)
     guard: Guard = field(default_factory=Guard)
     log_every: int = 20  # updates
+    wandb: str = key("", free=True)  # a project of Weights & Biases to log to, if it is installed
 
     # Of earlier versions: where a command runs is no part of what it is.
     __dropped__: ClassVar = ("launch", "slurm")

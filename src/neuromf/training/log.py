@@ -1,4 +1,4 @@
-"""What a run is doing, in numbers: log.csv and TensorBoard."""
+"""What a run is doing, in numbers: log.csv, and where else it is logged."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from neuromf.runtime.device import wait_for_gpu
 from neuromf.runtime.tables import write_table
 from neuromf.training.loop import Loop
 from neuromf.training.state import Row
+from neuromf.training.writers import Writer, writers
 
 log = logging.getLogger("neuromf")
 
@@ -28,7 +29,7 @@ class Log(pl.Callback):
     """Writes one row of log.csv every so many updates: means over them and over all processes.
 
     `samples` is how many samples an update has in one process, `extra(update)` what else a row
-    shows of an update, counted from 0.
+    shows of an update, counted from 0, `project` one of Weights & Biases.
     """
 
     def __init__(
@@ -37,16 +38,17 @@ class Log(pl.Callback):
         every: int,
         samples: int,
         extra: Callable[[int], Row] = lambda update: {},
+        project: str = "",
     ) -> None:
         self.out, self.every, self.samples, self.extra = out, every, samples, extra
-        self.writer: Any = None
+        self.project, self.writers = project, list[Writer]()
         self.waited = self.observed = 0.0  # seconds for batches, and in `pause`
         self.ended = self.began = time.perf_counter()  # of the last update, and of this row
 
     def on_train_start(self, trainer: pl.Trainer, loop: Loop) -> None:
         self.ended = self.began = time.perf_counter()
         if trainer.is_global_zero:
-            self.writer = _tensorboard(self.out, loop.state.update)
+            self.writers = writers(self.out, loop.state.update, self.project)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, loop: Loop, batches: Any, number: int
@@ -103,18 +105,17 @@ class Log(pl.Callback):
         self.observed += self.ended - started
 
     def scalars(self, values: Row, update: int) -> None:
-        """Send numbers to TensorBoard, where it is installed."""
-        if self.writer is not None:
-            for name, value in values.items():
-                if isinstance(value, int | float) and math.isfinite(value):
-                    self.writer.add_scalar(name, value, update)
+        """Send numbers to where else a run is logged."""
+        for name, value in values.items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                for writer in self.writers:
+                    writer.add_scalar(name, value, update)
 
     def picture(self, name: str, picture: Image.Image, update: int) -> None:
-        """Send an image to TensorBoard, where it is installed."""
-        if self.writer is not None:
-            self.writer.add_image(
-                name, np.asarray(picture.convert("RGB")), update, dataformats="HWC"
-            )
+        """Send an image to where else a run is logged."""
+        pixels = np.asarray(picture.convert("RGB"))
+        for writer in self.writers:
+            writer.add_image(name, pixels, update, dataformats="HWC")
 
     def on_train_end(self, trainer: pl.Trainer, loop: pl.LightningModule) -> None:
         self._close()
@@ -125,8 +126,9 @@ class Log(pl.Callback):
         self._close()
 
     def _close(self) -> None:
-        if self.writer is not None:
-            self.writer.close()
+        for writer in self.writers:
+            writer.close()
+        self.writers = []
 
 
 def memory_gb(device: torch.device) -> float:
@@ -142,15 +144,3 @@ def _mean(values: list[float]) -> float:
 
 def _short(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _tensorboard(out: Path, update: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        log.info(
-            "tensorboard is not installed (pip install 'neuromf[log]'): log.csv holds the same "
-            "numbers"
-        )
-        return None
-    return SummaryWriter(str(out / "tensorboard"), purge_step=update + 1)
