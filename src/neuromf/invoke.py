@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +73,24 @@ def resolved(name: str, verb: Verb, words: list[str]) -> Any:
     from neuromf.runtime import config as settings
 
     if verb.operand:
-        words = [
-            f"{verb.operand}={w}" if "=" not in w and not w.endswith((".yaml", ".yml")) else w
-            for w in words
-        ]
+        words = _with_operands(verb, words)
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
     return settings.load(schema_of(verb), words, name)
+
+
+def _with_operands(verb: Verb, words: list[str]) -> list[str]:
+    """Return words with the key before each that is neither `key=value` nor a YAML file; a list
+    takes all of them.
+    """
+    plain = [w for w in words if "=" not in w and not w.endswith((".yaml", ".yml"))]
+    if not verb.operands:
+        return [f"{verb.operand}={w}" if w in plain else w for w in words]
+    if not plain:
+        return words
+    # quoted as YAML has it, since paths may hold commas and brackets
+    listed = json.dumps(plain, ensure_ascii=False).replace("${", "\\\\${")
+    return [*(w for w in words if w not in plain), f"{verb.operand}={listed}"]
 
 
 def _launch(

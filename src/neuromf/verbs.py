@@ -17,6 +17,7 @@ class Verb:
     preset: str | None = None  # taken where no YAML and no preset is named
     example: str = ""
     operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
+    operands: bool = False  # the operand is a list: it takes every such word
     beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
     # many runs in one: the module has `plan` for --dry-run and `launch` for a cluster
     arms: bool = False
@@ -178,6 +179,15 @@ VERBS = {
         "TabulateConfig",
         operand="study",
         example="study=studies/x",
+    ),
+    "report": Verb(
+        "A page of a training: what was set, losses, samples, evaluation, warnings; of several "
+        "runs one that compares them too.",
+        "neuromf.report.command",
+        "neuromf.report.config.ReportConfig",
+        operand="runs",
+        operands=True,
+        example="runs/train",
     ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a "

@@ -3,6 +3,8 @@
 import itertools
 from html.parser import HTMLParser
 
+from neuromf.reporting.page import fingerprint
+
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 ADDRESSES = {"src", "href", "srcset", "action", "poster", "data"}  # attributes that name a file
 
@@ -15,6 +17,7 @@ class Page(HTMLParser):
         self.open, self.wrong = [], []
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.pieces: list[str] = []
+        self.scripts: list[tuple[dict[str, str], str]] = []  # attributes and text
         self.feed(source)
         self.close()
         self.wrong += [f"<{name}> is not closed" for name in self.open]
@@ -31,7 +34,9 @@ class Page(HTMLParser):
             self.open.pop()
 
     def handle_data(self, data):
-        if "style" not in self.open:
+        if "script" in self.open:
+            self.scripts.append((self.all("script")[-1], data))
+        elif "style" not in self.open:
             self.pieces.append(data)
 
     @property
@@ -43,8 +48,8 @@ class Page(HTMLParser):
         return [attributes for tag, attributes in self.tags if tag == name]
 
 
-def check_page(source: str, verb: str) -> Page:
-    """Return a page in which all holds that every page promises."""
+def check_page(source: str, verb: str, scripts: int = 0) -> Page:
+    """Return a page in which all holds that every page promises, with so many scripts: those that its policy names by their content."""
     page = Page(source)
     assert page.wrong == []
     assert page.all("html") == [{"lang": "en"}]
@@ -53,10 +58,18 @@ def check_page(source: str, verb: str) -> Page:
     assert "prefers-color-scheme: dark" in source
     assert "@media print" in source
 
-    assert [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object")] == []
+    assert [tag for tag, _ in page.tags if tag in ("link", "iframe", "object")] == []
+    texts = [t for a, t in page.scripts if "type" not in a]
+    assert len(texts) == scripts
+    assert all(fingerprint(text) in source for text in texts)
+    assert ("script-src" in source) == bool(scripts)
     assert [a for _, attributes in page.tags for a in attributes if a.startswith("on")] == []
     named = [a[key] for tag, a in page.tags if tag != "a" for key in ADDRESSES & a.keys()]
-    assert [n[:60] for n in named if not n.startswith("data:image/png;base64,")] == []
+    assert [
+        n[:60]
+        for n in named
+        if not n.startswith(("data:image/png;base64,", "data:image/jpeg;base64,"))
+    ] == []
     assert "url(" not in source
     assert "@import" not in source
 

@@ -29,8 +29,8 @@ def rendered(monkeypatch):
         own = jinja2.ChoiceLoader(
             [jinja2.DictLoader(texts), jinja2.PackageLoader("neuromf.reporting", ".")]
         )
-        environment = pages._environment("neuromf.reporting").overlay(loader=own)
-        monkeypatch.setattr(pages, "_environment", lambda package: environment)
+        environment = pages.environment("neuromf.reporting").overlay(loader=own)
+        monkeypatch.setattr(pages, "environment", lambda package: environment)
         return render("neuromf.reporting", "mine.html", run=folder, **values)
 
     return of

@@ -73,8 +73,8 @@ def differences(before: str, now: str, schema: Any) -> list[str]:
     version, but for keys that a resumed run may change: '- key: old', '+ key: new'.
     """
     earlier, free, missing = yaml.safe_load(before), free_keys(schema), object()
-    a = dict(_flat(renamed(earlier, schema) if isinstance(earlier, dict) else {}))
-    b = dict(_flat(yaml.safe_load(now)))
+    a = dict(flat(renamed(earlier, schema) if isinstance(earlier, dict) else {}))
+    b = dict(flat(yaml.safe_load(now)))
     changed = [
         k
         for k in {**a, **b}
@@ -103,11 +103,11 @@ def _fields(schema: Any) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(schema) if dataclasses.is_dataclass(schema) else ()
 
 
-def _flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield (dotted key, value); an empty mapping is a value."""
+def flat(tree: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield (dotted key, value) of nested mappings; an empty mapping is a value."""
     if isinstance(tree, dict) and tree:
         for name, value in tree.items():
-            yield from _flat(value, f"{prefix}.{name}" if prefix else str(name))
+            yield from flat(value, f"{prefix}.{name}" if prefix else str(name))
     else:
         yield prefix, tree
 

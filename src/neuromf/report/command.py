@@ -1,0 +1,87 @@
+"""`neuromf report RUN...`: a page of each training, and one that compares several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neuromf.report.compared import comparison
+from neuromf.report.config import ReportConfig
+from neuromf.report.page import run_page
+from neuromf.report.trained import NoRunError, Trained, folders_of, read_trained
+from neuromf.runtime.files import write_text
+from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.progress import progress
+from neuromf.runtime.run import open_run
+
+GENERIC = ("train", "run")  # names of folders that say nothing without the one above
+OUTPUT = Output("report", ("index.html", "runs/*.html"))
+
+
+def run(config: ReportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
+    """Write the pages of the trainings into `out`: index.html of one; of several, index.html
+    compares them and runs/NAME.html is the page of each. Return how many folders are no training:
+    the page names them with the reason.
+
+    Raises ValueError where none of the folders is a training.
+    """
+    if not config.runs:
+        raise ValueError("report needs a folder of `neuromf train`: neuromf report runs/mine")
+    paths = [local_path(text) for text in config.runs]
+    named, refused = named_folders(paths)
+    if not named:
+        raise NoRunError("; ".join(refused.values()))
+
+    with open_run(out, config, OUTPUT, config.runs, resume=resume, overwrite=overwrite):
+        if len(named) + len(refused) == 1:
+            [(name, folder)] = named.items()
+            write_text(out / "index.html", run_page(read_trained(folder, name), out))
+        else:
+            write_several(named, refused, out)
+        print(f"look at {out / 'index.html'}")
+        for reason in refused.values():
+            print(f"left out: {reason}")
+    return len(refused)
+
+
+def write_several(named: Mapping[str, Path], refused: Mapping[str, str], out: Path) -> None:
+    """Write the page of each run, and the one that compares them."""
+    (out / "runs").mkdir(exist_ok=True)
+    runs: list[Trained] = []
+    with progress("pages") as bar:
+        task = bar.add_task("report", total=len(named))
+        for name, folder in named.items():
+            runs.append(read_trained(folder, name))
+            write_text(out / "runs" / f"{name}.html", run_page(runs[-1], out, "../index.html"))
+            bar.advance(task)
+
+    write_text(out / "index.html", comparison(runs, refused, out))
+
+
+def named_folders(paths: Sequence[Path]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Return the trainings in some folders by names that differ, and why others are none."""
+    folders: list[Path] = []
+    refused: dict[str, str] = {}
+    for path in paths:
+        try:
+            folders += [f for f in folders_of(path) if f.resolve() not in _resolved(folders)]
+        except NoRunError as error:
+            refused[str(path)] = str(error)
+    return dict(zip(short_names(folders), folders, strict=True)), refused
+
+
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """Return a name for each folder: as many of its last parts as tell it from the others."""
+    parts = [folder.resolve().parts[1:] or ("root",) for folder in folders]
+    names = []
+    for own in parts:
+        others = [p for p in parts if p != own]
+        first = 2 if own[-1] in GENERIC else 1
+        depths = range(first, len(own))
+        depth = next((d for d in depths if all(p[-d:] != own[-d:] for p in others)), len(own))
+        names.append("-".join(own[-depth:]))
+    return names
+
+
+def _resolved(folders: Sequence[Path]) -> set[Path]:
+    return {folder.resolve() for folder in folders}
