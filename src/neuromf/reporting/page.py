@@ -35,7 +35,6 @@ def render(
     run: Path,
     scripts: Sequence[str] = (),
     allowed: Sequence[str] = (),
-    policy: str = "",
     **values: object,
 ) -> str:
     """Return a page: `template`, a resource of `package`, filled with `values`.
@@ -43,19 +42,17 @@ def render(
     `run` is the folder of the run that the page shows; the page ends with what was run, when, with
     which versions, and how to run it again. All values are escaped. `scripts` are names of files
     beside the base template, such as slider.js: the page runs them and, by its content security
-    policy, no other than those whose fingerprints are `allowed`; `policy` is added to that. Raises
+    policy, no other than those whose fingerprints are `allowed`. Raises
     jinja2.UndefinedError for a value that the template uses and `values` lacks.
     """
     page = environment(package).get_template(template)
     sources = [script(name) for name in scripts]
-    if sources:
-        known = " ".join([*map(fingerprint, sources), *allowed])
-        policy = f"; script-src {known}{policy}"
+    known = " ".join([*map(fingerprint, sources), *allowed])
     return page.render(
         title=title,
         run=read_provenance(run),
         scripts=[Markup(s) for s in sources],
-        policy=Markup(policy),
+        policy=Markup(f"; script-src {known}" if known else ""),
         **values,
     )
 
