@@ -64,8 +64,10 @@ def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):
     )
     assert 0 < scores["bfloat16"]["mean"] < scores["bfloat16"]["max"] < 0.2
     assert scores["bfloat16"]["not_finite"] == 0
-    found = check_page((tmp_path / "out" / "index.html").read_text(), "validate-vae")
-    assert len(found.all("figure")) == 1 + 4  # the table, and each volume
+    found = check_page((tmp_path / "out" / "index.html").read_text(), "validate-vae", scripts=1)
+    assert len(found.all("figure")) == 1 + 4 + 2  # the table, each volume, both sides of the viewer
+    names = [s["name"] for s in sorted(scores["each"], key=lambda s: s["ssim_brain"])]
+    assert f"{names[0]}: original, {names[0]}: reconstruction, {names[2]}: original" in found.text
     assert [i["alt"] for i in found.all("img")] == [
         f"{s['name']}: {kind}"
         for s in scores["each"]

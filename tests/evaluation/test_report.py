@@ -10,6 +10,7 @@ from neuromf.evaluation.command import CompareConfig, run
 from neuromf.evaluation.report import redraw, rows, sentence, small
 from neuromf.evaluation.score import Beside, Score
 from neuromf.metrics.intervals import Interval
+from neuromf.reporting.viewer import read_shown
 from neuromf.runtime.records import RecordError
 from support import tiny_cohort
 
@@ -72,6 +73,15 @@ def test_figures_and_page_are_drawn_again_without_volumes(folder):
     page = (folder / "index.html").read_text()
     for said in ("How this page was made", "Run again", "NeuroMF"):
         assert said in page
+    assert [v.name.partition(":")[0] for v in read_shown(folder / "volumes.json")] == [
+        "<b>a",
+        "b",
+        "real",
+    ]
+    assert text.count('class="volume"') == 3
+    (folder / "volumes.json").unlink()  # as in a folder of an earlier version
+    redraw(folder)
+    assert "the folder holds no volumes.json" in content(folder)
 
 
 def content(folder):

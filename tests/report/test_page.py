@@ -1,26 +1,37 @@
 """The page of a training: whole, and of every run that is not."""
 
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from neuromf.report.command import OUTPUT
 from neuromf.report.config import ReportConfig
+from neuromf.report.decoded import Decoded
+from neuromf.report.judged import Judged, read_judged
 from neuromf.report.page import FRAMES, frames, run_page
 from neuromf.report.trained import read_trained
+from neuromf.reporting.viewer import shown
 from neuromf.runtime.run import open_run
-from report.support import edit_record, make_run, write_samples
+from report.support import edit_record, make_run, scores, write_samples
 from reporting.support import check_page
+
+NOTHING = Decoded([], "volumes=0 asked for none")
 
 
 @pytest.fixture
 def page(tmp_path):
     """The checked page of a run."""
 
-    def of(folder):
+    def of(folder, judged=None, seen=NOTHING):
         with open_run(tmp_path / "out", ReportConfig(), OUTPUT, overwrite=True) as out:
             edit_record(out, command=["neuromf", "report", "runs"])
-            return check_page(run_page(read_trained(folder), out), "report", scripts=1)
+            return check_page(
+                run_page(read_trained(folder), out, judged, seen),
+                "report",
+                scripts=1 + bool(seen.volumes),
+            )
 
     return of
 
@@ -39,14 +50,14 @@ def test_a_whole_run(tmp_path, page):
         "[16, 32]",
     ):
         assert words in found.text
-    assert "not shown" not in found.text
+    assert "Losses of the training: missing" not in found.text
 
 
 def test_parts_that_are_missing_say_so_in_their_place(tmp_path, page):
     text = page(make_run(tmp_path / "run", state="running", parts=())).text
     assert text.index("was killed") < text.index("At a glance")
     for what in ("Samples", "Losses of the training", "Evaluation", "Gradient norms", "Throughput"):
-        assert re.search(rf"{what}[^.]*: not shown\. ", text), what
+        assert re.search(rf"{what}[^.]*: missing\. ", text), what
     assert "Sizes of features and memory are not known" in text
 
 
@@ -55,8 +66,21 @@ def test_a_configuration_of_nobody(tmp_path, page):
     (folder / "config.yaml").write_text("strange: <script>\n")
     text = page(folder).text
     assert "The configuration is not read" in text
-    assert "The network: not shown" in text
+    assert "The network: missing" in text
     assert "strange: <script>" in text
+
+
+def test_volumes_and_an_evaluation(tmp_path, page):
+    folder = make_run(tmp_path / "run")
+    ball = SimpleNamespace(voxels=np.ones((8, 8, 8)), affine=np.diag([2.0, 2, 2, 1]))
+    seen = Decoded([shown("one call", ball), shown("two calls", ball)])
+    found = page(folder, read_judged(scores(tmp_path / "judged"), folder), seen)
+    assert "Volumes: missing" not in found.text
+    assert len([a for a, _ in found.scripts if a.get("class") == "volume"]) == 2
+    assert "e: FID0.5 [0.4, 0.6]0.6–0.1lower" in found.text
+    text = page(folder, Judged(tmp_path, missing="scores.csv is not there")).text
+    assert "Decoded samples: missing. scores.csv is not there" in text
+    assert "Volumes: missing. volumes=0 asked for none" in text
 
 
 def test_frames_are_spread_over_the_run(tmp_path):

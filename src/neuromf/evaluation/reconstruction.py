@@ -7,24 +7,24 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
 from neuromf.data.cohort import Entry, read_cohorts
+from neuromf.data.reading import read_volume
 from neuromf.data.splits import SPLITS
 from neuromf.data.volume import Volume, VolumeError, write_volume
+from neuromf.evaluation.reconstruction_score import MEASURES, Score, measure, summarise, telling
 from neuromf.latents import LatentStore
-from neuromf.metrics.similarity import gmsd, psnr, ssim
-from neuromf.metrics.spectrum import high_frequency_ratio
 from neuromf.reporting.page import render
 from neuromf.reporting.slices import Picture, grey, slices
+from neuromf.reporting.viewer import Shown, needed, shown, viewer
 from neuromf.runtime.device import Precision, explain_oom, pick_device
 from neuromf.runtime.fields import key
 from neuromf.runtime.files import write_json, write_text
@@ -69,24 +69,6 @@ class ValidateVAEConfig:
                 "splits=[train], perhaps"
             )
         return entries[: self.n or None]
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well one volume came back: over the whole volume, and over its brain alone."""
-
-    name: str
-    ssim: float
-    psnr: float  # dB
-    gmsd: float  # gradient-magnitude similarity deviation, a perceptual distance; 0 is equal
-    hf_ratio: float  # high-frequency energy, reconstruction over original
-    ssim_brain: float
-    psnr_brain: float
-    gmsd_brain: float
-    seconds: float
-
-
-MEASURES = ("ssim", "psnr", "gmsd", "hf_ratio", "ssim_brain", "psnr_brain", "gmsd_brain", "seconds")
 
 
 def run(
@@ -143,7 +125,10 @@ def run(
 
         summary = summarise(vae, scores) | {"bfloat16": bf16, "failed": failed}
         write_json(out / "scores.json", summary)
-        write_text(out / "index.html", page(out, config, summary, rows))
+        by_name = {entry.name: entry for entry in entries}
+        chosen = [by_name[name] for name in telling(scores)]
+        volumes = [s for entry in chosen for s in both(vae, entry, store, config, out)]
+        write_text(out / "index.html", page(out, config, summary, rows, volumes))
         say(summary, out)
 
     return len(failed)
@@ -181,41 +166,16 @@ def stored(store: LatentStore, name: str) -> Tensor:
     raise ValueError(f"{store.location} holds no latent of {name}")
 
 
-def measure(name: str, x: Tensor, y: Tensor, seconds: float) -> Score:
-    """Return the figures of one reconstruction; the brain is where the original is above 0."""
-    brain = x > 0
-    return Score(
-        name,
-        ssim(x, y),
-        psnr(x, y),
-        gmsd(x, y),
-        high_frequency_ratio(y, x),
-        ssim(x, y, brain),
-        psnr(x, y, brain),
-        gmsd(x, y, brain),
-        seconds,
-    )
-
-
-def summarise(vae: FrozenVAE, scores: Sequence[Score]) -> dict[str, Any]:
-    """Return mean, standard deviation and extremes of every measure, and each volume's own."""
-    table = {}
-    for name in MEASURES:
-        values = np.array([getattr(s, name) for s in scores])
-        table[name] = {
-            "mean": float(values.mean()),
-            "std": float(values.std()),
-            "min": float(values.min()),
-            "max": float(values.max()),
-        }
-
-    return {
-        "vae": vae.name,
-        "sha256": vae.sha256,
-        "volumes": len(scores),
-        "mean": table,
-        "each": [asdict(s) for s in scores],
-    }
+def both(
+    vae: FrozenVAE, entry: Entry, store: LatentStore | None, config: ValidateVAEConfig, out: Path
+) -> list[Shown]:
+    """Return a volume and its reconstruction for the viewer: the file, if it was saved."""
+    saved = out / "reconstructions" / f"{entry.name}.nii.gz"
+    if config.save:
+        x, y = entry.read(), read_volume(saved)
+    else:
+        x, y, _ = reconstruct(vae, entry, store, config)
+    return [shown(f"{entry.name}: original", x), shown(f"{entry.name}: reconstruction", y)]
 
 
 def compare_bf16(config: ValidateVAEConfig, x: Volume, y: Volume) -> dict[str, float]:
@@ -249,6 +209,7 @@ def page(
     config: ValidateVAEConfig,
     summary: dict[str, Any],
     rows: Sequence[dict[str, Any]],
+    volumes: Sequence[Shown] = (),
 ) -> str:
     """Return the HTML page of the run in `out`."""
     return render(
@@ -261,6 +222,8 @@ def page(
         rows=rows,
         measures=MEASURES,
         span=DIFFERENCE,
+        viewer=viewer(volumes),
+        **needed(volumes),
     )
 
 

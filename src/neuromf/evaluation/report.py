@@ -18,27 +18,33 @@ from neuromf.evaluation.tables import number, tables
 from neuromf.reporting import plots
 from neuromf.reporting.page import render
 from neuromf.reporting.slices import save
+from neuromf.reporting.viewer import needed, read_shown, save_shown, viewer
 from neuromf.runtime.files import write_text
 from neuromf.runtime.tables import write_table
 
+SHOWN = "volumes.json"  # what the viewer of the page shows
 RESULT_FILES = (
-    *("scores.json", "scores.csv", "slices.safetensors", "rejected.csv"),
+    *("scores.json", "scores.csv", "slices.safetensors", SHOWN, "rejected.csv"),
     *("index.html", "figures/*.png", "reconstructions/*.nii.gz"),
 )
 
 
 def write_results(evaluated: Evaluated, out: Path) -> None:
-    """Write scores.json, scores.csv, slices.safetensors, figures and index.html."""
-    results, slices = evaluated
+    """Write scores.json, scores.csv, slices.safetensors, volumes.json, figures and
+    index.html.
+    """
+    results, slices, volumes = evaluated
     write_scores(out / "scores.json", results)
     write_table(out / "scores.csv", rows(results))
     write_slices(out / "slices.safetensors", slices)
+    save_shown(out / SHOWN, volumes)
     draw(results, slices, out)
 
 
 def redraw(folder: Path) -> None:
-    """Draw figures and index.html of an evaluation's folder again, from its scores.json and
-    slices.safetensors alone: no volume is read.
+    """Draw figures and index.html of an evaluation's folder again, from its scores.json,
+    slices.safetensors and volumes.json alone: no volume is read. Folders of earlier versions have
+    no volumes.json, and a page without a viewer.
 
     Raises FileNotFoundError where one is missing, RecordError for those of another version.
     """
@@ -93,6 +99,7 @@ def row(name: str, score: Score) -> dict[str, Any]:
 
 def page(results: Results, slices: Slices, drawn: dict[str, Path], out: Path) -> str:
     """Return the HTML page of the run in `out`, with figures that were drawn."""
+    volumes = read_shown(out / SHOWN)
     tested = {metric.key for metric in registry.METRICS if metric.tested}
     return render(
         "neuromf.evaluation",
@@ -106,6 +113,8 @@ def page(results: Results, slices: Slices, drawn: dict[str, Path], out: Path) ->
         several=len(results.sets) > 1,
         number=number,
         small=small,
+        viewer=viewer(volumes),
+        **needed(volumes),
         tested=[d for d in results.differences if d.key.rpartition("/")[2] in tested],
     )
 

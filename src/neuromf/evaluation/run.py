@@ -4,11 +4,13 @@ volumes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
+from neuromf.data.looked import first_of_each, shown_files
 from neuromf.evaluation.comparisons import all_comparisons
 from neuromf.evaluation.lesions import measure_lesions
 from neuromf.evaluation.measured import MeasuredSet, MeasuredSets, equal_files
@@ -35,13 +37,18 @@ from neuromf.evaluation.slices import Slices, take_slices
 from neuromf.evaluation.verdict import Verdict, verdict
 from neuromf.features.measure import Measure
 from neuromf.features.plain import SPECTRUM
+from neuromf.reporting.viewer import Shown
+
+SEEN = 2  # volumes of each of two sets in the viewer of the page; of more sets one of each
+MOST_SETS = 4  # in the viewer: each volume adds some 300 kB to the page
 
 
 class Evaluated(NamedTuple):
-    """What was found, and the slices that a page shows."""
+    """What was found, and the slices and volumes that a page shows."""
 
     results: Results
     slices: Slices
+    volumes: list[Shown]
 
 
 def evaluate(sets: Sequence[VolumeSet], measurer: Measurer) -> Evaluated | None:
@@ -61,8 +68,16 @@ def evaluate(sets: Sequence[VolumeSet], measurer: Measurer) -> Evaluated | None:
     shown = [("real", measured.reference), *((s.name, s) for s in measured.sets)]
     if measured.reconstruction is not None:
         shown.insert(1, ("reconstruction", measured.reconstruction))
-    slices = take_slices({name: s.volumes.paths for name, s in shown}, results.copies)
-    return Evaluated(results, slices)
+    paths = {name: s.volumes.paths for name, s in shown}
+    slices = take_slices(paths, results.copies)
+    return Evaluated(results, slices, in_viewer(paths))
+
+
+def in_viewer(paths: Mapping[str, Sequence[Path]]) -> list[Shown]:
+    """Return the volumes that the page's viewer shows: of the samples, then of real people."""
+    order = [*(name for name in paths if name not in ("real", "reconstruction")), "real"]
+    chosen = {name: paths[name] for name in [*order[:-1][: MOST_SETS - 1], order[-1]]}
+    return shown_files(first_of_each(chosen, SEEN if len(chosen) == SEEN else 1))
 
 
 def measure(sets: Sequence[VolumeSet], measurer: Measurer) -> MeasuredSets | None:

@@ -12,14 +12,15 @@ from neuromf import __version__
 from neuromf.generation.adapter import load_adapter
 from neuromf.generation.generator import SMALLEST_ML, Generator
 from neuromf.generation.model import load_model
+from neuromf.generation.page import page
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import NAMED, key
-from neuromf.runtime.files import write_json
+from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run, provenance
 
-OUTPUT = Output("generate", (*FILES, "timing.json"))
+OUTPUT = Output("generate", (*FILES, "timing.json", "index.html"))
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def run(
                 {"volumes": len(missing), "seconds": seconds, "machine": provenance()},
             )
 
+        write_text(out / "index.html", page(out, folder, name))
         print(summary(config, out, len(missing), seconds))
 
     return folder.paths
@@ -178,7 +180,7 @@ def readme(generator: Generator, config: GenerateConfig) -> str:
 def summary(config: GenerateConfig, out: Path, drawn: int, seconds: dict[str, float]) -> str:
     """Return the lines that end the run."""
     if not drawn:
-        return f"all {config.n} volumes were there: {out / 'contact.png'}"
+        return f"all {config.n} volumes were there: {out / 'index.html'}"
     calls = f"{config.nfe} network call{'s' if config.nfe > 1 else ''}"
     parts = ", ".join(
         f"{name} {seconds[name] / drawn:.3f} s" for name in ("network", "decode", "write")
@@ -186,5 +188,5 @@ def summary(config: GenerateConfig, out: Path, drawn: int, seconds: dict[str, fl
     return (
         f"{drawn} volumes in {seconds['total']:.1f} s, {calls} each; "
         f"a volume: {parts} (beside the next)\n"
-        f"look at {out / 'contact.png'}"
+        f"look at {out / 'index.html'}"
     )

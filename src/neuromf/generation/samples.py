@@ -35,7 +35,7 @@ FILES = (
 OF_A_FILE = ("Index", "Sha256")  # keys of a sidecar that differ from sample to sample
 OF_A_LESION = ("LesionMl", "Lesions", "LesionsDropped", "LesionOutsideBrainMl", "LesionSha256")
 SHOWN = 60  # samples on the contact sheet
-NOT_BIDS = (*COMMON, "timing.json", "contact*.png", "*_latent.safetensors")
+NOT_BIDS = (*COMMON, "timing.json", "index.html", "contact*.png", "*_latent.safetensors")
 
 
 @dataclass(frozen=True)

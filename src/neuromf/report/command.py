@@ -7,6 +7,8 @@ from pathlib import Path
 
 from neuromf.report.compared import comparison
 from neuromf.report.config import ReportConfig
+from neuromf.report.decoded import Decoded, decoded
+from neuromf.report.judged import Judged, read_judged
 from neuromf.report.page import run_page
 from neuromf.report.trained import NoRunError, Trained, folders_of, read_trained
 from neuromf.runtime.files import write_text
@@ -15,6 +17,9 @@ from neuromf.runtime.progress import progress
 from neuromf.runtime.run import open_run
 
 GENERIC = ("train", "run")  # names of folders that say nothing without the one above
+UNASKED = Decoded([], "volumes=0 asked for none")
+ENOUGH = "as many as volumes= asks for are shown"
+ELSEWHERE = Decoded([], "they are on the page that compares the trainings")
 OUTPUT = Output("report", ("index.html", "runs/*.html"))
 
 
@@ -32,30 +37,55 @@ def run(config: ReportConfig, out: Path, *, resume: bool = False, overwrite: boo
     if not named:
         raise NoRunError("; ".join(refused.values()))
 
-    with open_run(out, config, OUTPUT, config.runs, resume=resume, overwrite=overwrite):
+    judged = dict(zip(paths, map(local_path, config.evaluations), strict=False))
+    with open_run(out, config, OUTPUT, inputs(config), resume=resume, overwrite=overwrite):
         if len(named) + len(refused) == 1:
             [(name, folder)] = named.items()
-            write_text(out / "index.html", run_page(read_trained(folder, name), out))
+            trained = read_trained(folder, name)
+            seen = decoded(trained) if config.volumes else UNASKED
+            write_text(out / "index.html", run_page(trained, out, _judged(judged, folder), seen))
         else:
-            write_several(named, refused, out)
+            write_several(named, refused, judged, config.volumes, out)
         print(f"look at {out / 'index.html'}")
         for reason in refused.values():
             print(f"left out: {reason}")
     return len(refused)
 
 
-def write_several(named: Mapping[str, Path], refused: Mapping[str, str], out: Path) -> None:
-    """Write the page of each run, and the one that compares them."""
+def inputs(config: ReportConfig) -> list[str]:
+    """Return the folders that a report reads."""
+    return [*config.runs, *config.evaluations]
+
+
+def write_several(
+    named: Mapping[str, Path],
+    refused: Mapping[str, str],
+    judged: Mapping[Path, Path],
+    volumes: int,
+    out: Path,
+) -> None:
+    """Write the page of each run, and the one that compares them, which alone has the viewer."""
     (out / "runs").mkdir(exist_ok=True)
     runs: list[Trained] = []
+    seen: dict[str, Decoded] = {}
     with progress("pages") as bar:
         task = bar.add_task("report", total=len(named))
         for name, folder in named.items():
             runs.append(read_trained(folder, name))
-            write_text(out / "runs" / f"{name}.html", run_page(runs[-1], out, "../index.html"))
+            shown = sum(len(found.volumes) for found in seen.values())
+            seen[name] = decoded(runs[-1], ("fewest",)) if shown < volumes else Decoded([], ENOUGH)
+            own = _judged(judged, folder)
+            page = run_page(runs[-1], out, own, ELSEWHERE, "../index.html")
+            write_text(out / "runs" / f"{name}.html", page)
             bar.advance(task)
 
-    write_text(out / "index.html", comparison(runs, refused, out))
+    write_text(out / "index.html", comparison(runs, refused, seen, out))
+
+
+def _judged(evaluations: Mapping[Path, Path], run: Path) -> Judged | None:
+    """Return the evaluation of a run's samples, or of the stages that it is one of."""
+    named = next((e for path, e in evaluations.items() if run.is_relative_to(path)), None)
+    return None if named is None else read_judged(named, run)
 
 
 def named_folders(paths: Sequence[Path]) -> tuple[dict[str, Path], dict[str, str]]:

@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from neuromf.report import glance
+from neuromf.report.decoded import Decoded
 from neuromf.report.findings import Finding, findings
 from neuromf.report.overlaid import overlays
 from neuromf.report.trained import Trained
 from neuromf.reporting.page import render
 from neuromf.reporting.provenance import in_words
+from neuromf.reporting.viewer import needed, viewer
 from neuromf.runtime.config import to_yaml
 from neuromf.runtime.fields import flat
 
@@ -30,10 +32,16 @@ class Row(NamedTuple):
     findings: list[Finding]
 
 
-def comparison(runs: Sequence[Trained], refused: Mapping[str, str], out: Path) -> str:
+def comparison(
+    runs: Sequence[Trained],
+    refused: Mapping[str, str],
+    seen: Mapping[str, Decoded],
+    out: Path,
+) -> str:
     """Return the page that compares trainings, for the report in `out`; `refused` are folders that
-    are none, with the reason.
+    are none, with the reason, `seen` volumes by the name of their run.
     """
+    volumes = [volume for found in seen.values() for volume in found.volumes]
     heads = ("ended", "updates", "raw loss", "v-loss / linear", "best at", "swd", "samples/s")
     rows = [Row(run, cells(run), findings(run)) for run in runs]
     return render(
@@ -49,6 +57,10 @@ def comparison(runs: Sequence[Trained], refused: Mapping[str, str], out: Path) -
         figures=overlays(runs),
         settings=settings_apart(runs),
         samples=last_samples(runs),
+        viewer=viewer(volumes),
+        most=len(volumes),
+        unseen={name: found.missing for name, found in seen.items() if found.missing},
+        **needed(volumes),
     )
 
 

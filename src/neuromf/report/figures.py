@@ -20,6 +20,7 @@ from neuromf.reporting.plots import BLUE, COLOURS, GREY, REFERENCE, VERMILION, s
 
 WIDE = 9.0  # inches
 TALL = 2.7
+EXACT = ("lr",)  # columns without noise, which a running mean would change
 FEW = 12  # points, up to which each is marked
 LOSSES = {"raw": "all samples", "raw_equal": "r = t", "raw_interval": "r < t", "raw_head": "v head"}
 BANDS = ("0.0_0.1", "0.1_0.3", "0.3_0.6", "0.6_1.01")  # of t - r, as diagnostics.csv names them
@@ -55,6 +56,9 @@ def curve(axes: Any, columns: Columns, name: str, label: str = "", colour: str =
     times, values = columns.points(name)
     if not len(values):
         return False
+    if name in EXACT:
+        axes.plot(times, values, lw=1.4, color=colour, label=label)
+        return True
     if len(values) <= FEW:
         axes.plot(times, values, "o-", ms=3, lw=1.2, color=colour, label=label)
         return True

@@ -171,7 +171,8 @@ def history(run: Trained) -> Iterator[Finding]:
         yield Finding("note", f"Written by NeuroMF {told}; this report by {__version__}.")
     if any(s.get("git", {}).get("changed") for s in starts):
         yield Finding("note", "The source held changes that no git commit has.")
-    for line in run.warned[:SHOWN]:
+    known = {f.text.removeprefix("Settings: ").rstrip(".") for f in settings(run)}
+    for line in [line for line in run.warned if line not in known][:SHOWN]:
         yield Finding("note", f"run.log: {line}")
 
 

@@ -9,19 +9,23 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from neuromf.report import figures, glance
+from neuromf.report.decoded import Decoded
 from neuromf.report.drawing import draw_network, many
 from neuromf.report.findings import findings
+from neuromf.report.judged import Judged
 from neuromf.report.network import Network, memory_gb, network_of
 from neuromf.report.trained import Trained
 from neuromf.reporting.page import render
+from neuromf.reporting.viewer import needed, viewer
 
 FRAMES = 12  # pictures of samples on a page, evenly over the run
 WIDEST = 760  # pixels of such a picture
 
 
-def run_page(run: Trained, out: Path, back: str = "") -> str:
-    """Return the page of a training, for the report in `out`; `back` is the address of the page
-    that compares it with others.
+def run_page(run: Trained, out: Path, judged: Judged | None, seen: Decoded, back: str = "") -> str:
+    """Return the page of a training, for the report in `out`: with an evaluation of its samples, if
+    there is one, and volumes to look at; `back` is the address of the page that compares it with
+    others.
     """
     network = network_if_known(run)
     memory = memory_gb(network, run.settings.config) if network and run.settings.config else {}
@@ -30,7 +34,11 @@ def run_page(run: Trained, out: Path, back: str = "") -> str:
         "page.html",
         title=run.name,
         run=out,
-        scripts=("slider.js",),
+        scripts=("slider.js", *(needed(seen.volumes).get("scripts", ()))),
+        allowed=needed(seen.volumes).get("allowed", ()),
+        viewer=viewer(seen.volumes),
+        seen=seen,
+        judged=judged,
         trained=run,
         back=back,
         findings=findings(run),

@@ -1,0 +1,32 @@
+"""Volumes from files for the viewer of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from neuromf.data.reading import read_volume
+from neuromf.data.volume import VolumeError, stem
+from neuromf.reporting.viewer import Shown, shown
+
+
+def shown_files(files: Mapping[str, Path]) -> list[Shown]:
+    """Return the volumes of some files by the names that a page gives them; those that cannot be
+    read are left out.
+    """
+    found = []
+    for name, path in files.items():
+        try:
+            found.append(shown(name, read_volume(path)))
+        except (OSError, VolumeError):
+            continue
+    return found
+
+
+def first_of_each(sets: Mapping[str, Sequence[Path]], n: int) -> dict[str, Path]:
+    """Return the first n files of each set, by set and name."""
+    return {
+        f"{name}: {stem(path).removesuffix('.nii')}": path
+        for name, paths in sets.items()
+        for path in paths[:n]
+    }
