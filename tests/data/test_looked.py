@@ -18,4 +18,4 @@ def test_files_for_the_viewer(tmp_path):
 def test_the_first_of_each_set(tmp_path):
     sets = {"x": [tmp_path / "a.nii.gz", tmp_path / "b.nii"], "real": [tmp_path / "c.mgz"]}
     assert list(first_of_each(sets, 1)) == ["x: a", "real: c"]
-    assert list(first_of_each(sets, 2)) == ["x: a", "x: b", "real: c"]
+    assert list(first_of_each(sets, 2)) == ["x: a", "real: c", "x: b"]

@@ -75,8 +75,8 @@ def test_figures_and_page_are_drawn_again_without_volumes(folder):
         assert said in page
     assert [v.name.partition(":")[0] for v in read_shown(folder / "volumes.json")] == [
         "<b>a",
-        "b",
         "real",
+        "b",
     ]
     assert text.count('class="volume"') == 3
     (folder / "volumes.json").unlink()  # as in a folder of an earlier version

@@ -34,7 +34,7 @@ def config(world, kept):
 
 def test_every_set_has_the_same_metrics(config, world, tmp_path):
     sets = [read_set(str(world / name)) for name in ("same", "bright")]
-    found, slices = evaluate(sets, Measurer(config, tmp_path))
+    found, slices, _ = evaluate(sets, Measurer(config, tmp_path))
     one, other = found.sets["same"], found.sets["bright"]
     assert [s.key for s in one.scores] == [s.key for s in other.scores]
     assert one.score("random-3d/fid").value < other.score("random-3d/fid").value
@@ -48,7 +48,7 @@ def test_every_set_has_the_same_metrics(config, world, tmp_path):
 
 def test_a_second_real_set_is_the_bound(config, world, tmp_path):
     config = replace(config, real=str(world / "others"))
-    found, _ = evaluate([read_set(str(world / "same"))], Measurer(config, tmp_path))
+    found, *_ = evaluate([read_set(str(world / "same"))], Measurer(config, tmp_path))
     beside = found.sets["same"].score("random-3d/kid").beside
     assert (beside["real"].n, beside["real"].reference) == (12, 10)
     assert (beside["samples"].n, beside["samples"].reference) == (12, 10)
@@ -75,7 +75,7 @@ def test_pairs_have_metrics_of_lesions(config, tmp_path):
     reference = write_pairs(tmp_path / "real", range(6))
     samples = write_pairs(tmp_path / "samples", range(6), generated=True)
     config = replace(config, reference=reference, train=reference, force=True)
-    found, _ = evaluate([read_set(samples)], Measurer(config, tmp_path))
+    found, *_ = evaluate([read_set(samples)], Measurer(config, tmp_path))
     score = found.sets["samples"].score
     assert score("lesions/ml/wasserstein").value == score("lesions/intensity.inside").value == 0
     assert score("lesions/dice").value == score("lesions/training/copies").value == 1
@@ -88,10 +88,10 @@ def test_the_images_of_pairs_are_evaluated_as_without_masks(config, tmp_path):
     reference = write_pairs(tmp_path / "real", range(6))
     samples = write_pairs(tmp_path / "samples", range(20, 26), generated=True)
     config = replace(config, reference=reference)
-    pairs, _ = evaluate([read_set(samples)], Measurer(config, tmp_path))
+    pairs, *_ = evaluate([read_set(samples)], Measurer(config, tmp_path))
     for path in (tmp_path / "real").glob("*_lesion.nii.gz"):
         path.unlink()
-    plain, _ = evaluate([read_set(samples)], Measurer(config, tmp_path))
+    plain, *_ = evaluate([read_set(samples)], Measurer(config, tmp_path))
     scores, alone = pairs.sets["samples"].scores, plain.sets["samples"].scores
     # as text, in which NaN is equal to itself
     assert repr(alone) == repr(tuple(s for s in scores if not s.key.startswith("lesions/")))

@@ -21,14 +21,19 @@ def test_one_run(tmp_path, capsys):
     source = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "<title>NeuroMF: mine</title>" in source
     assert len(source) < 1_500_000
-    assert f"look at {tmp_path / 'out' / 'index.html'}" in capsys.readouterr().out
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == ["mine: finished, 200 updates", f"look at {tmp_path / 'out' / 'index.html'}"]
 
 
-def test_several_and_one_that_is_none(tmp_path):
+def test_several_and_one_that_is_none(tmp_path, capsys):
     folders = [make_run(tmp_path / "a"), make_run(tmp_path / "b", state="running", parts=("log",))]
     (tmp_path / "empty").mkdir()
     out = tmp_path / "out"
     assert run(ReportConfig(runs=(*map(str, folders), str(tmp_path / "empty"))), out) == 1
+    printed = capsys.readouterr().out
+    assert "b: running, 200 updates" not in printed
+    assert "b: killed, 200 updates:\n  The run was killed" in printed
+    assert "left out: " in printed
     source = (out / "index.html").read_text(encoding="utf-8")
     assert "holds no run.json" in source
     for name in "ab":

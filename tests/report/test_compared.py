@@ -2,7 +2,8 @@
 
 import json
 
-from neuromf.report.compared import cells, last_samples, settings_apart, shown, unlike
+from neuromf.report.compared import cells, last_samples, settings_apart, shared, shown, unlike
+from neuromf.report.findings import Finding
 from neuromf.report.trained import read_trained
 from report.support import edit_record, make_run, write_samples
 
@@ -33,6 +34,12 @@ def test_keys_that_differ_and_a_configuration_that_is_not_read(tmp_path):
     (c / "config.yaml").write_text("strange: 1\n")
     runs = [read_trained(f) for f in (a, b, c)]
     assert settings_apart(runs) == [("batch", ["1", "2", "not read"])]
+
+
+def test_findings_of_several_runs_stand_once(tmp_path):
+    bad, slow, note = (Finding(w, w) for w in ("wrong", "doubtful", "note"))
+    found = shared({"a": [slow, note], "b": [bad, slow], "c": []})
+    assert found == [(bad, ["b"]), (slow, ["a", "b"])]
 
 
 def test_a_row_of_the_table(tmp_path):

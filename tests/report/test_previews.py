@@ -19,6 +19,8 @@ def test_what_is_missing_or_damaged_is_left_out(tmp_path):
     stem.with_suffix(".json").write_text(json.dumps({"calls_1": 3}))
     stem.with_suffix(".safetensors").write_bytes(b"none")
     (tmp_path / "samples" / "update-best.png").write_bytes(b"")
+    whole = stem.with_suffix(".png").read_bytes()
+    (tmp_path / "samples" / "update-00000011.png").write_bytes(whole[: len(whole) // 2])
     [found] = read_previews(tmp_path / "samples")
     assert found.moments == {}
     assert found.shape == ()

@@ -1,7 +1,9 @@
 """Pages in a headless Chromium, where there is one: what it shows, and what its console says."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,7 +18,7 @@ FLAGS = (
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--enable-logging=stderr"),
 )  # WebGL 2 in software, so that no GPU is needed
-SECONDS = 90
+SECONDS = 40
 
 
 def look(address: str, folder: Path, size: tuple[int, int] = (900, 700)) -> tuple[np.ndarray, list[str]]:  # fmt: skip
@@ -26,16 +28,26 @@ def look(address: str, folder: Path, size: tuple[int, int] = (900, 700)) -> tupl
     picture = folder / "page.png"
     flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}", f"--window-size={size[0]},{size[1]}"]
     flags += ["--virtual-time-budget=4000", f"--screenshot={picture}"]
-    try:
-        done = subprocess.run(
-            [BROWSER, *flags, address], capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"Chromium drew nothing in {SECONDS} s")
+    # a headless Chromium hangs once in a while: a second one is started
+    said = next(
+        (text for _ in range(2) if (text := _run([BROWSER, *flags, address])) is not None), None
+    )
+    if said is None:
+        pytest.skip(f"Chromium drew nothing in {SECONDS} s, twice")
     if not picture.is_file():
-        pytest.skip(f"Chromium does not run here: {done.stderr[-300:]}")
-    console = re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr)
+        pytest.skip(f"Chromium does not run here: {said[-300:]}")
+    console = re.findall(r"CONSOLE[^\]]*\] (.*)", said)
     return np.asarray(Image.open(picture).convert("RGB")), console
+
+
+def _run(command: list[str]) -> str | None:
+    """What a command writes to stderr; None where it takes too long, and it and its children are ended."""
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True) as started:  # fmt: skip
+        try:
+            return started.communicate(timeout=SECONDS)[1]
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            return None
 
 
 def canvas_of(picture: np.ndarray) -> np.ndarray:

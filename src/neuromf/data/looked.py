@@ -24,9 +24,12 @@ def shown_files(files: Mapping[str, Path]) -> list[Shown]:
 
 
 def first_of_each(sets: Mapping[str, Sequence[Path]], n: int) -> dict[str, Path]:
-    """Return the first n files of each set, by set and name."""
+    """Return the first n files of each set, by set and name: the first of every set, then the
+    second ones.
+    """
     return {
-        f"{name}: {stem(path).removesuffix('.nii')}": path
+        f"{name}: {stem(paths[i])}": paths[i]
+        for i in range(n)
         for name, paths in sets.items()
-        for path in paths[:n]
+        if i < len(paths)
     }

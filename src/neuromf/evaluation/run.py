@@ -74,9 +74,10 @@ def evaluate(sets: Sequence[VolumeSet], measurer: Measurer) -> Evaluated | None:
 
 
 def in_viewer(paths: Mapping[str, Sequence[Path]]) -> list[Shown]:
-    """Return the volumes that the page's viewer shows: of the samples, then of real people."""
-    order = [*(name for name in paths if name not in ("real", "reconstruction")), "real"]
-    chosen = {name: paths[name] for name in [*order[:-1][: MOST_SETS - 1], order[-1]]}
+    """Return the volumes that the page's viewer shows: a sample, a real one beside it, others."""
+    names = [name for name in paths if name not in ("real", "reconstruction")]
+    order = (*names[:1], "real", *names[1 : MOST_SETS - 1])
+    chosen = {name: paths[name] for name in order}
     return shown_files(first_of_each(chosen, SEEN if len(chosen) == SEEN else 1))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from neuromf.report.compared import comparison
 from neuromf.report.config import ReportConfig
 from neuromf.report.decoded import Decoded, decoded
+from neuromf.report.findings import findings
 from neuromf.report.judged import Judged, read_judged
 from neuromf.report.page import run_page
 from neuromf.report.trained import NoRunError, Trained, folders_of, read_trained
@@ -44,8 +45,9 @@ def run(config: ReportConfig, out: Path, *, resume: bool = False, overwrite: boo
             trained = read_trained(folder, name)
             seen = decoded(trained) if config.volumes else UNASKED
             write_text(out / "index.html", run_page(trained, out, _judged(judged, folder), seen))
+            say([trained])
         else:
-            write_several(named, refused, judged, config.volumes, out)
+            say(write_several(named, refused, judged, config.volumes, out))
         print(f"look at {out / 'index.html'}")
         for reason in refused.values():
             print(f"left out: {reason}")
@@ -63,8 +65,10 @@ def write_several(
     judged: Mapping[Path, Path],
     volumes: int,
     out: Path,
-) -> None:
-    """Write the page of each run, and the one that compares them, which alone has the viewer."""
+) -> list[Trained]:
+    """Write the page of each run, and the one that compares them, which alone has the viewer;
+    return the runs.
+    """
     (out / "runs").mkdir(exist_ok=True)
     runs: list[Trained] = []
     seen: dict[str, Decoded] = {}
@@ -80,6 +84,16 @@ def write_several(
             bar.advance(task)
 
     write_text(out / "index.html", comparison(runs, refused, seen, out))
+    return runs
+
+
+def say(runs: Sequence[Trained]) -> None:
+    """Print how each run ended, and what is wrong or doubtful of it."""
+    for run in runs:
+        found = [f for f in findings(run) if f.weight != "note"]
+        print(f"{run.name}: {run.state}, {run.updates} updates{':' if found else ''}")
+        for finding in found:
+            print(f"  {finding.text}")
 
 
 def _judged(evaluations: Mapping[Path, Path], run: Path) -> Judged | None:

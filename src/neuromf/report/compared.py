@@ -20,16 +20,14 @@ from neuromf.reporting.viewer import needed, viewer
 from neuromf.runtime.config import to_yaml
 from neuromf.runtime.fields import flat
 
-SHOWN = 3  # findings of a run in the comparison
 OWN = ("seed",)  # keys that tell runs apart and are no difference of what was trained
 
 
-class Row(NamedTuple):
-    """A run in the table of a comparison."""
+class Shared(NamedTuple):
+    """A finding, and the names of all runs of which it holds."""
 
-    run: Trained
-    cells: list[str]
-    findings: list[Finding]
+    finding: Finding
+    names: list[str]
 
 
 def comparison(
@@ -43,15 +41,14 @@ def comparison(
     """
     volumes = [volume for found in seen.values() for volume in found.volumes]
     heads = ("ended", "updates", "raw loss", "v-loss / linear", "best at", "swd", "samples/s")
-    rows = [Row(run, cells(run), findings(run)) for run in runs]
     return render(
         "neuromf.report",
         "comparison.html",
         title=f"{len(runs)} trainings" if len(runs) > 1 else "One training",
         run=out,
         heads=(*heads, "memory", "time"),
-        rows=rows,
-        shown=SHOWN,
+        rows=[(run.name, cells(run)) for run in runs],
+        found=shared({run.name: findings(run) for run in runs}),
         refused=refused,
         warnings=list(unlike(runs)),
         figures=overlays(runs),
@@ -62,6 +59,18 @@ def comparison(
         unseen={name: found.missing for name, found in seen.items() if found.missing},
         **needed(volumes),
     )
+
+
+def shared(found: Mapping[str, Sequence[Finding]]) -> list[Shared]:
+    """Return what is wrong or doubtful of any run, the gravest first, each once with the names of
+    its runs.
+    """
+    names: dict[Finding, list[str]] = {}
+    for name, own in found.items():
+        for finding in own:
+            if finding.weight != "note":
+                names.setdefault(finding, []).append(name)
+    return [Shared(f, names[f]) for f in sorted(names, key=lambda f: f.weight != "wrong")]
 
 
 def cells(run: Trained) -> list[str]:

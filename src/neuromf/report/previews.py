@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 
 from neuromf.runtime.records import RecordError, read_json_object
@@ -27,13 +28,25 @@ class Preview:
 
 
 def read_previews(folder: Path) -> tuple[Preview, ...]:
-    """Return the previews in a run's samples/, by update; none where there is no such folder."""
+    """Return the previews in a run's samples/, by update; none where there is no such folder.
+    Pictures that cannot be read are left out.
+    """
     found = [(NAME.fullmatch(path.name), path) for path in folder.glob("update-*.png")]
-    numbered = sorted((int(match[1]), path) for match, path in found if match)
+    numbered = sorted((int(match[1]), path) for match, path in found if match and readable(path))
     return tuple(
         Preview(update, path, _moments(path.with_suffix(".json")), latent_shape(path))
         for update, path in numbered
     )
+
+
+def readable(path: Path) -> bool:
+    """Return True for a picture that can be opened to its end."""
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+    except (OSError, SyntaxError):  # what Pillow raises for broken PNG files
+        return False
+    return True
 
 
 def latent_shape(picture: Path) -> tuple[int, ...]:

@@ -114,9 +114,10 @@ def _state(folder: Path, record: Mapping[str, Any]) -> str:
 
 def _shape(folder: Path, settings: Settings, previews: Sequence[Preview]) -> tuple[int, ...]:
     """Return the latents' shape, as the model, the samples, or the latents themselves tell it."""
-    told = _json(folder / "model" / "config.json").get("stats", {}).get("shape")
-    if isinstance(told, list) and len(told) == 4:
-        return tuple(int(n) for n in told)
+    stats = _json(folder / "model" / "config.json").get("stats")
+    told = stats.get("shape") if isinstance(stats, dict) else None
+    if isinstance(told, list) and len(told) == 4 and all(isinstance(n, int) for n in told):
+        return tuple(told)
     drawn = next((p.shape for p in reversed(previews) if len(p.shape) == 4), ())
     latents = settings.config.latents if settings.config else ""
     if drawn or not latents or not Path(latents).is_dir():
