@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from neuromf.report.command import OUTPUT
 from neuromf.report.config import ReportConfig
@@ -15,6 +16,7 @@ from neuromf.report.trained import read_trained
 from neuromf.reporting.viewer import shown
 from neuromf.runtime.run import open_run
 from report.support import edit_record, make_run, scores, write_samples
+from reporting.browser import look
 from reporting.support import check_page
 
 NOTHING = Decoded([], "volumes=0 asked for none")
@@ -24,15 +26,15 @@ NOTHING = Decoded([], "volumes=0 asked for none")
 def page(tmp_path):
     """The checked page of a run."""
 
-    def of(folder, judged=None, seen=NOTHING):
+    def source(folder, judged=None, seen=NOTHING):
         with open_run(tmp_path / "out", ReportConfig(), OUTPUT, overwrite=True) as out:
             edit_record(out, command=["neuromf", "report", "runs"])
-            return check_page(
-                run_page(read_trained(folder), out, judged, seen),
-                "report",
-                scripts=1 + bool(seen.volumes),
-            )
+            return run_page(read_trained(folder), out, judged, seen)
 
+    def of(folder, judged=None, seen=NOTHING):
+        return check_page(source(folder, judged, seen), "report", scripts=1 + bool(seen.volumes))
+
+    of.source = source
     return of
 
 
@@ -81,6 +83,21 @@ def test_volumes_and_an_evaluation(tmp_path, page):
     text = page(folder, Judged(tmp_path, missing="scores.csv is not there")).text
     assert "Decoded samples: missing. scores.csv is not there" in text
     assert "Volumes: missing. volumes=0 asked for none" in text
+
+
+def test_a_browser_runs_the_slider_alone(tmp_path, page):
+    """One picture of two is shown, and the console is silent; without its script both would be."""
+    folder = make_run(tmp_path / "run", parts=("samples",))
+    for update in (100, 200):  # colours that nothing else on the page has
+        picture = folder / "samples" / f"update-{update:08d}.png"
+        Image.new("L", (300, 200), 100 if update == 100 else 60).save(picture)
+    path = tmp_path / "page.html"
+    path.write_text(page.source(folder), encoding="utf-8")
+    seen, console = look(path.as_uri(), tmp_path, (900, 1500))
+    assert console == []
+    shares = {level: (seen == level).all(axis=-1).sum() for level in (100, 60)}
+    assert shares[60] == 300 * 200
+    assert shares[100] == 0
 
 
 def test_frames_are_spread_over_the_run(tmp_path):

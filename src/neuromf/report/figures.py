@@ -85,7 +85,8 @@ def curves(axes: Any, columns: Columns, names: Mapping[str, str], y: str, log: b
     axes.set_ylabel(y)
     if len(names) > 1:
         above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2}
-        axes.legend(ncols=min(4, len(names)), columnspacing=1, handlelength=1.4, **above)
+        columns_of_legend = 4 if len(axes.figure.axes) < 3 else 2  # as wide as the panel
+        axes.legend(ncols=columns_of_legend, columnspacing=1, handlelength=1.4, **above)
 
 
 def losses(run: Trained) -> Figure:
