@@ -80,6 +80,9 @@ def test_a_record_of_an_earlier_version_names_no_verb(tmp_path):
     folder = make_run(tmp_path / "mine")
     edit_record(folder, verb=None)
     assert read_trained(folder).state == "finished"
+    (folder / "log.csv").unlink()
+    with pytest.raises(NoRunError, match="names no verb"):
+        read_trained(folder)
 
 
 def test_broken_files_beside_a_good_log(tmp_path):

@@ -15,6 +15,7 @@ from neuromf.runtime.lock import is_locked
 from neuromf.runtime.records import RecordError, read_json_object
 
 VERBS = ("train", "train-stages")
+OF_A_TRAINING = ("log.csv", "checkpoints")  # one of which every training has
 NEVER = "nothing was logged before the run ended"
 UNEVALUATED = (
     "the run evaluated nothing (evaluation.every=0, no latent in the split val, or it ended "
@@ -60,10 +61,17 @@ def folders_of(path: Path) -> list[Path]:
     if not (path / "run.json").is_file():
         raise NoRunError(f"{path} holds no run.json, so no run of neuromf wrote it")
     try:
-        verb = read_json_object(path / "run.json").get("verb", "train")  # earlier: not written
+        verb = read_json_object(path / "run.json").get("verb", "")
     except RecordError as error:
         raise NoRunError(f"{path}: its run.json cannot be read ({error})") from None
 
+    if not verb and any((path / name).exists() for name in OF_A_TRAINING):
+        verb = "train"  # of an earlier version, which did not write it
+    if not verb:
+        raise NoRunError(
+            f"{path}: its run.json names no verb, and {' and '.join(OF_A_TRAINING)} are not there, "
+            "so it is no training"
+        )
     if verb not in VERBS:
         raise NoRunError(
             f"{path} was written by `neuromf {verb}`: a report is of `neuromf train` or "
