@@ -48,7 +48,7 @@ def test_a_row_of_the_table(tmp_path):
     assert found[3:5] == ["0.6", "update 150"]
     empty = make_run(tmp_path / "b", state="failed", parts=())
     edit_record(empty, seconds=None)
-    assert cells(read_trained(empty)) == ["failed", "0 of 200", *["–"] * 6, "0 s"]
+    assert cells(read_trained(empty)) == ["failed", "0 of 200", *["–"] * 6, "more than 0 s"]
     assert shown(float("nan"), " GB") == "–"
 
 

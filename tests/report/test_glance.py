@@ -64,7 +64,9 @@ def test_every_start_has_a_row(folder):
     first, last = glance.starts(read_trained(folder))
     assert first["cells"][:3] == ["interrupted", "30 s", "not known"]
     assert last["started"] == "2026-01-02T03:04:05+0000"
-    assert glance.seconds(read_trained(folder)) == 120
+    assert glance.time(read_trained(folder)) == "2 min 0 s"
+    edit_record(folder, seconds=None)  # killed
+    assert glance.time(read_trained(folder)) == "more than 30 s"
 
 
 def test_the_command_as_typed(folder):

@@ -15,7 +15,6 @@ from neuromf.report.findings import Finding, findings
 from neuromf.report.overlaid import overlays
 from neuromf.report.trained import Trained
 from neuromf.reporting.page import render
-from neuromf.reporting.provenance import in_words
 from neuromf.reporting.viewer import needed, viewer
 from neuromf.runtime.config import to_yaml
 from neuromf.runtime.fields import flat
@@ -87,7 +86,7 @@ def cells(run: Trained) -> list[str]:
         shown(run.evaluation.last("swd")),
         shown(glance.median(run, "samples_per_second")),
         shown(glance.highest(run, "memory_gb"), " GB"),
-        in_words(glance.seconds(run)),
+        glance.time(run),
     ]
 
 

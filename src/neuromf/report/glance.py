@@ -40,7 +40,7 @@ def glance(run: Trained, network: Network | None) -> list[tuple[str, str, str]]:
     config, log = run.settings.config, run.log
     wanted = f" of {config.updates}" if config else ""
     rows = [("Ended", run.state, f"{run.updates}{wanted} updates")]
-    rows.append(("Time", in_words(seconds(run)), "all starts, with evaluation and samples"))
+    rows.append(("Time", time(run), "all starts, with evaluation and samples"))
     if config is not None:
         rows.append(("Learns", learns(run), config.latents))
         per_update = config.batch * config.accumulate * config.devices * config.nodes
@@ -130,6 +130,12 @@ def seconds(run: Trained) -> float:
     """Return how long all starts of a run took, as far as they say."""
     records = [*run.record.get("earlier", []), run.record]
     return float(sum(r.get("seconds", 0) for r in records))
+
+
+def time(run: Trained) -> str:
+    """Return the time of all starts in words; a start that was killed, or runs, tells none."""
+    untold = [r for r in (*run.record.get("earlier", []), run.record) if "seconds" not in r]
+    return f"{'more than ' if untold else ''}{in_words(seconds(run))}"
 
 
 def machine(run: Trained) -> str:
