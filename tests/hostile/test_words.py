@@ -83,7 +83,7 @@ CASES = [
     ("report", "", "needs a folder of `neuromf train`"),
     ("report", "{w}/gone", "is no folder"),
     ("report", "{w}/scans", "no run.json"),
-    ("report", "{w}/volumes", "a report is of `neuromf train`"),
+    ("report", "{w}/volumes", "no run.json"),
     ("report", "{w}/volumes evaluations=[a,b]", "one evaluation for each run"),
     ("inspect", "", "name a latent store"),
     ("inspect", "{w}/volumes", "holds prepared volumes"),

@@ -19,6 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from neuromf.nets.config import UNetConfig
 from neuromf.runtime.device import autocast
 from neuromf.training.config import TrainConfig
+from neuromf.training.preflight import storage_key
 
 BYTES = 4  # of a weight, which is float32
 
@@ -147,13 +148,13 @@ def _kept(
     precision: Any,
 ) -> dict[str, int]:
     """Return the bytes that backward keeps by part, for a batch; of each storage once."""
-    seen = {_storage(p) for p in network.parameters()}
+    seen = {storage_key(p) for p in network.parameters()}
     alive: list[Tensor] = []  # a storage that is freed may have its number used again
     found: dict[str, int] = {}
     current = ["times"]
 
     def pack(x: Tensor) -> Tensor:
-        storage = _storage(x)
+        storage = storage_key(x)
         if storage not in seen:
             seen.add(storage)
             alive.append(x)
@@ -177,10 +178,6 @@ def _layers(modules: dict[str, nn.Module]) -> Iterator[tuple[str, nn.Module]]:
     for name, module in modules.items():
         for layer in module.modules():
             yield name, layer
-
-
-def _storage(x: Tensor) -> int:
-    return x.untyped_storage()._cdata
 
 
 def _count(module: nn.Module) -> int:

@@ -1,44 +1,38 @@
-"""The network by its parts: parameters of each, and of its kinds of layers."""
+"""The networks level by level: parameters, size of the features, and what backward keeps."""
 
 from __future__ import annotations
 
-from collections import Counter
-
-import torch
-
-from neuromf.nets import BRAIN, SMALL, DualTimeUNet
+from neuromf.nets import BRAIN, SMALL, UNetConfig
+from neuromf.report.network import Network, network_of
+from neuromf.training.config import TrainConfig
 from neuromf.verification.section import Section
+
+SHAPES = {"brain": (BRAIN, (4, 48, 48, 48)), "small": (SMALL, (4, 20, 24, 20))}
 
 
 def blocks() -> Section:
-    """Count the parameters of both networks by block."""
-    found: dict[str, Counter[str]] = {}
-    for name, config in (("brain", BRAIN), ("small", SMALL)):
-        with torch.device("meta"):
-            network = DualTimeUNet(config)
-        found[name] = Counter()
-        for path, parameter in network.named_parameters():
-            found[name][_block(path)] += parameter.numel()
+    """Count the parameters of both networks by level, and what backward keeps of one latent."""
+    found = {name: _network(config, shape) for name, (config, shape) in SHAPES.items()}
+    rows = []
+    for name, network in found.items():
+        for part in network.parts:
+            size = " × ".join(map(str, (part.channels, *part.size))) if part.size else "–"
+            kept = f"{part.kept / 1e6:.1f}"
+            rows.append([name, part.name, f"{part.parameters:,}", size, kept])
+        rows.append([name, "all", f"{network.parameters:,}", "", f"{network.kept / 1e6:.1f}"])
 
-    parts = sorted({part for counts in found.values() for part in counts})
-    totals = {name: sum(counts.values()) for name, counts in found.items()}
-    rows = [
-        [part, *(f"{counts[part]:,}" if counts[part] else "–" for counts in found.values())]
-        for part in parts
-    ]
-    rows.append(["all", *(f"{total:,}" for total in totals.values())])
+    totals = {name: network.parameters for name, network in found.items()}
     return Section(
         "blocks",
         "The network",
-        f"Parameters by block: the network of the presets of 1 mm ({totals['brain'] / 1e6:.1f} "
-        f"million) and of 2 mm with its defaults ({totals['small'] / 1e6:.1f} million).",
+        f"The network of the presets of 1 mm, {totals['brain'] / 1e6:.1f} million parameters, and "
+        f"the small one with its defaults, {totals['small'] / 1e6:.1f} million, in float32 without "
+        "checkpointing: what backward keeps of one latent, in MB.",
         {f"parameters_{name}": float(total) for name, total in totals.items()},
-        head=("block", *found),
+        head=("network", "part", "parameters", "features", "kept, MB"),
         rows=rows,
     )
 
 
-def _block(path: str) -> str:
-    """Return the name of a block: the module inside the UNet, with its level where it has one."""
-    first, *rest = path.removeprefix("body.").split(".")
-    return f"{first}.{rest[0]}" if first.endswith("_blocks") else first
+def _network(config: UNetConfig, shape: tuple[int, ...]) -> Network:
+    return network_of(TrainConfig(network=config, batch=1, precision="float32"), shape)
