@@ -111,9 +111,9 @@ def _bounded(figure: Figure, evidence: Evidence) -> _Part:
         return _Part("not run", why=str(error))
 
     unit = f" {figure.unit}" if figure.unit else ""
-    found = f"{figure.label} {number:.3g}{unit}"
+    found = f"{figure.label} {shown(number)}{unit}"
     found += "".join(
-        f" {BOUNDS[name][0]} {limits[name]:.3g}"
+        f" {BOUNDS[name][0]} {shown(limits[name])}"
         for name in limits
         if isinstance(getattr(figure, name), str)
     )
@@ -122,9 +122,14 @@ def _bounded(figure: Figure, evidence: Evidence) -> _Part:
 
     broken = [name for name, limit in limits.items() if not BOUNDS[name][1](number, limit)]
     if broken or math.isnan(number):
-        said = ", ".join(f"not {BOUNDS[name][0]} {limits[name]:.3g}" for name in broken)
+        said = ", ".join(f"not {BOUNDS[name][0]} {shown(limits[name])}" for name in broken)
         return _Part("fail", found, f"{figure.label} is {said or 'no number'}")
     return _Part("pass", found)
+
+
+def shown(number: float) -> str:
+    """Return a number as a reader wants it: three digits, or all of a whole number."""
+    return f"{number:,.0f}" if number.is_integer() else f"{number:.3g}"
 
 
 def _value(figure: Figure, key: str, evidence: Evidence) -> float:

@@ -14,7 +14,8 @@ for. {machine}
 
 `make verify` repeats it. A row passes where its tests pass and its numbers keep their bounds. A
 number that was measured earlier is marked as recorded, with its machine. What was not run, or was
-measured on less than the criterion asks for, says so.
+measured on less than the criterion asks for, says so. Evidence is a test, a file of a run, or
+`measured`: what `neuromf verify` computes itself, see the page that it writes.
 
 A new network returns zeros, and a derivative test on zeros proves nothing. Tests of derivatives run
 on networks whose zero-initialised layers were given random weights.
