@@ -67,7 +67,7 @@ def test_figures_are_those_of_the_written_volumes(config, cohort, tmp_path):
     found = check_page((tmp_path / "out" / "index.html").read_text(), "validate-vae", scripts=1)
     assert len(found.all("figure")) == 1 + 4 + 2  # the table, each volume, both sides of the viewer
     names = [s["name"] for s in sorted(scores["each"], key=lambda s: s["ssim_brain"])]
-    assert f"{names[0]}: original, {names[0]}: reconstruction, {names[2]}: original" in found.text
+    assert f"{names[0]}: original; {names[0]}: reconstruction; {names[2]}: original" in found.text
     assert [i["alt"] for i in found.all("img")] == [
         f"{s['name']}: {kind}"
         for s in scores["each"]

@@ -10,7 +10,7 @@ from neuromf.evaluation.sets import read_set, vae_named_by
 from neuromf.runtime.folders import set_aside
 from neuromf.runtime.run import _RunLog
 
-TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json")
+TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json", "index.html")
 ENCODE = (
     "volumes=volumes",
     "vae=vae",
