@@ -70,7 +70,14 @@ LONG = {  # verb -> its words; folders are those of `conftest.made`
     ),
     "export": ("run=training", "name=tiny"),
 }
-UNLIKE = ("run.json", "run.log", "timing.json", "files.txt", ".lock", "index.html")  # when, where and how fast
+UNLIKE = (
+    "run.json",
+    "run.log",
+    "timing.json",
+    "files.txt",
+    ".lock",
+    "index.html",
+)  # when, where and how fast
 SECONDS = re.compile(
     r"seconds|per_second|loader_share|memory|^started$|^process$|^host$|^features$"
 )
