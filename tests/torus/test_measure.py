@@ -97,3 +97,23 @@ def test_figures_are_numbers_that_a_file_can_hold():
     metrics, _ = measure(TINY_BLOBS, TINY_BLOBS.manifold(), TINY_BLOBS.network(), seed=0)
     assert all(isinstance(value, int | float) for value in metrics.values())
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_samples_that_diverge_are_counted_and_not_averaged():
+    """A network whose second call overflows for every fourth sample: the others keep their values,
+    and no figure leaves the lost ones out of its mean.
+    """
+    arm = replace(TINY, calls=(1, 2))
+    manifold = arm.manifold()
+
+    def network(z, t, r):
+        first = (torch.arange(len(z)) % 4 == 0) & (t < 0.9)
+        return torch.where(first[:, None], torch.inf, manifold.embed(manifold.nearest(z).angles))
+
+    metrics, arrays = measure(arm, manifold, network, seed=0)
+    assert metrics["diverged_1"] == 0
+    assert metrics["diverged_2"] == arm.samples // 4
+    assert {"distance_1", "energy_points_1", "energy_angles_1"} <= metrics.keys()
+    assert not {"distance_2", "energy_points_2", "energy_angles_2"} & metrics.keys()
+    assert arrays["coordinates_2"].isfinite().all(1).sum() == arm.samples * 3 // 4
+    json.dumps(metrics, allow_nan=False)

@@ -26,13 +26,17 @@ def measure(
     arm: Arm, manifold: Manifold, network: nn.Module, seed: int
 ) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """Return figures and arrays of samples drawn at each of the arm's numbers of calls from the
-    same noise.
+    same noise. Where samples diverged, `diverged_N` says how many, and the figures that they have
+    no finite value of are left out.
     """
     noise = evaluation_noise(arm, manifold, seed)
     points = {calls: draw_samples(arm, network, noise, calls) for calls in arm.calls}
-    near = {calls: manifold.nearest(x) for calls, x in points.items()}
+    near = {calls: nearest(manifold, x) for calls, x in points.items()}
     metrics: dict[str, Any] = {
         f"distance_{calls}": found.distance.mean().item() for calls, found in near.items()
+    }
+    metrics |= {
+        f"diverged_{calls}": int(found.distance.isinf().sum()) for calls, found in near.items()
     }
     before = manifold.nearest(noise).angles
     for k in (0, 1):  # the torus's exact map keeps angles: what it would get stands beside
@@ -44,7 +48,8 @@ def measure(
     residual = composition_residual(arm.velocity(network), few, t, s, r)
     metrics |= {"composition_residual": residual.mean().item(), "samples": len(noise)}
     metrics |= _distributions(manifold, points, near, seed)
-    return metrics, _arrays(manifold, points, near)
+    known = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    return known, _arrays(manifold, points, near)
 
 
 def evaluation_noise(arm: Arm, manifold: Manifold, seed: int) -> Tensor:
@@ -64,10 +69,23 @@ def draw_samples(arm: Arm, network: nn.Module, noise: Tensor, calls: int) -> Ten
     )
 
 
+def nearest(manifold: Manifold, points: Tensor) -> Nearest:
+    """Return the nearest points of the manifold to samples (N, *shape). One that diverged, whose
+    values are not all finite, is infinitely far and has no angles (NaN).
+    """
+    finite = points.flatten(1).isfinite().all(1)
+    angles, distance = torch.full((len(points), 2), math.nan), torch.full((len(points),), math.inf)
+    if finite.any():
+        angles[finite], distance[finite] = manifold.nearest(points[finite])
+    return Nearest(angles, distance)
+
+
 def _uniformity(angles: Tensor) -> float:
     """Return the Kolmogorov-Smirnov p-value of angles (N,) against the uniform distribution
-    on (-π, π].
+    on (-π, π]; NaN where some are missing.
     """
+    if angles.isnan().any():
+        return math.nan
     return float(stats.kstest(angles.numpy(), stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue)
 
 
@@ -77,7 +95,8 @@ def _distributions(
     """Return energy coefficients of angles and of points to those of fresh data, and the same of
     as many other data: what a perfect sampler would get.
 
-    Angles show modes that are missing, points also what is blurred.
+    Angles show modes that are missing, points also what is blurred. Both are infinite where one
+    of the samples diverged.
     """
     n = min(COMPARED, len(points[1]))
     angles = uniform_angles(2 * n, torch.Generator().manual_seed(20_000 + seed))
@@ -87,8 +106,11 @@ def _distributions(
         **{str(c): (near[c].angles[:n], x[:n].flatten(1)) for c, x in points.items()},
     }
 
-    figures = {}
+    figures: dict[str, float] = {}
     for name, (there, x) in sets.items():
+        if not (there.isfinite().all() and x.isfinite().all()):
+            figures |= {f"energy_angles_{name}": math.inf, f"energy_points_{name}": math.inf}
+            continue
         figures[f"energy_angles_{name}"] = energy_coefficient(_circles(there), _circles(angles[:n]))
         figures[f"energy_points_{name}"] = energy_coefficient(x, data[:n])
     return figures

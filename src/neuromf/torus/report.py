@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from torch import Tensor
@@ -160,7 +161,9 @@ def _angles(result: Result) -> Figure:
         for k, (axes, values) in enumerate(zip(grid, angles, strict=True), start=1):
             axes.hist(values, bins=36, range=(-math.pi, math.pi), color=BLUE, density=True)
             axes.axhline(1 / (2 * math.pi), color=VERMILION, linewidth=1)  # the uniform density
-            axes.set_xlabel(f"θ{'₀₁₂'[k]}, KS p = {result.metrics[f'ks_p_angle_{k}']:.2g}")
+            axes.set_xlabel(
+                f"θ{'₀₁₂'[k]}, KS p = {figure(result.metrics, f'ks_p_angle_{k}', '.2g')}"
+            )
             axes.set_xticks(*PIS)
     return drawn
 
@@ -169,7 +172,7 @@ def _volumes(arm: Arm, result: Result) -> Figure:
     """Return two slices each of volumes drawn in one call, and of the nearest data."""
     slices = [arm.manifold().slices(result.arrays[name]) for name in ("volumes", "nearest")]
     drawn_ones, nearest = (s.flatten(0, 1).numpy() for s in slices if s is not None)
-    low, high = float(nearest.min()), float(nearest.max())
+    low, high = float(np.nanmin(nearest)), float(np.nanmax(nearest))
 
     with plots.subplots(2, len(nearest), size=(7, 2.2)) as (drawn, grid):
         rows = (("one call", drawn_ones), ("nearest\ndata", nearest))

@@ -8,7 +8,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from neuromf.runtime.run import open_run
 from neuromf.torus import report
 from neuromf.torus.arm import Arm, Result
 from neuromf.torus.manifold import Manifold
-from neuromf.torus.measure import draw_samples, evaluation_noise, measure
+from neuromf.torus.measure import draw_samples, evaluation_noise, measure, nearest
 from neuromf.training.batches import Batch
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.meanflow import MeanFlowTask
@@ -79,6 +79,7 @@ def run(
                 results[name], weights = train(arm, config.seed, bar, name)
                 _write(stored, results[name], weights)
                 log.info("%s: %s", name, results[name].metrics)
+                _warn(name, results[name].metrics)
 
         metrics = {name: result.metrics for name, result in results.items()}
         write_json(out / "metrics.json", metrics)
@@ -106,7 +107,8 @@ def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[s
 
     metrics, arrays = measure(arm, manifold, loop.average, seed)
     online = draw_samples(arm, network, evaluation_noise(arm, manifold, seed), 1)
-    metrics["distance_1_online"] = manifold.nearest(online).distance.mean().item()
+    distance = nearest(manifold, online).distance.mean().item()
+    metrics |= {"distance_1_online": distance} if math.isfinite(distance) else {}
     told = [e for e in (1, 10, 100, arm.epochs) if e <= arm.epochs]
     metrics |= {f"loss_epoch_{e}": losses[e - 1] for e in told}
     metrics |= {"seconds": seconds, "parameters": sum(p.numel() for p in network.parameters())}
@@ -151,6 +153,16 @@ class Epochs(pl.Callback):
             raise ValueError(
                 f"{self.name}: the raw loss is {self.losses[-1]} in epoch {len(self.losses)}; "
                 f"lower lr ({loop.settings.lr})"
+            )
+
+
+def _warn(name: str, metrics: Mapping[str, Any]) -> None:
+    for key, count in metrics.items():
+        if key.startswith("diverged_") and count:
+            log.warning(
+                "%s: %d of %d samples diverged in %s network calls: no distance and no "
+                "energies after as many calls",
+                *(name, count, metrics["samples"], key.removeprefix("diverged_")),
             )
 
 
