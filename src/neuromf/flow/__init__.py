@@ -4,9 +4,10 @@
 """
 
 from neuromf.flow.network import Network
-from neuromf.flow.objective import Loss, MeanFlow, Terms
+from neuromf.flow.objective import MeanFlow
 from neuromf.flow.sampler import composition_residual, sample
 from neuromf.flow.schedule import Ramp
+from neuromf.flow.terms import Loss, Terms
 from neuromf.flow.times import TimeSampler
 
 __all__ = [

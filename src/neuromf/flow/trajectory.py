@@ -11,9 +11,10 @@ from torch import Tensor
 
 from neuromf.flow.checks import check_latents, check_same_shape, check_times
 from neuromf.flow.network import Condition, Network, predict_main
-from neuromf.flow.objective import MeanFlow, Terms
+from neuromf.flow.objective import MeanFlow
 from neuromf.flow.path import per_sample, step, to_velocity
 from neuromf.flow.sampler import Velocity
+from neuromf.flow.terms import Terms
 
 
 @torch.no_grad()
