@@ -99,6 +99,34 @@ class TestIdentity:
         assert relative(gradients(nets[0]), gradients(nets[1])) < 1e-10
 
     @pytest.mark.parametrize("way", EVERY_WAY)
+    @pytest.mark.parametrize("tangent", ["boundary", "conditional"])
+    def test_flow_weight_adds_flow_matching_at_every_point(self, tangent, way):
+        """The added part is an independent regression of u(z, t, t) on noise - x, its gradient
+        included; the MeanFlow part stays what it is without.
+        """
+        x, noise, t, r = batch(8, 3)
+        r = torch.where(torch.arange(8) < 3, t, r)
+        net, reference = mlp(), mlp()
+        plain = MeanFlow(jvp=way, tangent=tangent)
+        weighted = replace(plain, flow_weight=0.3)
+        loss = weighted.loss(weighted.terms(net, x, noise, t, r))
+
+        main = plain.loss(plain.terms(reference, x, noise, t, r))
+        flow = plain.loss(plain.terms(reference, x, noise, t, t))
+        total = main.total + 0.3 * flow.total
+        torch.testing.assert_close(loss.total, total, rtol=1e-10, atol=0)
+        torch.testing.assert_close(loss.raw, main.raw, rtol=1e-10, atol=0)
+        loss.total.backward()
+        total.backward()
+        assert relative(gradients(net), gradients(reference)) < 1e-10
+
+    def test_flow_weight_counts_samples_with_equal_times_too(self):
+        x, noise, t, _ = batch(4, 3)
+        one, both = (MeanFlow(flow_weight=weight) for weight in (0.0, 0.5))
+        alone = one.loss(one.terms(mlp(), x, noise, t, t)).total
+        torch.testing.assert_close(both.loss(both.terms(mlp(), x, noise, t, t)).total, 1.5 * alone)
+
+    @pytest.mark.parametrize("way", EVERY_WAY)
     def test_gradient_is_that_of_u_plus_a_constant(self, way):
         x, noise, t, r = batch(8, 3)
         net, reference = mlp(), mlp()

@@ -14,6 +14,15 @@ def test_rectified_flow_is_two_values_that_go_together():
             settings.load(TrainConfig, words, "train")
 
 
+def test_auxiliary_flow_matching_needs_samples_on_paths():
+    secants = ["teacher=folder", "distillation.target=trajectory", "objective.flow_weight=1"]
+    with pytest.raises(settings.ConfigError, match="flow_weight goes with samples on paths"):
+        settings.load(TrainConfig, secants, "train")
+    flow = ["times.equal_fraction=1", "equal_fraction=null", "objective.jvp=none"]
+    with pytest.raises(settings.ConfigError, match="flow matching already"):
+        settings.load(TrainConfig, [*flow, "objective.flow_weight=1"], "train")
+
+
 def test_ramps_come_from_words():
     config = settings.load(
         TrainConfig, ["equal_fraction={start: 1.0, end: 0.5, begin: 0.2, finish: 0.4}"], "train"

@@ -54,6 +54,8 @@ class MeanFlow:
     weight_power: float = 1.0
     weight_eps: float = 0.01
     head_weight: float = 1.0  # of the v head's own loss, where the network has one
+    # of the flow-matching loss of u(z, t, t), at every sample's z and t; costs another evaluation
+    flow_weight: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value, accepted in (
@@ -74,10 +76,17 @@ class MeanFlow:
         for name, number in (
             ("weight_power", self.weight_power),
             ("head_weight", self.head_weight),
+            ("flow_weight", self.flow_weight),
             *(("channel_weights", weight) for weight in self.channel_weights or ()),
         ):
             if not 0 <= number < math.inf:
                 raise ValueError(f"{name} is {number}: 0 or more, and finite")
+
+        if self.flow_weight and self.jvp == "none":
+            raise ValueError(
+                f"flow_weight is {self.flow_weight} with jvp='none', which is flow matching "
+                "already: flow_weight=0"
+            )
 
         if not 0 < self.weight_eps < math.inf:
             raise ValueError(
@@ -96,9 +105,7 @@ class MeanFlow:
         check_latents("z", z)
         check_times(t, r, len(z), zero_allowed=self.predict == "u")
         t, r = t.to(z), r.to(z)
-        return self._as_velocity(
-            "the network's output", predict_main(net, z, t, r, condition), z, t
-        )
+        return self._velocity(net, z, t, r, condition)
 
     @property
     def solver(self) -> Solver:
@@ -147,6 +154,7 @@ class MeanFlow:
         if tangent is not None:
             check_same_kind("tangent", tangent, "x", x)
 
+        boundary = z[:0] if self.flow_weight else None  # of the samples apart
         if self.jvp == "none" or len(apart) == 0:
             prediction, head = split_output(call(net, z, t, r, condition))
             direction = jvp = z[:0]
@@ -154,8 +162,10 @@ class MeanFlow:
         else:
             own = select_condition(apart, condition)
             z_own, t_own, target_own = select(apart, z, t, target)
+            if self.flow_weight:
+                boundary = self._velocity(net, z_own, t_own, t_own, own)
             if tangent is None:
-                direction = self._direction(net, z_own, t_own, target_own, own)
+                direction = self._direction(net, z_own, t_own, target_own, own, boundary)
             else:
                 direction = tangent.index_select(0, apart)
             prediction, head, jvp = WAYS[self.jvp](net, z, t, r, apart, direction, condition)
@@ -169,6 +179,7 @@ class MeanFlow:
             tangent=scatter(apart, direction, rest),
             dudt=scatter(apart, slope, torch.zeros_like(z)),
             compound=u + scatter(apart, rise, torch.zeros_like(z)),
+            boundary=None if boundary is None else scatter(apart, boundary, u),
         )  # fmt: skip
 
     def loss(self, terms: Terms, mask: Tensor | None = None) -> Loss:
@@ -184,11 +195,11 @@ class MeanFlow:
 
         raw_head = None
         if terms.head is not None:
-            error = terms.head - terms.target
-            _, head_samples, head_finite, head_weight = self._weighed(error, terms.finite, mask)
-            head_loss = batch_mean(head_weight * head_samples, head_finite)
-            total = total + self.head_weight * head_loss
-            raw_head = batch_mean(head_samples.detach(), head_finite)
+            part, raw_head = self._regressed(terms.head, terms, mask)
+            total = total + self.head_weight * part
+        if terms.boundary is not None:
+            part, _ = self._regressed(terms.boundary, terms, mask)
+            total = total + self.flow_weight * part
 
         samples, equal = samples.detach(), terms.r == terms.t
         return Loss(
@@ -205,18 +216,30 @@ class MeanFlow:
 
     @torch.no_grad()
     def _direction(
-        self, net: Network, z: Tensor, t: Tensor, target: Tensor, condition: Condition | None
+        self,
+        net: Network,
+        z: Tensor,
+        t: Tensor,
+        target: Tensor,
+        condition: Condition | None,
+        boundary: Tensor | None,
     ) -> Tensor:
-        """Return dz/dt for the jvp, shape of z, for samples at times t (B,)."""
+        """Return dz/dt for the jvp, shape of z, for samples at times t (B,), whose u(z, t, t) is
+        `boundary` where it was computed already.
+        """
         if self.tangent == "conditional":
             return target
         if self.tangent == "head":
             return self._as_velocity(
                 "the v head's output", predict_head(net, z, t, t, condition), z, t
             )
-        return self._as_velocity(
-            "the network's output", predict_main(net, z, t, t, condition), z, t
-        )
+        return self._velocity(net, z, t, t, condition) if boundary is None else boundary.detach()
+
+    def _velocity(
+        self, net: Network, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None
+    ) -> Tensor:
+        prediction = predict_main(net, z, t, r, condition)
+        return self._as_velocity("the network's output", prediction, z, t)
 
     def _boundary_direction(self, u: Tensor, head: Tensor | None, target: Tensor) -> Tensor:
         """Return the same for rows with r = t, where it is at hand."""
@@ -243,6 +266,16 @@ class MeanFlow:
             return jvp, h * jvp
         change = direction - u - jvp
         return change / t, (h / t) * change
+
+    def _regressed(
+        self, velocity: Tensor, terms: Terms, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss () of a velocity against the target, adaptively weighted by itself, and
+        the same without weights, detached.
+        """
+        error = velocity - terms.target
+        _, samples, finite, weight = self._weighed(error, terms.finite, mask)
+        return batch_mean(weight * samples, finite), batch_mean(samples.detach(), finite)
 
     def _weighed(
         self, error: Tensor, finite: Tensor, mask: Tensor | None

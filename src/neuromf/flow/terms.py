@@ -20,6 +20,8 @@ class Terms(NamedTuple):
     t: Tensor  # (B,)
     r: Tensor  # (B,)
     finite: Tensor  # (B,) bool; the others, with NaN or Inf in x or noise, were set to 0
+    # u(z, t, t) where it is regressed as well (flow_weight); carries the gradient
+    boundary: Tensor | None = None
 
 
 class Loss(NamedTuple):
@@ -31,7 +33,8 @@ class Loss(NamedTuple):
     gradient's norm is not finite.
     """
 
-    total: Tensor  # scalar: mean over finite samples of weight * raw, plus the head's part
+    # scalar: mean over finite samples of weight * raw, plus the parts of head and boundary
+    total: Tensor
     raw: Tensor  # scalar: mean over finite samples of Σ_c λ_c mean|e_c|^p_c
     raw_head: Tensor | None  # scalar: the same of the head
     raw_equal: Tensor  # scalar: raw of the samples with r = t

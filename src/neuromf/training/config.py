@@ -245,10 +245,14 @@ class TrainConfig:
                 "times.equal_fraction=1 train a rectified flow: drop teacher=, or set "
                 "objective.jvp=two-stream and times.equal_fraction=0.5"
             )
-        if self.masked_share and self.teacher and self.distillation.target == "trajectory":
-            raise ValueError(
-                "masked_share goes with samples on paths, not with distillation.target=trajectory"
-            )
+        on_paths = {
+            "masked_share": self.masked_share, "objective.flow_weight": self.objective.flow_weight
+        }  # fmt: skip
+        for name, value in on_paths.items():
+            if value and self.teacher and self.distillation.target == "trajectory":
+                raise ValueError(
+                    f"{name} goes with samples on paths, not with distillation.target=trajectory"
+                )
         if self.precondition.kind != "none" and self.objective.predict != "u":
             raise ValueError(
                 f"precondition.kind={self.precondition.kind} makes a velocity of the network's "
