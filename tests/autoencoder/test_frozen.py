@@ -40,6 +40,38 @@ def test_bf16_is_close_and_comes_back_as_float32():
     assert 0 < (half.decode(z) - full.decode(z)).norm() / full.decode(z).norm() < 0.03
 
 
+def test_it_is_on_a_device_for_as_long_as_asked():
+    """Also where decoding fails. The network notes where it is sent, for want of an accelerator."""
+    vae, places = tiny(), []
+    vae.network.to = places.append
+    accelerator = torch.device("cuda", 1)
+    with pytest.raises(RuntimeError, match="full"), vae.on(accelerator) as there:
+        assert there is vae
+        assert (vae.device, places) == (accelerator, [accelerator])
+        raise RuntimeError("full")
+    assert (vae.device, places) == (torch.device("cpu"), [accelerator, torch.device("cpu")])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_it_leaves_the_accelerator():
+    vae, z = tiny(), torch.rand(1, 4, 4, 4, 4)
+    here, before = vae.decode(z), torch.cuda.memory_allocated()
+    with vae.on(torch.device("cuda")):
+        torch.testing.assert_close(vae.decode(z).cpu(), here, rtol=1e-3, atol=1e-3)
+        assert torch.cuda.memory_allocated() > before
+    assert torch.cuda.memory_allocated() == before
+    assert torch.equal(vae.decode(z), here)
+
+
+def test_memory_of_decoding_is_bounded_by_tiles():
+    vae = tiny(decode_bytes=1e6)
+    weights = sum(4 * p.numel() for p in vae.network.parameters()) / 1e9
+    assert vae.decode_gb((10, 10, 10), max_memory_gb=4) == pytest.approx(weights + 1)
+    assert vae.decode_gb((20, 20, 20), max_memory_gb=4) == pytest.approx(weights + 4)
+    half = tiny(decode_bytes=1e6, precision="bfloat16")
+    assert half.decode_gb((10, 10, 10), max_memory_gb=4) == pytest.approx(weights + 0.5)
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 8, 8, 6), (1, 2, 8, 8, 8), (1, 8, 8, 8), (1, 1, 0, 8, 8)])
 def test_volumes_that_do_not_fit(shape):
     with pytest.raises(ValueError, match=r"divisible by 4 is needed"):

@@ -13,34 +13,22 @@ from neuromf.training import command as fit
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
 from neuromf.training.decoded_fid import DecodedFid, packed, unpacked
-from support import tiny_vae
-from training.support import latent_store, tiny_config
+from training.support import tiny_config
 
+CPU = torch.device("cpu")
 LOOKS = Evaluation(every=4, n=4, projections=8, fid_every=4, extractor="random-3d")
 
 
-@pytest.fixture(scope="module")
-def vae(tmp_path_factory):
-    return tiny_vae(tmp_path_factory.mktemp("decoded") / "vae")
-
-
-@pytest.fixture(scope="module")
-def decodable(vae, tmp_path_factory):
-    """A store whose latents the tiny VAE decodes."""
-    identity = load_vae(str(vae)).space
-    return latent_store(tmp_path_factory.mktemp("decoded") / "latents", vae=identity)
-
-
 @pytest.fixture
-def judge(decodable, vae, tmp_path):
-    config = tiny_config(decodable, vae=str(vae), evaluation=LOOKS)
+def judge(decodable, vae_folder, tmp_path):
+    config = tiny_config(decodable, vae=str(vae_folder), evaluation=LOOKS)
     held_out = LatentDataset(
         LatentStore(str(decodable)),
         "val",
         LatentDataset(LatentStore(str(decodable)), "train").stats,
     )
     real = torch.stack([held_out[i].latent for i in range(len(held_out))])
-    return DecodedFid(tmp_path, config, held_out.stats, load_vae(str(vae)), real)
+    return DecodedFid(tmp_path, config, held_out.stats, load_vae(str(vae_folder)), real, CPU)
 
 
 def test_identical_sets_are_0_apart(judge):
@@ -60,20 +48,13 @@ def test_the_real_side_is_computed_once(judge, monkeypatch):
     first = judge.fid(judge.real[:3])
     assert len(list(judge.folder.glob("real-*.safetensors"))) == 1
     decoded = []
-    again = DecodedFid(
-        judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae, judge.real
-    )
+    shared = (judge.folder.parent, tiny_config("x", evaluation=LOOKS), judge.stats, judge.vae)
+    again = DecodedFid(*shared, judge.real, CPU)
     whole = again.gaussians
     monkeypatch.setattr(again, "gaussians", lambda z: decoded.append(len(z)) or whole(z))
     assert again.fid(judge.real[:3]) == pytest.approx(first, rel=1e-9)
     assert decoded == [3]  # the samples alone
-    other = DecodedFid(
-        judge.folder.parent,
-        tiny_config("x", evaluation=LOOKS),
-        judge.stats,
-        judge.vae,
-        judge.real + 1,
-    )
+    other = DecodedFid(*shared, judge.real + 1, CPU)
     other.real_gaussians()
     assert len(list(judge.folder.glob("real-*.safetensors"))) == 2  # other latents are another file
 
@@ -88,9 +69,9 @@ def test_gaussians_are_kept_exactly(judge):
 
 
 @pytest.mark.parametrize("head", [0, 1])
-def test_a_training_is_judged(decodable, vae, tmp_path, head, capsys):
+def test_a_training_is_judged(decodable, vae_folder, tmp_path, head, capsys):
     """P4h-T5, T6, T7: with a v head too; a baseline after the first epoch; a summary at the end."""
-    config = tiny_config(decodable, vae=str(vae), updates=12, evaluation=LOOKS)
+    config = tiny_config(decodable, vae=str(vae_folder), updates=12, evaluation=LOOKS)
     config = replace(config, network=replace(config.network, v_head_blocks=head))
     fit.run(config, tmp_path / "run")
     looks = read_checkpoint(tmp_path / "run" / "checkpoints" / "last.ckpt")["state"]["evaluations"]
@@ -119,12 +100,14 @@ def test_the_first_look_is_after_the_first_epoch(decodable, tmp_path):
     assert [look["update"] for look in looks] == [9, 12]
 
 
-def test_patience_by_fid_ends_a_run(decodable, vae, tmp_path, monkeypatch):
+def test_patience_by_fid_ends_a_run(decodable, vae_folder, tmp_path, monkeypatch):
     """P4h-T4: the monitored distance decides, and its best weights are exported."""
     found = iter([3.0, 1.0, 2.0, 2.5, 2.0, 0.1])
     monkeypatch.setattr(DecodedFid, "fid", lambda *_: next(found))
     looks = replace(LOOKS, every=2, fid_every=2, monitor="fid", patience=2)
-    fit.run(tiny_config(decodable, vae=str(vae), updates=40, evaluation=looks), tmp_path / "run")
+    fit.run(
+        tiny_config(decodable, vae=str(vae_folder), updates=40, evaluation=looks), tmp_path / "run"
+    )
     folder = tmp_path / "run" / "checkpoints"
     assert read_checkpoint(folder / "last.ckpt")["state"]["update"] == 8
     assert read_checkpoint(folder / "best.ckpt")["state"]["update"] == 4
@@ -135,7 +118,7 @@ def test_nan_is_infinitely_far(judge):
     assert judge.fid(torch.full_like(judge.real, torch.nan)) == float("inf")
 
 
-def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
+def test_settings_that_do_not_go_together(store, decodable, vae_folder, tmp_path):
     with pytest.raises(ValueError, match="fid_every a multiple of every"):
         Evaluation(every=10, fid_every=15)
     with pytest.raises(ValueError, match="monitor=fid needs fid_every=10"):
@@ -144,7 +127,8 @@ def test_settings_that_do_not_go_together(store, decodable, vae, tmp_path):
         Evaluation(every=0, fid_every=4)
     with pytest.raises(ValueError, match="needs 2 samples and 2 held-out latents"):
         fit.run(
-            tiny_config(decodable, vae=str(vae), evaluation=replace(LOOKS, n=1)), tmp_path / "one"
+            tiny_config(decodable, vae=str(vae_folder), evaluation=replace(LOOKS, n=1)),
+            tmp_path / "one",
         )
     with pytest.raises(ValueError, match="fid_every needs the VAE"):
         fit.run(tiny_config(store, evaluation=LOOKS), tmp_path / "run")

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.flow import MeanFlow, TimeSampler, jvp
 from neuromf.nets import BRAIN, DualTimeUNet
 from neuromf.runtime.config import load
@@ -18,7 +19,7 @@ from neuromf.training.preflight import (
     warnings,
     with_random_weights,
 )
-from support import TINY, tiny_unet
+from support import TINY, tiny_unet, tiny_vae_network
 from training.support import tiny_config
 
 SHAPE = (4, 8, 8, 8)
@@ -57,6 +58,28 @@ def test_memory_grows_with_batch_and_size(store):
     assert memory_gb(network, config, (4, 16, 16, 16)) > 2 * small
     lean = replace(config, network=replace(config.network, checkpointing=True))
     assert memory_gb(network, lean, SHAPE) < small
+
+
+def test_memory_counts_what_a_step_evaluates_besides(store):
+    config = tiny_config(store)
+    both = replace(config, objective=replace(config.objective, flow_weight=1.0))
+    kept, more = (step_memory(0, c, SHAPE)[1] for c in (config, both))
+    own = kept_bytes(config.network, SHAPE, config.precision)[1] / 1e9
+    share = 1 - config.times.equal_fraction  # of samples with r < t, which have u(z, t, t) too
+    assert 0 < share < 1
+    assert more - kept == pytest.approx(share * own, rel=1e-6)
+
+
+def test_memory_counts_decoding_where_it_takes_more_than_a_step(store):
+    """Between steps, with weights, gradients and averages at hand."""
+    network, config = tiny_unet(torch.float32), tiny_config(store)
+    step = memory_gb(network, config, SHAPE)
+    small, large = (FrozenVAE(tiny_vae_network(), "tiny", decode_bytes=each) for each in (1.0, 4e6))
+    assert memory_gb(network, config, SHAPE, small) == step
+    fixed, _ = step_memory(sum(p.numel() for p in network.parameters()), config, SHAPE)
+    weights = sum(4 * p.numel() for p in large.network.parameters()) / 1e9
+    expected = fixed + weights + 4e6 * 8**3 / 1e9
+    assert memory_gb(network, config, SHAPE, large) == pytest.approx(expected)
 
 
 def test_memory_of_the_large_network_is_what_was_measured():

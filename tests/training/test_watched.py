@@ -19,6 +19,14 @@ def test_an_epoch_is_over_all_processes(tmp_path, store):
     assert watched(config, tmp_path).epoch == 3  # 18 latents in global batches of 8
 
 
+def test_the_vae_waits_off_the_accelerator(tmp_path, vae_folder, decodable):
+    """It is loaded where there is room, whatever trains."""
+    config = tiny_config(decodable, vae=str(vae_folder))
+    run = command.watched(config, Data.read(config), torch.device("cuda"), tmp_path)
+    assert run.vae.device == torch.device("cpu")
+    assert {p.device.type for p in run.vae.network.parameters()} == {"cpu"}
+
+
 def test_without_its_vae_pictures_show_latents(tmp_path, store, capsys):
     assert watched(tiny_config(store), tmp_path).vae is None
     assert "pictures show latents, not brains" in capsys.readouterr().out

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -69,6 +72,28 @@ class FrozenVAE:
         self._space = space  # where the network's own weights do not tell
         self._earlier = earlier
 
+    @contextlib.contextmanager
+    def on(self, device: torch.device) -> Iterator[FrozenVAE]:
+        """Hold the network on a device while the body runs, and bring it back where it was: on an
+        accelerator it takes memory for as long as it decodes, and no longer.
+        """
+        home = self.device
+        try:
+            self.network.to(device)
+            self.device = device
+            yield self
+        finally:
+            self.network.to(home)
+            self.device = home
+
+    def decode_gb(self, sizes: tuple[int, ...], max_memory_gb: float) -> float:
+        """Return an estimate in GB of what decoding one latent of these sizes (D, H, W) takes, the
+        weights included, with tiles of at most `max_memory_gb`.
+        """
+        weights = sum(p.numel() * p.element_size() for p in self.network.parameters())
+        whole = self._bytes_each * math.prod(sizes)
+        return weights / 1e9 + min(whole / 1e9, max_memory_gb)
+
     @functools.cached_property
     def sha256(self) -> str:
         """Fingerprint of the weights."""
@@ -127,9 +152,12 @@ class FrozenVAE:
                 "H, W): were they encoded with another VAE?"
             )
         z = z.to(self.device)
-        bytes_each = self.decode_bytes * (0.5 if self.precision == "bfloat16" else 1.0)
         with self._autocast():
-            return decode_in_tiles(self._decode, z, self.factor, bytes_each, max_memory_gb)
+            return decode_in_tiles(self._decode, z, self.factor, self._bytes_each, max_memory_gb)
+
+    @property
+    def _bytes_each(self) -> float:
+        return self.decode_bytes * (0.5 if self.precision == "bfloat16" else 1.0)
 
     def _decode(self, z: Tensor) -> Tensor:
         volume: Tensor = self.network.decode(z)  # type: ignore[operator]

@@ -163,20 +163,20 @@ def train(
     """Train to the last update. Raises Stopped, or KeyboardInterrupt, where a signal asked for
     it.
     """
+    run = watched(config, data, device, out, teacher)
     if rank() == 0:
         loop.to(device)
         stats = data.train.stats
         if config.adapt:
             few, every = trained(loop.network)
             note(f"{few:,} of {every:,} parameters are trained ({few / every:.2%})")
-        for said in preflight(loop.network, config, stats.shape, stats.subjects):
+        for said in preflight(loop.network, config, stats.shape, stats.subjects, run.vae):
             note(said)
 
     def batches(rank: int, processes: int) -> Iterable[list[Batch]]:
         own = Batches(data.train, config, rank, processes, data.known)
         return loader(own, loop.state.update, pin=device.type == "cuda")
 
-    run = watched(config, data, device, out, teacher)
     callbacks = [run.log, run.bar, *(c for make in OBSERVERS for c in make(run)), run.saver]
     fit(loop, batches, Hardware(device, config.devices, config.nodes), callbacks)
     run.saver.raise_if_stopped(loop)

@@ -23,9 +23,9 @@ from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
 from neuromf.runtime.device import explain_oom
 from neuromf.runtime.files import write_bytes
 from neuromf.training.config import TrainConfig
+from neuromf.training.watched import DECODE_GB
 
 log = logging.getLogger("neuromf")
-DECODE_GB = 4.0  # memory that decoding may take
 FOLDER = "evaluation"
 
 
@@ -38,10 +38,16 @@ class DecodedFid:
     """
 
     def __init__(
-        self, out: Path, config: TrainConfig, stats: LatentStats, vae: FrozenVAE, real: Tensor
+        self,
+        out: Path,
+        config: TrainConfig,
+        stats: LatentStats,
+        vae: FrozenVAE,
+        real: Tensor,
+        device: torch.device,
     ) -> None:
-        self.stats, self.vae, self.real = stats, vae, real
-        self.measure: Measure = load_measure(config.evaluation.extractor, str(vae.device))
+        self.stats, self.vae, self.real, self.device = stats, vae, real, device
+        self.measure: Measure = load_measure(config.evaluation.extractor, str(device))
         self.folder = out / FOLDER
         fewest = min(len(real), config.evaluation.n)
         if fewest < 2:
@@ -78,9 +84,10 @@ class DecodedFid:
         """Return the Gaussian of each plane's features over normalised latents."""
         points: dict[str, list[Tensor]] = {key: [] for key in self.measure.keys}
         for latent in latents:
-            with explain_oom("decoding for the FID", "evaluation.fid_every=0, or vae=small"):
-                image = first(self.stats.denormalise(latent[None]), self.vae)
-                decoded = self.vae.decode(image.to(self.vae.device), DECODE_GB)
+            advice = "evaluation.fid_every=0, or vae=small"
+            with explain_oom("decoding for the FID", advice), self.vae.on(self.device) as vae:
+                image = first(self.stats.denormalise(latent[None]), vae)
+                decoded = vae.decode(image, DECODE_GB)
             voxels = cleaned(decoded)
             found = self.measure.compute(
                 Volume(voxels, centred_affine(voxels.shape, (1.0, 1.0, 1.0)))

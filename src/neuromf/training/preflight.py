@@ -15,11 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.flow.jvp import WAYS, exact_jvp, finite_jvp
 from neuromf.nets import DualTimeUNet, UNetConfig
 from neuromf.nets.precondition import backbone
 from neuromf.runtime.device import Precision, autocast, has_bf16
 from neuromf.training.config import TrainConfig
+from neuromf.training.watched import DECODE_GB
 
 log = logging.getLogger("neuromf")
 LARGEST = 16  # voxels per side of the latents that the derivative is checked on
@@ -134,13 +136,19 @@ def with_random_weights(network: nn.Module) -> nn.Module:
     return probe
 
 
-def memory_gb(network: nn.Module, config: TrainConfig, shape: tuple[int, ...]) -> float:
-    """Return an estimate of the memory of a step on latents of a shape (C, D, H, W): see
-    `step_memory`.
+def memory_gb(
+    network: nn.Module,
+    config: TrainConfig,
+    shape: tuple[int, ...],
+    vae: FrozenVAE | None = None,
+) -> float:
+    """Return an estimate of the memory of a training on latents of a shape (C, D, H, W): of a step,
+    see `step_memory`, or of decoding a sample between steps, if that takes more.
     """
     parameters = sum(p.numel() for p in network.parameters())
     fixed, each = step_memory(parameters, config, shape)
-    return fixed + each * config.batch
+    decoding = 0.0 if vae is None else vae.decode_gb(shape[1:], DECODE_GB)
+    return fixed + max(each * config.batch, decoding)
 
 
 def step_memory(
@@ -157,6 +165,8 @@ def step_memory(
         for way in (checkpointing, False)
     )
     fixed = parameters * 4 * (4 + len(config.ema)) + copies
+    if config.objective.flow_weight:
+        kept += round(kept * (1 - config.times.equal_fraction))  # u(z, t, t) where r < t
     return fixed / 1e9, (kept + PASSING[checkpointing] * plain) / 1e9
 
 
@@ -211,14 +221,18 @@ def free_gb(device: torch.device) -> float:
 
 
 def preflight(
-    network: nn.Module, config: TrainConfig, shape: tuple[int, ...], subjects: int
+    network: nn.Module,
+    config: TrainConfig,
+    shape: tuple[int, ...],
+    subjects: int,
+    vae: FrozenVAE | None = None,
 ) -> list[str]:
-    """Check, log, and return what the user should know. Raises PreflightError
-    where training would go wrong.
+    """Check, log, and return what the user should know of a training whose samples `vae` decodes.
+    Raises PreflightError where training would go wrong.
     """
     device = next(network.parameters()).device
     error = check_derivative(network, config, shape)
-    need, free = memory_gb(network, config, shape), free_gb(device)
+    need, free = memory_gb(network, config, shape, vae), free_gb(device)
     parameters = sum(p.numel() for p in network.parameters())
     log.info("network: %.1f million parameters; du/dt is right to %.2g", parameters / 1e6, error)
     log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
@@ -227,7 +241,7 @@ def preflight(
         said.append(f"{device} has no bfloat16 instructions: precision=float32 is faster here")
     if need > free:
         said.append(
-            f"a step needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch "
+            f"training needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch "
             "(and raise accumulate), or set network.checkpointing=true"
         )
 

@@ -32,10 +32,9 @@ from neuromf.training.config import TrainConfig
 from neuromf.training.log import Log
 from neuromf.training.loop import Loop
 from neuromf.training.state import Row
-from neuromf.training.watched import Watched
+from neuromf.training.watched import DECODE_GB, Watched
 
 log = logging.getLogger("neuromf")
-PICTURE_GB = 4.0  # memory that decoding for a picture may take
 
 
 class Previews(PeriodicCallback):
@@ -89,7 +88,7 @@ class Previews(PeriodicCallback):
         }
         write_json(stem.with_suffix(".json"), {"update": update} | statistics)
 
-        pictures = [self._picture(z) for latents in drawn.values() for z in latents]
+        pictures = [self._picture(z, loop.device) for latents in drawn.values() for z in latents]
         labels = [
             f"{nfe} call{'s' * (nfe > 1)}, noise {i}"
             for nfe, latents in drawn.items()
@@ -101,15 +100,15 @@ class Previews(PeriodicCallback):
         for name, values in statistics.items():
             self.run_log.scalars({f"samples/{name}/{k}": v for k, v in values.items()}, update)
 
-    def _picture(self, latent: Tensor) -> Picture:
+    def _picture(self, latent: Tensor, device: torch.device) -> Picture:
         """Return slices of a normalised latent (C, D, H, W): decoded, or without a
         VAE those of its first channel.
         """
         if self.vae is not None:
             try:
-                with explain_oom("decoding a picture", "vae=small"):
-                    image = first(self.stats.denormalise(latent[None]), self.vae)
-                    volume = self.vae.decode(image, PICTURE_GB)[0, 0]
+                with explain_oom("decoding a picture", "vae=small"), self.vae.on(device) as vae:
+                    image = first(self.stats.denormalise(latent[None]), vae)
+                    volume = vae.decode(image, DECODE_GB)[0, 0]
                 return slices(volume.cpu().numpy())
             except ValueError as error:  # no reason to lose a training
                 log.warning("pictures show latents from here on: %s", error)

@@ -62,7 +62,9 @@ class Validation(PeriodicCallback):
         self.known = run.data.known.of([item.place for item in items])
         self.noise = fixed_noise(self.real.shape[1:], config.evaluation.n, config.seed)
         vae = run.vae if config.evaluation.fid_every else None
-        self.fid = DecodedFid(run.out, config, held_out.stats, vae, self.real) if vae else None
+        self.fid = (
+            DecodedFid(run.out, config, held_out.stats, vae, self.real, run.device) if vae else None
+        )
 
     @classmethod
     def of(cls, run: Watched) -> list[Validation]:

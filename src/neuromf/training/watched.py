@@ -18,6 +18,8 @@ from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
 from neuromf.training.teacher import Teacher
 
+DECODE_GB = 4.0  # memory that decoding a sample to look at may take
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -37,13 +39,14 @@ class Watched:
     @functools.cached_property
     def vae(self) -> FrozenVAE | None:
         """The VAE that samples are decoded with, in the first process, None where it is not at
-        hand: its absence stops no training. Raises ValueError where it was named and does not fit.
+        hand: its absence stops no training. It waits on the CPU, and whoever decodes takes it to
+        the device (`FrozenVAE.on`). Raises ValueError where it was named and does not fit.
         """
         if rank() != 0:
             return None
         config, wanted = self.config, self.data.store.vae
         try:
-            vae = load_vae(config.vae or wanted.name, self.device, config.precision)
+            vae = load_vae(config.vae or wanted.name, "cpu", config.precision)
             check_space(vae, wanted, "the latents were made with", "encode again, or name that VAE")
         except (ValueError, OSError) as error:
             if config.vae:
