@@ -1,6 +1,7 @@
 """The job: a script that can be read and run, and one that submitit takes."""
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -11,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from neuromf import cli
+from neuromf.latents.shard import StoreError
 from neuromf.runtime import cluster
 from neuromf.runtime import config as settings
 from neuromf.runtime.cluster import Job, Slurm
@@ -265,3 +267,32 @@ def test_every_verb_becomes_a_job(tmp_path, capsys):
     assert f"-m neuromf.cli encode {tmp_path / 'latents'}.yaml" in script
     assert "volumes: a" in script
     assert "slurm" not in script.split("<<'YAML'")[1].split("YAML")[0]
+
+
+def test_a_training_is_checked_before_it_waits_in_a_queue(tmp_path, store):
+    """Latents that are not there, settings that do not fit, and how much memory a step needs."""
+    job = job_of(tiny_config(store, ema=(0.9999,)), tmp_path / "run")
+    lags, memory = cluster.check(job)
+    assert "the average lags behind" in lags
+    assert re.search(r"a step of batch=\d+ needs about \d+\.\d GB on each device", memory)
+
+    absent = job_of(tiny_config(tmp_path / "absent"), tmp_path / "run")
+    with pytest.raises(StoreError, match="absent"):
+        cluster.launch(absent, cluster.Launch("slurm"), overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_slurm_refuses_is_said_and_leaves_nothing(tmp_path, store, monkeypatch):
+    """A program that refuses as sbatch does stands for a cluster without such a partition."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("sbatch", "srun"):
+        (programs / name).write_text(
+            "#!/bin/sh\necho 'sbatch: error: invalid partition specified: gpus' >&2\nexit 1\n"
+        )
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    job = job_of(tiny_config(store), tmp_path / "run")
+    with pytest.raises(ValueError, match="nothing was submitted: sbatch: error: invalid partition"):
+        cluster.launch(job, cluster.Launch("slurm", Slurm(partition="gpus")), overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["bin"]

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -130,7 +131,16 @@ def launch(job: Job, where: Launch, *, overwrite: bool) -> str:
         )
     if where.launch == "print":
         return script(job, where.slurm)
-    return submit(job, where.slurm)
+    return "\n".join([*check(job), submit(job, where.slurm)])
+
+
+def check(job: Job) -> list[str]:
+    """Return what the user should know of a job before it waits in a queue, where its command can
+    tell: what `check(config)` of the verb's module returns. Raises what the command would raise
+    before it makes anything.
+    """
+    module = importlib.import_module(job.module)
+    return list(module.check(job.config)) if hasattr(module, "check") else []
 
 
 def script(job: Job, slurm: Slurm) -> str:
@@ -190,12 +200,18 @@ def logs_of(slurm: Slurm) -> Path:
 
 def submit(job: Job, slurm: Slurm, cluster: str = "slurm") -> str:
     """Submit a job with submitit and return where to look. Raises ValueError where that cannot be
-    done here.
+    done here, or where SLURM refuses it.
     """
     out = job.out.resolve()
     folder = Path(slurm.logs).resolve() if slurm.logs else out.with_name(f"{out.name}-slurm")
+    new = not folder.exists()
     executor = executor_of(job, slurm, folder, cluster)
-    submitted = executor.submit(Job(job.verb, job.module, job.config, out))
+    try:
+        submitted = executor.submit(Job(job.verb, job.module, job.config, out))
+    except RuntimeError as error:  # what sbatch said
+        if new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise ValueError(f"launch=slurm: nothing was submitted: {error}") from None
     return f"job {submitted.job_id}: {folder}; the run is {job.out}"
 
 

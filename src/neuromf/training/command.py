@@ -31,7 +31,7 @@ from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, Task, fit
 from neuromf.training.meanflow import MeanFlowTask
 from neuromf.training.monitor import out_of_patience, sentence, summary
-from neuromf.training.preflight import preflight
+from neuromf.training.preflight import memory_gb, preflight, warnings
 from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver
@@ -104,6 +104,18 @@ def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
     teacher = load_teacher(config, data.store.components, data.train.stats, conditions)
     check_student(config, teacher)
     return data, teacher
+
+
+def check(config: TrainConfig) -> list[str]:
+    """Return what the user should know before a training waits in a queue for its machine, the
+    memory of a step included. Raises what `run` raises before it makes anything.
+    """
+    data, teacher = fitting(config)
+    stats = data.train.stats
+    network = first_network(config, data, teacher)
+    need = memory_gb(network, config, stats.shape)
+    known = warnings(config, stats.shape, stats.subjects)
+    return [*known, f"a step of batch={config.batch} needs about {need:.1f} GB on each device"]
 
 
 def _opened(
