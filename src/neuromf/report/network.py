@@ -19,7 +19,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from neuromf.nets.config import UNetConfig
 from neuromf.runtime.device import autocast
 from neuromf.training.config import TrainConfig
-from neuromf.training.preflight import storage_key
+from neuromf.training.memory import storage_key
 
 BYTES = 4  # of a weight, which is float32
 

@@ -30,8 +30,9 @@ from neuromf.training.guard import DivergenceGuard
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, Task, fit
 from neuromf.training.meanflow import MeanFlowTask
+from neuromf.training.memory import memory_gb
 from neuromf.training.monitor import out_of_patience, sentence, summary
-from neuromf.training.preflight import memory_gb, preflight, warnings
+from neuromf.training.preflight import preflight, warnings
 from neuromf.training.previews import Previews
 from neuromf.training.ranks import note, rank
 from neuromf.training.saver import Saver

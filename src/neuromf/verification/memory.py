@@ -9,7 +9,7 @@ from neuromf.nets import DualTimeUNet
 from neuromf.reporting import plots
 from neuromf.runtime.config import load
 from neuromf.training.config import TrainConfig
-from neuromf.training.preflight import step_memory
+from neuromf.training.memory import step_memory
 from neuromf.verification.section import Section
 
 SIZES = (16, 24, 32, 48, 64)  # voxels a side

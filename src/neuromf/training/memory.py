@@ -1,0 +1,104 @@
+"""How much memory a training takes, estimated before it begins, and what is free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.nets import DualTimeUNet, UNetConfig
+from neuromf.runtime.device import Precision, autocast
+from neuromf.training.config import TrainConfig
+from neuromf.training.watched import DECODE_GB
+
+# what a step needs in passing, over what backward would keep without checkpointing: a block that is
+# computed again with its gradients, or gradients alone (benchmarks/results/step-brain.json)
+PASSING = {True: 0.8, False: 0.33}
+
+
+def memory_gb(
+    network: nn.Module,
+    config: TrainConfig,
+    shape: tuple[int, ...],
+    vae: FrozenVAE | None = None,
+) -> float:
+    """Return an estimate of the memory of a training on latents of a shape (C, D, H, W): of a step,
+    see `step_memory`, or of decoding a sample between steps, if that takes more.
+    """
+    parameters = sum(p.numel() for p in network.parameters())
+    fixed, each = step_memory(parameters, config, shape)
+    decoding = 0.0 if vae is None else vae.decode_gb(shape[1:], DECODE_GB)
+    return fixed + max(each * config.batch, decoding)
+
+
+def step_memory(
+    parameters: int, config: TrainConfig, shape: tuple[int, ...]
+) -> tuple[float, float]:
+    """Return the memory of a step in GB: of weights, gradients, AdamW and averages, and for each
+    latent (C, D, H, W) of the batch, what backward keeps and what a step needs in passing.
+
+    Activations are counted on tensors that have sizes and no numbers.
+    """
+    checkpointing = config.network.checkpointing
+    (copies, kept), (_, plain) = (
+        kept_bytes(replace(config.network, checkpointing=way), shape, config.precision)
+        for way in (checkpointing, False)
+    )
+    fixed = parameters * 4 * (4 + len(config.ema)) + copies
+    if config.objective.flow_weight:
+        kept += round(kept * (1 - config.times.equal_fraction))  # u(z, t, t) where r < t
+    return fixed / 1e9, (kept + PASSING[checkpointing] * plain) / 1e9
+
+
+def kept_bytes(
+    network: UNetConfig, shape: tuple[int, ...], precision: Precision
+) -> tuple[int, int]:
+    """Return what backward keeps, in bytes, whatever the number of latents (weights in another
+    precision), and for each latent (C, D, H, W); nothing is computed.
+    """
+    with FakeTensorMode():  # sizes without numbers
+        unet = DualTimeUNet(replace(network, latent_channels=shape[0]))
+        one, two = (_kept(unet, shape, precision, n) for n in (1, 2))
+    return 2 * one - two, two - one
+
+
+def _kept(unet: nn.Module, shape: tuple[int, ...], precision: Precision, n: int) -> int:
+    counted = Kept()
+    z, t = torch.zeros(n, *shape), torch.ones(n)
+    with (
+        torch.autograd.graph.saved_tensors_hooks(counted.pack, lambda x: x),
+        autocast(z.device, precision),
+    ):
+        unet(z, t, 0 * t)
+    own = {storage_key(p) for p in unet.parameters()}
+    return sum(size for key, size in counted.storages.items() if key not in own)
+
+
+def storage_key(x: Tensor) -> int:
+    """Return a number that tensors with one storage share, also where it has no memory."""
+    return x.untyped_storage()._cdata
+
+
+class Kept:
+    """Collects the storages that autograd keeps for backward."""
+
+    def __init__(self) -> None:
+        self.storages: dict[int, int] = {}
+        self._alive: list[Tensor] = []  # or another storage could take the place of one
+
+    def pack(self, x: Tensor) -> Tensor:
+        """Note a tensor and return it."""
+        self._alive.append(x)
+        self.storages[storage_key(x)] = x.untyped_storage().nbytes()
+        return x
+
+
+def free_gb(device: torch.device) -> float:
+    """Return the memory that is free, in GB."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / 1e9
+    return psutil.virtual_memory().available / 1e9

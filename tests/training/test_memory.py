@@ -1,0 +1,59 @@
+"""Memory is estimated before a training: what grows with what, and what was measured."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.nets import BRAIN
+from neuromf.runtime.config import load
+from neuromf.training.config import TrainConfig
+from neuromf.training.memory import kept_bytes, memory_gb, step_memory
+from support import tiny_unet, tiny_vae_network
+from training.support import tiny_config
+
+SHAPE = (4, 8, 8, 8)
+
+
+def test_memory_grows_with_batch_and_size(store):
+    network, config = tiny_unet(torch.float32), tiny_config(store)
+    small = memory_gb(network, config, SHAPE)
+    assert memory_gb(network, replace(config, batch=64), SHAPE) > 8 * small
+    assert memory_gb(network, config, (4, 16, 16, 16)) > 2 * small
+    lean = replace(config, network=replace(config.network, checkpointing=True))
+    assert memory_gb(network, lean, SHAPE) < small
+
+
+def test_memory_counts_what_a_step_evaluates_besides(store):
+    config = tiny_config(store)
+    both = replace(config, objective=replace(config.objective, flow_weight=1.0))
+    kept, more = (step_memory(0, c, SHAPE)[1] for c in (config, both))
+    own = kept_bytes(config.network, SHAPE, config.precision)[1] / 1e9
+    share = 1 - config.times.equal_fraction  # of samples with r < t, which have u(z, t, t) too
+    assert 0 < share < 1
+    assert more - kept == pytest.approx(share * own, rel=1e-6)
+
+
+def test_memory_counts_decoding_where_it_takes_more_than_a_step(store):
+    """Between steps, with weights, gradients and averages at hand."""
+    network, config = tiny_unet(torch.float32), tiny_config(store)
+    step = memory_gb(network, config, SHAPE)
+    small, large = (FrozenVAE(tiny_vae_network(), "tiny", decode_bytes=each) for each in (1.0, 4e6))
+    assert memory_gb(network, config, SHAPE, small) == step
+    fixed, _ = step_memory(sum(p.numel() for p in network.parameters()), config, SHAPE)
+    weights = sum(4 * p.numel() for p in large.network.parameters()) / 1e9
+    expected = fixed + weights + 4e6 * 8**3 / 1e9
+    assert memory_gb(network, config, SHAPE, large) == pytest.approx(expected)
+
+
+def test_memory_of_the_large_network_is_what_was_measured():
+    """benchmarks/results/step-brain.json: 8 latents of 4 x 24³, two-stream, float32."""
+    measured = {False: (2.244, 2.975), True: (0.356, 2.163)}  # GB kept for backward, and at most
+    config = load(TrainConfig, ["preset=brain192", "precision=float32"], "train")
+    for checkpointing, (kept, peak) in measured.items():
+        network = replace(BRAIN, checkpointing=checkpointing)
+        found = kept_bytes(network, (4, 24, 24, 24), "float32")
+        assert 8 * found[1] / 1e9 == pytest.approx(kept, rel=0.05)
+        each = step_memory(0, replace(config, network=network), (4, 24, 24, 24))[1]
+        assert 8 * each == pytest.approx(peak, rel=0.1)
