@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neuromf.nets import DualTimeUNet
-from neuromf.report.network import memory_gb, network_of
+from neuromf.report.network import network_of
 from report.support import CONFIG, SHAPE, TINY
 
 
@@ -45,14 +45,6 @@ def test_a_larger_batch_keeps_more_and_bfloat16_less():
     less = network_of(replace(CONFIG, batch=8, precision="bfloat16"), SHAPE)
     assert more.kept > 3 * network_of(CONFIG, SHAPE).kept
     assert less.kept < more.kept
-
-
-def test_memory_by_what_holds_it():
-    network = network_of(CONFIG, SHAPE)
-    found = memory_gb(network, replace(CONFIG, ema=(0.9, 0.99)))
-    assert found["averages"] == found["optimiser"] == 2 * found["weights"]
-    assert found["kept for backward"] == network.kept / 1e9
-    assert "kept for backward" not in memory_gb(network_of(CONFIG), CONFIG)
 
 
 @pytest.mark.parametrize(

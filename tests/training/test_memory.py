@@ -9,7 +9,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.nets import BRAIN
 from neuromf.runtime.config import load
 from neuromf.training.config import TrainConfig
-from neuromf.training.memory import kept_bytes, memory_gb, step_memory
+from neuromf.training.memory import kept_bytes, memory_gb, step_memory, step_parts
 from support import tiny_unet, tiny_vae_network
 from training.support import tiny_config
 
@@ -23,6 +23,18 @@ def test_memory_grows_with_batch_and_size(store):
     assert memory_gb(network, config, (4, 16, 16, 16)) > 2 * small
     lean = replace(config, network=replace(config.network, checkpointing=True))
     assert memory_gb(network, lean, SHAPE) < small
+
+
+def test_parts_of_a_step_add_up(store):
+    """A report shows the parts whose sum is what the preflight compares with what is free."""
+    network, config = tiny_unet(torch.float32), tiny_config(store, ema=(0.9, 0.99), batch=5)
+    parameters = sum(p.numel() for p in network.parameters())
+    parts = step_parts(parameters, config, SHAPE)
+    assert parts["averages"] == parts["optimiser"] == 2 * parts["weights"] == 8e-9 * parameters
+    assert sum(parts.values()) == pytest.approx(memory_gb(network, config, SHAPE), rel=1e-6)
+    resting = step_parts(parameters, config)
+    assert resting == {k: v for k, v in parts.items() if k in resting}
+    assert parts.keys() - resting.keys() == {"kept for backward", "in passing"}
 
 
 def test_memory_counts_what_a_step_evaluates_besides(store):

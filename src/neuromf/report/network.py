@@ -21,8 +21,6 @@ from neuromf.runtime.device import autocast
 from neuromf.training.config import TrainConfig
 from neuromf.training.memory import storage_key
 
-BYTES = 4  # of a weight, which is float32
-
 
 @dataclass(frozen=True)
 class Part:
@@ -79,19 +77,6 @@ def network_of(config: TrainConfig, shape: Sequence[int] = ()) -> Network:
 
     counted = _network(config.network, (), config.batch, config.precision)
     return replace(counted, missing=why)
-
-
-def memory_gb(network: Network, config: TrainConfig) -> dict[str, float]:
-    """Return the memory of a training step in GB by what holds it. The optimiser has two numbers a
-    weight with AdamW; Muon's matrices have one, which makes this its upper bound. What backward
-    keeps is left out where it is not known.
-    """
-    weights = network.parameters * BYTES / 1e9
-    found = {"weights": weights, "gradients": weights, "optimiser": 2 * weights}
-    found["averages"] = len(config.ema) * weights
-    if network.kept:
-        found["kept for backward"] = network.kept / 1e9
-    return found
 
 
 @functools.cache  # runs of one study have one network

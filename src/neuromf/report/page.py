@@ -13,10 +13,11 @@ from neuromf.report.decoded import Decoded
 from neuromf.report.drawing import draw_network, many
 from neuromf.report.findings import findings
 from neuromf.report.judged import Judged
-from neuromf.report.network import Network, memory_gb, network_of
+from neuromf.report.network import Network, network_of
 from neuromf.report.trained import Trained
 from neuromf.reporting.page import render
 from neuromf.reporting.viewer import needed, viewer
+from neuromf.training.memory import step_parts
 
 FRAMES = 12  # pictures of samples on a page, evenly over the run
 WIDEST = 760  # pixels of such a picture
@@ -28,7 +29,7 @@ def run_page(run: Trained, out: Path, judged: Judged | None, seen: Decoded, back
     others.
     """
     network = network_if_known(run)
-    memory = memory_gb(network, run.settings.config) if network and run.settings.config else {}
+    memory = memory_of(run, network)
     return render(
         "neuromf.report",
         "page.html",
@@ -54,6 +55,16 @@ def run_page(run: Trained, out: Path, judged: Judged | None, seen: Decoded, back
         starts=glance.starts(run),
         command=glance.command(run),
     )
+
+
+def memory_of(run: Trained, network: Network | None) -> dict[str, float]:
+    """Return the memory of an update in GB by what holds it; that of activations where the size of
+    the latents is known and fits the network.
+    """
+    config = run.settings.config
+    if network is None or config is None:
+        return {}
+    return step_parts(network.parameters, config, () if network.missing else run.shape)
 
 
 def network_if_known(run: Trained) -> Network | None:

@@ -38,20 +38,38 @@ def memory_gb(
 def step_memory(
     parameters: int, config: TrainConfig, shape: tuple[int, ...]
 ) -> tuple[float, float]:
-    """Return the memory of a step in GB: of weights, gradients, AdamW and averages, and for each
-    latent (C, D, H, W) of the batch, what backward keeps and what a step needs in passing.
-
-    Activations are counted on tensors that have sizes and no numbers.
+    """Return the memory of a step in GB: of all that does not depend on the batch, and of each of
+    its latents (C, D, H, W); see `step_parts`.
     """
-    checkpointing = config.network.checkpointing
-    (copies, kept), (_, plain) = (
-        kept_bytes(replace(config.network, checkpointing=way), shape, config.precision)
-        for way in (checkpointing, False)
+    one, two = (
+        sum(step_parts(parameters, replace(config, batch=n), shape).values()) for n in (1, 2)
     )
-    fixed = parameters * 4 * (4 + len(config.ema)) + copies
-    if config.objective.flow_weight:
-        kept += round(kept * (1 - config.times.equal_fraction))  # u(z, t, t) where r < t
-    return fixed / 1e9, (kept + PASSING[checkpointing] * plain) / 1e9
+    return 2 * one - two, two - one
+
+
+def step_parts(
+    parameters: int, config: TrainConfig, shape: tuple[int, ...] = ()
+) -> dict[str, float]:
+    """Return the memory of a step in GB by what holds it, for a batch of latents (C, D, H, W);
+    without a shape, what does not depend on it.
+
+    The optimiser has two numbers a weight with AdamW; Muon's matrices have one, which makes this
+    its upper bound. Activations are counted on tensors that have sizes and no numbers.
+    """
+    weights = 4 * parameters
+    parts = {"weights": weights, "gradients": weights, "optimiser": 2 * weights}
+    parts["averages"] = len(config.ema) * weights
+    if shape:
+        checkpointing = config.network.checkpointing
+        (copies, kept), (_, plain) = (
+            kept_bytes(replace(config.network, checkpointing=way), shape, config.precision)
+            for way in (checkpointing, False)
+        )
+        if config.objective.flow_weight:
+            kept += round(kept * (1 - config.times.equal_fraction))  # u(z, t, t) where r < t
+        parts["kept for backward"] = copies + config.batch * kept
+        parts["in passing"] = round(config.batch * PASSING[checkpointing] * plain)
+    return {name: size / 1e9 for name, size in parts.items()}
 
 
 def kept_bytes(
