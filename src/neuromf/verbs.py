@@ -117,6 +117,13 @@ VERBS = {
         "ExportConfig",
         example="run=runs/train checkpoint=best",
     ),
+    "import-maisi": Verb(
+        "NVIDIA's flow of brain MRI, fetched with `neuromf weights get maisi-brain`, as a model "
+        "folder for volumes of any size and spacing.",
+        "neuromf.generation.maisi",
+        "ImportMaisiConfig",
+        example="spacing=[1,1,1] size=[192,224,192]",
+    ),
     "generate": Verb(
         "Draw brains from a model: NIfTI, one seed a sample, one network call each.",
         "neuromf.generation.command",

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from neuromf.flow import MeanFlow
-from neuromf.flow.guidance import GUIDANCE, Guidance, guided, guided_target, scale_at
+from neuromf.flow.guidance import GUIDANCE, Guidance, guided, guided_target, led, scale_at
 from support import batch
 
 
@@ -75,3 +75,24 @@ def test_scales_are_uniform_in_the_logarithm():
     assert abs(logs.mean() - 0.5) < 0.02
     assert drawn[:, 0].max() < 4
     assert ((drawn[:, 1] < 0.5) & (drawn[:, 2] > 0.5)).all()
+
+
+def test_a_flow_is_led_by_a_second_call_inside_the_interval():
+    asked = []
+
+    def flow(z, t, r, condition):
+        asked.append(condition["label"])
+        return z * condition["label"].nan_to_num(-1.0).unsqueeze(1)
+
+    z, label = torch.randn(2, 3), torch.tensor([2.0, 5.0])
+    leading = led(flow, {"label": torch.tensor([torch.nan])}, (3.0, 0.2, 0.8))
+    inside, outside = torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.9])
+    expected = -z + 3 * (z * label.unsqueeze(1) + z)  # v_0 + w (v - v_0) with v_0 = -z
+    torch.testing.assert_close(leading(z, inside, inside, {"label": label}), expected)
+    assert [len(a) for a in asked] == [2, 2]
+    assert asked[1].isnan().all()
+
+    asked.clear()
+    plain = leading(z, outside, outside, {"label": label})
+    torch.testing.assert_close(plain, z * label.unsqueeze(1))
+    assert len(asked) == 1

@@ -57,3 +57,17 @@ def test_tables_that_ask_for_nothing_are_refused(tmp_path):
     (tmp_path / "empty.csv").write_text("age\n")
     with pytest.raises(ValueError, match="no row"):
         asked(MODEL, None, str(tmp_path / "empty.csv"))
+
+
+def test_guidance_that_a_flow_was_not_trained_with_is_led_by_a_second_call():
+    known = Conditions((Variable("contrast", ("T1w", "T2w")),))
+    found = asked(known, {"contrast": "T1w"}, guidance=2.0, flow=True)
+    assert found.led
+    assert found.condition(0)["contrast"].tolist() == [0]
+    assert found.sidecar(0)["Guidance"] == 2.0
+    assert not asked(known, {"contrast": "T1w"}, flow=True).led
+    assert not asked(MODEL, {"age": 50}, guidance=2.0, flow=True).led  # the network takes it
+    with pytest.raises(ValueError, match="trained without"):
+        asked(known, {"contrast": "T1w"}, guidance=2.0)
+    with pytest.raises(ValueError, match=r"guidance is 0.5 for t from 0.0 to 1.0: 1 or more"):
+        asked(known, {"contrast": "T1w"}, guidance=0.5, flow=True)

@@ -17,8 +17,8 @@ from neuromf.nets.config import LoRA, Precondition
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.adapt import joined_statistics
-from neuromf.training.config import Distillation
 from neuromf.training.data import Data
+from neuromf.training.distillation import Distillation
 from neuromf.training.start import first_network
 from support import STORE_VAE
 from training.support import FLOW, StopAfter, tiny_config

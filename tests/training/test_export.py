@@ -13,7 +13,8 @@ from neuromf.runtime import config as settings
 from neuromf.training import command as fit
 from neuromf.training import export
 from neuromf.training.checkpoint import read_checkpoint
-from neuromf.training.config import Distillation, Evaluation
+from neuromf.training.config import Evaluation
+from neuromf.training.distillation import Distillation
 from training.support import FLOW, STUDENT, tiny_config
 
 

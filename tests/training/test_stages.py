@@ -11,7 +11,7 @@ from neuromf.runtime.config import ConfigError, presets, to_yaml
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.checkpoint import read_checkpoint
-from neuromf.training.config import Distillation
+from neuromf.training.distillation import Distillation
 from neuromf.training.stages import StagesConfig, planned, run
 from training.support import FLOW, STUDENT, tiny_config
 

@@ -32,6 +32,23 @@ def image_of(vae: LatentSpace) -> tuple[Component, ...]:
     return (Component(IMAGE, vae),)
 
 
+def same_components(one: Sequence[Component], other: Sequence[Component]) -> bool:
+    """Return True if latents of both are of the same VAEs; an unknown fingerprint fits any of the
+    same channels and factor.
+    """
+    if len(one) != len(other):
+        return False
+    return all(
+        (a == b)
+        or (
+            a.name == b.name
+            and (a.vae.channels, a.vae.factor) == (b.vae.channels, b.vae.factor)
+            and not (a.vae.sha256 and b.vae.sha256)
+        )
+        for a, b in zip(one, other, strict=True)
+    )
+
+
 def check_components(components: Sequence[Component], channels: int) -> None:
     """Raise ValueError unless names differ, factors agree and the channels add up."""
     names = [c.name for c in components]

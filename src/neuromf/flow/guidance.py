@@ -17,6 +17,7 @@ from neuromf.flow.network import (
     Condition,
     Network,
     predict_head,
+    predict_main,
     scatter,
     select,
     select_condition,
@@ -91,6 +92,24 @@ def guided(target: Tensor, with_condition: Tensor, without: Tensor, w: Tensor) -
     1 - 1/w where guiding a conditional velocity has w - 1.
     """
     return target + (1 - 1 / per_sample(w, like=target)) * (with_condition - without)
+
+
+def led(network: Network, null: Condition, guidance: tuple[float, float, float]) -> Network:
+    """Return a flow whose velocity is led to its condition by a second call of the network,
+    v_0 + w (v - v_0) with v_0 without conditions (arXiv 2207.12598): for networks that know r = t
+    alone and were not trained with guidance. It acts from the first t to the last.
+    """
+    w, first, last = guidance
+
+    def velocity(z: Tensor, t: Tensor, r: Tensor, /, *condition: Condition) -> Tensor:
+        given = predict_main(network, z, t, r, *condition)
+        if not first <= float(t[0]) <= last:  # a sampler has one time for all
+            return given
+        nothing = {name: values.expand(len(z)) for name, values in null.items()}
+        without = predict_main(network, z, t, r, nothing)
+        return without + w * (given - without)
+
+    return velocity
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """From noise to data in one call of the network, or in a few."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
@@ -10,10 +11,11 @@ from torch import Tensor
 from neuromf.flow.checks import check_latents, check_same_shape, check_times
 from neuromf.flow.network import Condition, Network, predict_main
 from neuromf.flow.path import Prediction, step
+from neuromf.flow.rflow import rflow_steps
 
 Velocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, t, r)
-SOLVERS = ("average", "euler", "exponential")
-Solver = Literal["average", "euler", "exponential"]
+SOLVERS = ("average", "euler", "exponential", "rflow")
+Solver = Literal["average", "euler", "exponential", "rflow"]
 
 
 @torch.no_grad()
@@ -34,8 +36,9 @@ def sample(
     `objective.velocity` with its network bound) or the data estimate (predict="x"); of a pair the
     first is taken. One step of x̂ is the network's own output at (noise, 1, 0). `solver="euler"`
     asks for the instantaneous velocity, at r = t, as rectified flow needs; "exponential" does so
-    too, of a network with a part in closed form, and follows that part exactly. `times`
-    (steps + 1,), falling from 1 to 0, replaces the even spacing. `condition` holds tensors
+    too, of a network with a part in closed form, and follows that part exactly; "rflow" is "euler"
+    with the steps of MONAI's RFlowScheduler. `times` (steps + 1,), falling from 1 to 0, replaces
+    the even spacing. `condition` holds tensors
     (B, ...) that the network takes. Raises ValueError or TypeError on bad arguments.
     """
     check_latents("noise", noise)
@@ -45,12 +48,18 @@ def sample(
         raise ValueError(f"solver is {solver!r}: one of {', '.join(map(repr, SOLVERS))}")
     if solver == "exponential":
         network = exponential(network)
-    grid = _time_grid(steps, times).to(noise)
+    grid = _time_grid(steps, times)
+    if solver == "rflow":
+        if times is not None:
+            raise ValueError("solver='rflow' has times of its own: leave out times")
+        pairs = rflow_steps(steps, math.prod(noise.shape[2:]))
+    else:
+        pairs = list(pairwise(grid.tolist()))
     z = noise
 
-    for t, r in pairwise(grid):
-        start, end = t.expand(len(z)), r.expand(len(z))
-        asked = start if solver == "euler" else end
+    for t, r in pairs:
+        start, end = (z.new_full((len(z),), time) for time in (t, r))
+        asked = start if solver in ("euler", "rflow") else end
         prediction = predict_main(network, z, start, asked, condition)
         check_same_shape("the network's output", prediction, "noise", noise)
         z = step(z, prediction.to(z.dtype), start, end, predict)

@@ -27,14 +27,27 @@ class Asked:
     conditions: Conditions = UNCONDITIONAL  # of the model
     rows: tuple[Row, ...] = ({},)
     guidance: tuple[float, float, float] = OFF  # the scale w, the first and the last t it acts at
+    flow: bool = False  # the model is a flow, which a second network call can lead
 
     def __post_init__(self) -> None:
-        self.conditions.condition(self.rows, self.guidance)
+        self.conditions.condition(self.rows, OFF if self.led else self.guidance)
+        w, first, last = self.guidance
+        if self.led and not (1 <= w < math.inf and 0 <= first < last <= 1):
+            raise ValueError(
+                f"guidance is {w} for t from {first} to {last}: 1 or more, within 0 to 1"
+            )
         if self.guidance[0] != 1 and not any(self.rows):
             raise ValueError(
                 f"guidance is {self.guidance[0]} and nothing is asked for: give a condition, for "
                 f"example condition.{(self.conditions.names or ('age',))[0]}=..."
             )
+
+    @property
+    def led(self) -> bool:
+        """True where each step takes two network calls, as guidance needs of a flow that was not
+        trained with it.
+        """
+        return self.flow and self.conditions.guidance == 1 and self.guidance[0] != 1
 
     def row(self, number: int) -> Row:
         """Return what sample `number` is asked to be."""
@@ -42,7 +55,7 @@ class Asked:
 
     def condition(self, number: int) -> Condition | None:
         """Return the condition of one sample, tensors (1, ...)."""
-        return self.conditions.condition([self.row(number)], self.guidance)
+        return self.conditions.condition([self.row(number)], OFF if self.led else self.guidance)
 
     def sidecar(self, number: int) -> dict[str, Any]:
         """Return what a sample's sidecar says of it; nothing where nothing was asked for."""
@@ -74,10 +87,12 @@ def asked(
     table: str = "",
     guidance: float = 1.0,
     interval: Sequence[float] = OFF[1:],
+    flow: bool = False,
 ) -> Asked:
     """Return what is asked of a model: one condition for every sample, or a table (CSV, TSV) with
     a row a sample, whose other columns play no part; `condition` then fills what a row leaves
-    empty. Raises ValueError or FileNotFoundError where that cannot be.
+    empty. `flow` says that guidance may take a second network call. Raises ValueError or
+    FileNotFoundError where that cannot be.
     """
     fixed = {name: as_text(value) for name, value in (condition or {}).items()}
     rows: tuple[Row, ...] = (fixed,)
@@ -85,7 +100,8 @@ def asked(
         rows = tuple(fixed | row for row in table_rows(table, conditions))
     if len(interval) != len(OFF) - 1:
         raise ValueError(f"guidance_interval is {list(interval)}: the first and the last t")
-    return Asked(conditions, rows, (float(guidance), float(interval[0]), float(interval[1])))
+    scale = (float(guidance), float(interval[0]), float(interval[1]))
+    return Asked(conditions, rows, scale, flow)
 
 
 def table_rows(table: str, conditions: Conditions) -> list[Row]:

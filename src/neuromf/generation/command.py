@@ -93,14 +93,15 @@ def run(
         refuse_fewer(out, config.n)
     inputs = [config.model, config.adapter, config.decoder, config.table]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
-        about = describe(generator, config)
+        calls = config.nfe * (2 if wanted.led else 1)
+        about = describe(generator, config, calls)
         folder = SampleFolder(out, config.n, config.suffix, about, config.latents, wanted)
         name = generator.config.name
         folder.describe(
             f"Brains drawn from {name}",
             f"The authors of the model {name}",
             "one-step generation",
-            readme(generator, config),
+            readme(generator, config, calls),
         )
 
         missing = folder.missing()
@@ -114,14 +115,14 @@ def run(
             )
 
         write_text(out / "index.html", page(out, folder, name))
-        print(summary(config, out, len(missing), seconds))
+        print(summary(config, out, len(missing), seconds, calls))
 
     return folder.paths
 
 
-def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
+def describe(generator: Generator, config: GenerateConfig, calls: int) -> dict[str, Any]:
     """Return what the sidecar of every sample holds: everything that has to be
-    equal to draw it again.
+    equal to draw it again, and the network `calls` that it takes.
     """
     return (
         {
@@ -132,7 +133,7 @@ def describe(generator: Generator, config: GenerateConfig) -> dict[str, Any]:
             "VAE": generator.vae.name,
             "VAESha256": generator.vae.sha256,
             "Seed": config.seed,
-            "NFE": config.nfe,
+            "NFE": calls,
             "Precision": config.precision,
             "DecodeMemoryGB": config.decode_memory_gb,
             "Device": generator.device.type,
@@ -163,30 +164,35 @@ def simulated(generator: Generator) -> dict[str, Any]:
     return {"LesionKind": kind, "Description": said}
 
 
-def readme(generator: Generator, config: GenerateConfig) -> str:
+def readme(generator: Generator, config: GenerateConfig, calls: int) -> str:
     """Return README.md of the folder."""
-    calls = f"{config.nfe} network call{'s' if config.nfe > 1 else ''}"
     kind = generator.config.lesions
     lesions = f"Their lesions are like the simulated ones ({kind}) in training. " if kind else ""
     return (
         f"# Brains drawn from {generator.config.name}\n\n"
-        f"{config.n} volumes that a network drew (NeuroMF {__version__}), {calls} each, "
+        f"{config.n} volumes that a network drew (NeuroMF {__version__}), {told(calls)} each, "
         f"seed {config.seed}. They show no person and are not for diagnosis. {lesions}"
         "`sub-00017` is sample "
         "17 of the seed; its JSON says what has to be the same to draw it again.\n"
     )
 
 
-def summary(config: GenerateConfig, out: Path, drawn: int, seconds: dict[str, float]) -> str:
+def told(calls: int) -> str:
+    """Return a number of network calls in words."""
+    return f"{calls} network call{'s' if calls > 1 else ''}"
+
+
+def summary(
+    config: GenerateConfig, out: Path, drawn: int, seconds: dict[str, float], calls: int
+) -> str:
     """Return the lines that end the run."""
     if not drawn:
         return f"all {config.n} volumes were there: {out / 'index.html'}"
-    calls = f"{config.nfe} network call{'s' if config.nfe > 1 else ''}"
     parts = ", ".join(
         f"{name} {seconds[name] / drawn:.3f} s" for name in ("network", "decode", "write")
     )
     return (
-        f"{drawn} volumes in {seconds['total']:.1f} s, {calls} each; "
+        f"{drawn} volumes in {seconds['total']:.1f} s, {told(calls)} each; "
         f"a volume: {parts} (beside the next)\n"
         f"look at {out / 'index.html'}"
     )

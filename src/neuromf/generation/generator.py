@@ -17,7 +17,9 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.mask_codes import MaskCode, load_mask_code
 from neuromf.data.volume import Volume, Voxels, centred_affine
 from neuromf.flow import sample
-from neuromf.flow.network import Condition
+from neuromf.flow.guidance import OFF, led
+from neuromf.flow.network import Condition, Network
+from neuromf.flow.sampler import exponential
 from neuromf.generation.adapter import load_adapter
 from neuromf.generation.asked import NOTHING, Asked, asked
 from neuromf.generation.lesion import LesionMask, decoded_lesion
@@ -114,7 +116,8 @@ class Generator:
         """Return what samples are asked to be, with a warning for numbers outside the training
         data. Raises ValueError for what the model does not know.
         """
-        found = asked(self.config.conditions, condition, table, guidance, interval)
+        flow = self.config.solver != "average"
+        found = asked(self.config.conditions, condition, table, guidance, interval, flow)
         for said in found.warnings:
             log.warning("%s: %s", self.config.name, said)
         return found
@@ -123,14 +126,20 @@ class Generator:
         """Return a sample as a latent (1, C, D, H, W) that the VAE decodes, after
         `nfe` network calls.
         """
-        return self.latent_from(self.noise(index, seed), nfe, asked.condition(index))
+        guidance = asked.guidance if asked.led else OFF
+        return self.latent_from(self.noise(index, seed), nfe, asked.condition(index), guidance)
 
     @torch.no_grad()
     def latent_from(
-        self, noise: Tensor, nfe: int = 1, condition: Condition | None = None
+        self,
+        noise: Tensor,
+        nfe: int = 1,
+        condition: Condition | None = None,
+        guidance: tuple[float, float, float] = OFF,
     ) -> Tensor:
         """Return latents (B, C, D, H, W) for standard normal noise of that shape, and conditions
-        (B, ...) that the network takes. Raises ValueError if shapes do not fit.
+        (B, ...) that the network takes; with `guidance` by `flow.guidance.led`. Raises ValueError
+        if shapes do not fit.
         """
         if tuple(noise.shape[1:]) != tuple(self.config.shape):
             raise ValueError(
@@ -140,7 +149,13 @@ class Generator:
 
         moved = condition and {k: v.to(self.device) for k, v in condition.items()}
         predict, solver = self.config.predict, self.config.solver
-        network, start = self.model.network, noise.to(self.device)
+        start = noise.to(self.device)
+        network: Network = self.model.network
+        if guidance != OFF:
+            null = self.config.conditions.null(1) or {}
+            closed = solver == "exponential"  # its step, led, is followed as it is
+            network = led(exponential(network) if closed else network, null, guidance)
+            solver = "average" if closed else solver
 
         with (
             autocast(self.device, self.precision),

@@ -36,6 +36,7 @@ CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "v
 MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
 KIND, FORMAT, READ = "meanflow", 2, (1, 2)  # 1: before keys were renamed
 EMBEDDED = "embedded"
+FETCHED = ("maisi-brain",)  # models that `neuromf weights get` makes
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,13 @@ def find_model(name: str) -> Path:
     if name == EMBEDDED:
         name = str(resources.files("neuromf") / "weights" / "small2mm")
     folder = local_path(name)
+    if name in FETCHED and not folder.exists():
+        folder = fetched_folder(name)
+        if not (folder / CONFIG).is_file():
+            raise FileNotFoundError(
+                f"model={name} is not here: `neuromf weights get {name}`, or on a machine without "
+                f"a network `neuromf weights get {name} --from FILE`"
+            )
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate
@@ -219,6 +227,11 @@ def find_model(name: str) -> Path:
         )
 
     return _fetched(name)
+
+
+def fetched_folder(name: str) -> Path:
+    """Return the folder of a model that `neuromf weights get` makes."""
+    return cache_home() / "models" / name
 
 
 def _fetched(name: str) -> Path:

@@ -11,6 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from neuromf.autoencoder.components import same_components
 from neuromf.autoencoder.frozen import check_space
 from neuromf.data.splits import SPLITS
 from neuromf.flow import MeanFlow
@@ -119,7 +120,7 @@ def check_latents(model: Model, store: LatentStore) -> None:
             f"{store.location} holds latents {tuple(store.shape)}, {model.config.name} takes "
             f"{tuple(model.config.shape)}: give those that it was trained on, or others like them"
         )
-    if store.components != model.config.components:
+    if not same_components(store.components, model.config.components):
         # Fingerprints up to version 0.1 are of another kind: the VAE itself tells.
         advice = "encode with the VAE of the model"
         check_space(model.load_vae("cpu"), store.vae, f"{store.location} was made with", advice)

@@ -48,6 +48,11 @@ REMOTES = {
             "latents, networks trained on them, generated volumes."
         ),
     ),
+    "maisi-brain": Remote(
+        "nvidia/NV-Generate-MR-Brain",
+        "models/diff_unet_3d_rflow-mr-brain_v1.pt",
+        "NVIDIA Open Model License (commercial use allowed)",
+    ),
     "radimagenet": Remote(
         "MONAI/checkpoints",
         "RadImageNet-ResNet50_notop.pth",
@@ -109,12 +114,16 @@ def cached_weights(name: str) -> Path:
 
 
 def get_weights(
-    name: str, source: Path | None, check: Callable[[Mapping[str, Tensor], str], object]
+    name: str,
+    source: Path | None,
+    check: Callable[[Mapping[str, Tensor], str], object],
+    read: Callable[[Path], dict[str, Tensor]] = read_state,
 ) -> Path:
     """Download weights (interrupted downloads resume) or take them from a file, and keep them.
 
-    `check(state, file)` raises WeightsError if the content does not fit the architecture. It is
-    passed in because architectures are defined in packages above this one. Returns the safetensors
+    `read(file)` returns the tensors of a file, `check(state, file)` raises WeightsError if they do
+    not fit the architecture. They are passed in because architectures are defined in packages above
+    this one. Returns the safetensors
     file. Raises WeightsError if the file's SHA-256 differs from the recorded one.
     """
     remote = REMOTES[_known(name)]
@@ -130,7 +139,7 @@ def get_weights(
             f"{record} if both are right"
         )
 
-    state = read_state(file)
+    state = read(file)
     check(state, str(file))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save({k: v.contiguous() for k, v in state.items()}))

@@ -102,7 +102,7 @@ def fitting(config: TrainConfig) -> tuple[Data, Teacher | None]:
     conditions = data.known.conditions
     start_model(config, data.store.components, conditions)
     check_base(config, data)
-    teacher = load_teacher(config, data.store.components, data.train.stats, conditions)
+    teacher = load_teacher(config, data.origin)
     check_student(config, teacher)
     return data, teacher
 

@@ -4,7 +4,6 @@ and how often to look at it.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
@@ -16,6 +15,7 @@ from neuromf.nets.config import BRAIN, LoRA, Precondition, UNetConfig
 from neuromf.nets.variables import KINDS
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import NAMED, key
+from neuromf.training.distillation import Distillation
 from neuromf.training.optimiser import Optimiser
 
 
@@ -108,35 +108,6 @@ class Guard:
             raise ValueError(
                 f"factor is {self.factor}, grace {self.grace}, skipped "
                 f"{self.skipped}: above 1, 0 or more, 1 or more"
-            )
-
-
-@dataclass(frozen=True)
-class Distillation:
-    """What a student learns from its teacher, a trained rectified flow."""
-
-    # velocity: the teacher's velocity is target and, with objective.tangent=conditional, tangent of
-    # the MeanFlow objective (MFD, arXiv 2511.13019); trajectory: average velocities between points
-    # of its trajectories, without a derivative (CMT, arXiv 2509.24526)
-    target: Literal["velocity", "trajectory"] = "velocity"
-    steps: int = 16  # network calls of a trajectory
-    pairs: int = 8  # of points on each trajectory that an update learns from
-    # a worse model of the same kind, an earlier average perhaps: the teacher is led away from it
-    # (autoguidance, arXiv 2406.02507)
-    guide: str = ""
-    guidance: float = 1.0  # v + (guidance - 1) (v - the guide's); 1 is off
-
-    def __post_init__(self) -> None:
-        if self.target not in ("velocity", "trajectory"):
-            raise ValueError(f"target is {self.target!r}: 'velocity' or 'trajectory'")
-        if self.steps < 2 or self.pairs < 1:
-            raise ValueError(f"steps is {self.steps}, pairs {self.pairs}: 2 or more, 1 or more")
-        if not 1 <= self.guidance < math.inf:
-            raise ValueError(f"guidance is {self.guidance}: 1, which is none, or more")
-        if (self.guidance > 1) != bool(self.guide):
-            raise ValueError(
-                f"guidance is {self.guidance}, guide {self.guide!r}: a guidance above 1 needs the "
-                "model folder of a guide, and a guide a guidance above 1"
             )
 
 

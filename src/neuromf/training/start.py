@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from neuromf.autoencoder.components import Component
+from neuromf.autoencoder.components import Component, same_components
 from neuromf.generation.model import Model, load_model
 from neuromf.nets.conditioning import with_conditions
 from neuromf.nets.config import LoRA, UNetConfig
@@ -17,8 +17,9 @@ from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import load_strict
 from neuromf.training.adapt import adapted_network, structure
 from neuromf.training.checkpoint import told, told_conditions
-from neuromf.training.config import Distillation, TrainConfig
+from neuromf.training.config import TrainConfig
 from neuromf.training.data import Data
+from neuromf.training.distillation import Distillation
 from neuromf.training.teacher import Teacher, hold_interval
 
 
@@ -75,7 +76,7 @@ def start_model(
     if not config.start:
         return None
     model = load_model(config.start)
-    if model.config.components != tuple(components):
+    if not same_components(model.config.components, components):
         raise ValueError(
             f"start={config.start} was trained on latents of {told(model.config.components)}, "
             f"{config.latents} holds latents of {told(components)}: encode with the same VAE "

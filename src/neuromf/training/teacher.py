@@ -4,24 +4,24 @@ follow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from neuromf.autoencoder.components import Component
+from neuromf.autoencoder.components import same_components
 from neuromf.flow import MeanFlow
 from neuromf.flow.network import Condition
 from neuromf.flow.sampler import exponential
 from neuromf.flow.trajectory import trajectory
 from neuromf.generation.model import Model, load_model
-from neuromf.latents.statistics import LatentStats
 from neuromf.nets.precondition import backbone
 from neuromf.nets.unet import DualTimeUNet
-from neuromf.nets.variables import UNCONDITIONAL, Conditions
-from neuromf.training.checkpoint import told, told_conditions
+from neuromf.training.checkpoint import Origin, told, told_conditions
 from neuromf.training.config import TrainConfig
+from neuromf.training.distillation import ALONE
 
 
 class Teacher:
@@ -63,6 +63,27 @@ class Teacher:
         return self._objective.velocity(network, z, t, t, condition)
 
 
+class WithoutConditions(nn.Module):
+    """A network that is told nothing of what it is asked for."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        found: Tensor | tuple[Tensor, Tensor] = self.network(z, t, r)
+        return found
+
+    def exponential(
+        self, z: Tensor, t: Tensor, r: Tensor, condition: Condition | None = None
+    ) -> Tensor:
+        """Return the step of an exponential integrator, of a network that has one."""
+        found: Tensor = exponential(self.network)(z, t, r)  # type: ignore[assignment]
+        return found
+
+
 def hold_interval(network: nn.Module) -> None:
     """Make a network trained at r = t give for every r what it gives there: the branch of the
     interval returns a constant, and its last layer can learn from that.
@@ -77,26 +98,24 @@ def hold_interval(network: nn.Module) -> None:
         last.bias.copy_(at_zero)
 
 
-def load_teacher(
-    config: TrainConfig,
-    components: Sequence[Component],
-    stats: LatentStats,
-    conditions: Conditions = UNCONDITIONAL,
-) -> Teacher | None:
-    """Return the teacher of a training, if it has one. Raises ValueError where the teacher, or its
-    guide, is of other latents or no rectified flow.
+def load_teacher(config: TrainConfig, origin: Origin) -> Teacher | None:
+    """Return the teacher of a training on latents of an origin, if it has one. Raises ValueError
+    where the teacher, or its guide, is of other latents or no rectified flow.
     """
     if not config.teacher:
         return None
     model = load_model(config.teacher)
-    check_teacher(f"teacher={config.teacher}", model, config, components, stats, conditions)
+    check_teacher(f"teacher={config.teacher}", model, config, origin)
     wanted = config.distillation
     if not wanted.guide:
         return Teacher(model)
 
+    if wanted.guide == ALONE:
+        without = replace(model, network=WithoutConditions(model.network))
+        return Teacher(model, without, wanted.guidance)
     guide = load_model(wanted.guide)
     name = f"distillation.guide={wanted.guide}"
-    check_teacher(name, guide, config, components, stats, conditions)
+    check_teacher(name, guide, config, origin)
     if guide.config.predict != model.config.predict:
         raise ValueError(
             f"distillation.guide={wanted.guide} predicts {guide.config.predict}, the teacher "
@@ -105,17 +124,11 @@ def load_teacher(
     return Teacher(model, guide, wanted.guidance)
 
 
-def check_teacher(
-    name: str,
-    model: Model,
-    config: TrainConfig,
-    components: Sequence[Component],
-    stats: LatentStats,
-    conditions: Conditions = UNCONDITIONAL,
-) -> None:
-    """Raise ValueError where a model cannot teach a training."""
-    own = model.config
-    if own.components != tuple(components):
+def check_teacher(name: str, model: Model, config: TrainConfig, origin: Origin) -> None:
+    """Raise ValueError where a model cannot teach a training on latents of an origin."""
+    own, components, stats = model.config, origin.components, origin.stats
+    spacing, conditions = tuple(origin.spacing), origin.conditions
+    if not same_components(own.components, components):
         raise ValueError(
             f"{name} was trained on latents of {told(own.components)}, {config.latents} holds "
             f"latents of {told(components)}: encode with the same VAE, or give another teacher"
@@ -124,6 +137,12 @@ def check_teacher(
         raise ValueError(
             f"{name} is itself trained for few calls: a teacher is a rectified flow "
             "(times.equal_fraction=1 objective.jvp=none)"
+        )
+    if own.spacing != spacing:
+        raise ValueError(
+            f"{name} draws voxels of {_mm(own.spacing)}, {config.latents} holds latents of voxels "
+            f"of {_mm(spacing)}: give a teacher for that spacing; `neuromf import-maisi spacing=` "
+            "makes one of MAISI's flow"
         )
     if own.latent_scale != config.latent_scale:
         raise ValueError(
@@ -150,3 +169,7 @@ def check_same_teacher(checkpoint: Mapping[str, Any], teacher: Teacher | None, w
             f"{where} was taught by the model {before[:16]}, the teacher's folder holds "
             f"{now[:16]} now: put the first one back, or choose another out=FOLDER"
         )
+
+
+def _mm(spacing: tuple[float, ...]) -> str:
+    return " x ".join(f"{s:g}" for s in spacing) + " mm"
