@@ -7,6 +7,7 @@ import torch
 
 from neuromf.flow import MeanFlow, TimeSampler, jvp
 from neuromf.nets import DualTimeUNet
+from neuromf.training.distillation import Distillation
 from neuromf.training.preflight import (
     PreflightError,
     check_derivative,
@@ -43,6 +44,16 @@ def test_a_wrong_derivative_stops_the_run(store, monkeypatch):
     monkeypatch.setitem(jvp.WAYS, "two-stream", doubled)
     with pytest.raises(PreflightError, match="1e[+]02 %"):
         check_derivative(DualTimeUNet(TINY), tiny_config(store), SHAPE)
+
+
+def test_what_takes_no_derivative_is_not_held_to_one(store):
+    """With sinusoids as fast as MAISI's, a central difference says nothing of a derivative."""
+    fast = replace(TINY, highest_frequency=1000.0)
+    config = tiny_config(store, network=fast)
+    with pytest.raises(PreflightError):
+        check_derivative(DualTimeUNet(fast), config, SHAPE)
+    taught = replace(config, teacher="x", distillation=Distillation("trajectory"))
+    assert check_derivative(DualTimeUNet(fast), taught, SHAPE) == 0
 
 
 def test_warnings(store):

@@ -23,7 +23,7 @@ from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import REJECTED, write_table
 
 OUTPUT = Output("import-latents", STORE_FILES)
-TEXTS = ("session", "dataset", "group", "age", "sex")
+TEXTS = ("session", "dataset", "group", "age", "sex", "contrast")
 
 
 @dataclass(frozen=True)

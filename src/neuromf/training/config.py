@@ -248,6 +248,12 @@ class TrainConfig:
             )
 
     @property
+    def differentiates(self) -> bool:
+        """Whether training takes du/dt: rectified flow and trajectories of a teacher need none."""
+        on_trajectories = bool(self.teacher) and self.distillation.target == "trajectory"
+        return self.objective.jvp != "none" and not on_trajectories
+
+    @property
     def solver(self) -> Solver:
         """How the trained network is sampled: a rectified flow by an exponential integrator where
         part of it is in closed form.
