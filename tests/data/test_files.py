@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 
+from neuromf.data.files import folders_below
 from neuromf.data.scans import find_scans
 
 
@@ -39,3 +42,14 @@ def test_dicom_is_told_with_the_way(tmp_path, name):
     for source in (tmp_path / "study", tmp_path / "study" / "**" / "*"):
         with pytest.raises(FileNotFoundError, match=r"holds DICOM \(.*dcm2niix -z y -o FOLDER"):
             find_scans([str(source)])
+
+
+def test_folders_come_in_the_order_of_their_names_each_once(tmp_path):
+    """Also through links, and where a link leads back up."""
+    for name in ("b/2", "b/1", "a/3", "c/x"):
+        touch(tmp_path / "top" / name)
+    touch(tmp_path / "elsewhere" / "4")
+    (tmp_path / "top" / "a" / "linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "top" / "c" / "up").symlink_to(tmp_path / "top")
+    found = [(Path(here).name, names) for here, names in folders_below(tmp_path / "top")]
+    assert found == [("top", []), ("a", ["3"]), ("linked", ["4"]), ("b", ["1", "2"]), ("c", ["x"])]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from neuromf.data.bids_lesions import with_lesions
-from neuromf.data.files import is_volume
+from neuromf.data.files import folders_below, is_volume
 from neuromf.data.scan import NAMED, Scan
 from neuromf.data.volume import stem
 from neuromf.runtime.tables import read_table
@@ -39,23 +39,26 @@ def _images(root: Path, contrast: str) -> Iterator[Scan]:
     people = {row["participant_id"]: row for row in _participants(table)} if table.is_file() else {}
     ending = f"_{contrast}".casefold()
 
-    for path in sorted(root.glob("sub-*/**/anat/*")):
-        if not is_volume(path.name) or not stem(path).casefold().endswith(ending):
-            continue
-        match = NAMED.match(path.name)
-        subject = next(part for part in path.relative_to(root).parts if part.startswith("sub-"))
-        person = {k: v for k, v in people.get(subject, {}).items() if v and v != "n/a"}
-        yield Scan(
-            os.path.abspath(path),
-            subject,
-            (match and match["session"]) or "",
-            dataset=dataset,
-            group=person.get("group") or person.get("diagnosis") or "",
-            age=person.get("age", ""),
-            sex=person.get("sex") or person.get("gender") or "",
-            contrast=contrast,
-            site=person.get("site") or person.get("scanner") or "",
-        )
+    for top in sorted(root.glob("sub-*")):
+        person = {k: v for k, v in people.get(top.name, {}).items() if v and v != "n/a"}
+        for here, names in folders_below(top.absolute()):
+            if os.path.basename(here) != "anat":
+                continue
+            for name in names:
+                if not is_volume(name) or not stem(Path(name)).casefold().endswith(ending):
+                    continue
+                match = NAMED.match(name)
+                yield Scan(
+                    os.path.abspath(os.path.join(here, name)),
+                    top.name,
+                    (match and match["session"]) or "",
+                    dataset=dataset,
+                    group=person.get("group") or person.get("diagnosis") or "",
+                    age=person.get("age", ""),
+                    sex=person.get("sex") or person.get("gender") or "",
+                    contrast=contrast,
+                    site=person.get("site") or person.get("scanner") or "",
+                )
 
 
 def _dataset_name(root: Path) -> str:

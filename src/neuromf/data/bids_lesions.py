@@ -13,13 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from neuromf.data.files import is_volume, written_by_us
+from neuromf.data.files import folders_below, is_volume, written_by_us
 from neuromf.data.scan import Scan
 from neuromf.data.volume import stem
 
 log = logging.getLogger("neuromf")
 # values of label- and desc-, such as T1lesion in ATLAS; not nonlesion, lesionfilled
 LESION = re.compile(r"(?!no)[a-z0-9]*lesions?(mask|seg)?")
+HINT = re.compile(r"lesion|roi", re.IGNORECASE)  # in the name of every lesion mask
 SIDES = {"l", "r"}  # values of label- that say where a lesion is
 ALONE = {"lesion", "lesions", "roi", "lesion-mask", "lesion-msk"}  # suffixes of lesion masks,
 LABELLED = {"mask", "msk", "seg", "dseg"}  # and of those that are if label- or desc- says so
@@ -85,11 +86,18 @@ def with_lesions(root: Path, scans: Sequence[Scan]) -> Iterator[Scan]:
     Masks that match no scan are reported.
     """
     masks = find_masks(root)
+    if not masks:
+        yield from scans
+        return
     used: set[Path] = set()
+    of_person: dict[str | None, list[Named]] = {}
+    for mask in masks:
+        of_person.setdefault(mask.entities.get("sub"), []).append(mask)
 
     for scan in scans:
         image = Named.of(Path(os.path.relpath(scan.path, root)))
-        own = [mask.path for mask in masks if mask.is_of(image)]
+        mine = of_person.get(image.entities.get("sub"), [])
+        own = [mask.path for mask in mine if mask.is_of(image)]
         used |= set(own)
         if len(own) > 1:
             found = " and ".join(map(str, own))
@@ -112,11 +120,13 @@ def find_masks(root: Path) -> list[Named]:
     without what neuromf wrote there.
     """
     found = []
-    for top in ("sub-*", "derivatives"):
-        for path in sorted(root.glob(f"{top}/**/*")):
-            if not is_volume(path.name):
-                continue
-            named = Named.of(path.relative_to(root))
-            if named.is_lesion() and not written_by_us(path.parent):
-                found.append(replace(named, path=path))
+    for top in (*sorted(root.glob("sub-*")), root / "derivatives"):
+        for here, names in folders_below(top):
+            for name in names:
+                if not is_volume(name) or not HINT.search(name):
+                    continue
+                path = Path(here, name)
+                named = Named.of(path.relative_to(root))
+                if named.is_lesion() and not written_by_us(path.parent):
+                    found.append(replace(named, path=path))
     return found

@@ -8,12 +8,28 @@ import glob
 import itertools
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from neuromf.data.volume import ENDINGS
 
 log = logging.getLogger("neuromf")
 LOOKED_AT = 2000  # files of a folder without scans that are examined for DICOM
+
+
+def folders_below(top: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield a folder and each one below it with the names of its files, all in the order of their
+    names; also through symbolic links, each folder once.
+    """
+    seen: set[tuple[int, int]] = set()
+    for here, folders, files in os.walk(top, followlinks=True):
+        status = os.stat(here)
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()
+        yield here, sorted(files)
 
 
 def volumes_below(folder: Path) -> list[Path]:

@@ -206,13 +206,14 @@ def _labelled(scans: list[Scan]) -> list[Scan]:
     A name that needs no change is kept: `a-b` beside `a b` and `a#b`. NAME_lesion is the name of a
     lesion mask.
     """
+    names = [scan.name for scan in scans]
     whose: dict[str, set[tuple[str, str]]] = {}
-    for scan in scans:
-        whose.setdefault(person(scan.name), set()).add((person(scan.subject), person(scan.session)))
+    for scan, name in zip(scans, names, strict=True):
+        whose.setdefault(person(name), set()).add((person(scan.subject), person(scan.session)))
     out = []
-    for scan in scans:
-        several = len(whose[person(scan.name)]) > 1 and scan.name != scan.full_name
-        ours = person(scan.name) in OURS or person(scan.name).endswith("_lesion")
+    for scan, name in zip(scans, names, strict=True):
+        several = len(whose[person(name)]) > 1 and name != scan.full_name
+        ours = person(name) in OURS or person(name).endswith("_lesion")
         needed = several or ours or len(scan.full_name.encode()) > LONGEST
         out.append(replace(scan, label=_digest(scan)) if needed else scan)
     return out
