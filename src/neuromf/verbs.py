@@ -39,6 +39,13 @@ VERBS = {
         preset="small2mm",
         example="input=scans/ preset=small2mm",
     ),
+    "import-dicom": Verb(
+        "DICOM folders to a BIDS tree, with dcm2niix: one series a session, chosen by description "
+        "and geometry.",
+        "neuromf.data.import_dicom",
+        "ImportDicomConfig",
+        example="input=dicom/ contrast=T1w",
+    ),
     "phantom": Verb(
         "Brains of real anatomy without data: MNI152, a prepared "
         "cohort or label maps, deformed; any number.",

@@ -40,7 +40,9 @@ def test_a_run_above_the_pattern_says_nothing_of_the_scans(tmp_path):
 def test_dicom_is_told_with_the_way(tmp_path, name):
     touch(tmp_path / "study" / name).write_bytes(bytes(128) + b"DICM" + bytes(100))
     for source in (tmp_path / "study", tmp_path / "study" / "**" / "*"):
-        with pytest.raises(FileNotFoundError, match=r"holds DICOM \(.*dcm2niix -z y -o FOLDER"):
+        with pytest.raises(
+            FileNotFoundError, match=r"holds DICOM \(.*import-dicom input=.* out=FOLDER"
+        ):
             find_scans([str(source)])
 
 

@@ -302,5 +302,7 @@ def test_its_own_output_is_no_input(tmp_path, caplog):
 
 def test_one_dicom_file_is_refused_with_the_way(tmp_path):
     (tmp_path / "a.dcm").write_bytes(bytes(128) + b"DICM" + bytes(100))
-    with pytest.raises(VolumeError, match=r"a.dcm: is DICOM: dcm2niix makes NIfTI"):
+    with pytest.raises(
+        VolumeError, match=r"a.dcm: is DICOM: make NIfTI of it: neuromf import-dicom"
+    ):
         run(config(tmp_path / "a.dcm"), tmp_path / "out")

@@ -99,7 +99,7 @@ def is_volume(name: str) -> bool:
 def convert_dicom(path: Path) -> str:
     """Return a sentence on how to convert DICOM."""
     folder = path if path.is_dir() else path.parent
-    return f"dcm2niix makes NIfTI of it: dcm2niix -z y -o FOLDER {folder}, then input=FOLDER"
+    return f"make NIfTI of it: neuromf import-dicom input={folder} out=FOLDER, then input=FOLDER"
 
 
 def is_dicom(path: Path) -> bool:

@@ -1,0 +1,164 @@
+"""`neuromf import-dicom`: DICOM folders to a BIDS tree that `prepare` reads."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from neuromf.data.dicom_choice import choose, contrast_of, unusable
+from neuromf.data.dicom_series import Series, age_of, convert
+from neuromf.runtime.files import atomic, write_json, write_text
+from neuromf.runtime.folders import COMMON, Output, local_path
+from neuromf.runtime.run import open_run
+from neuromf.runtime.tables import REJECTED, write_table
+
+TABLES = ("series.csv", "rejected.csv")
+OUTPUT = Output(
+    "import-dicom",
+    (
+        *("dataset_description.json", "participants.tsv", "README.md", ".bidsignore"),
+        *TABLES,
+        *("sub-*/anat/sub-*", "sub-*/ses-*/anat/sub-*"),
+    ),
+)
+# of dcm2niix's sidecar, what says nothing of a person
+KEPT = (
+    *("Modality", "MagneticFieldStrength", "Manufacturer", "ManufacturersModelName"),
+    *("SeriesDescription", "ProtocolName", "ImageType", "SliceThickness", "EchoTime"),
+    *("RepetitionTime", "InversionTime", "FlipAngle", "ScanningSequence", "SequenceVariant"),
+    *("ImageOrientationPatientDICOM", "ConversionSoftware", "ConversionSoftwareVersion"),
+)
+
+
+@dataclass(frozen=True)
+class ImportDicomConfig:
+    """Where the DICOM files are, and which series are wanted."""
+
+    input: str = ""  # a folder, searched recursively
+    contrast: str = "T1w"  # T1w, T2w, FLAIR, PDw, SWI; ce-T1w after a contrast agent
+    # a regular expression for `NUMBER DESCRIPTION`, in place of the contrast: '^4 ', 'mprage'
+    series: str = ""
+    # people are called by a hash of their ID, or by the ID itself
+    names: Literal["hash", "id"] = "hash"
+    program: str = ""  # path of dcm2niix, if not on the PATH
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.series)
+        except re.error as error:
+            raise ValueError(f"series is {self.series!r}: {error}") from None
+
+
+def run(
+    config: ImportDicomConfig, out: Path, *, resume: bool = False, overwrite: bool = False
+) -> int:
+    """Convert, choose one series for each session, write them as a BIDS tree, and return the number
+    of sessions without one, see rejected.csv. series.csv lists every series.
+
+    Raises FileNotFoundError for a folder that is not there, ValueError where dcm2niix is missing or
+    none of the sessions has a series that fits.
+    """
+    folder = local_path(config.input)
+    if not config.input or not folder.is_dir():
+        raise FileNotFoundError(f"input={config.input}: a folder of DICOM files is needed")
+    with (
+        open_run(out, config, OUTPUT, [config.input], resume=resume, overwrite=overwrite),
+        tempfile.TemporaryDirectory(dir=out, prefix=".dicom-") as work,
+    ):
+        found = convert(folder, Path(work), config.program)
+        whose: dict[Path, str] = {}
+        chosen, rejected = [], []
+        for name, session in sessions(found, config.names):
+            whose |= {one.file: name for one in session}
+            series, why = choose(session, config.contrast, config.series)
+            if series is None:
+                rejected.append({"path": str(folder), "subject": name, "reason": why})
+            else:
+                chosen.append((name, series))
+
+        taken = [series for _, series in chosen]
+        write_table(out / "series.csv", [row(s, whose.get(s.file, ""), taken) for s in found])
+        write_table(out / "rejected.csv", rejected, REJECTED)
+        if not chosen:
+            raise ValueError(f"{folder}: {rejected[0]['subject']}: {rejected[0]['reason']}")
+        write_tree(out, chosen, config.contrast)
+
+    print(f"{len(chosen)} sessions of {len(people(chosen))} people: neuromf prepare input={out}")
+    for failed in rejected:
+        print(f"{failed['subject']}: {failed['reason']}")
+    return len(rejected)
+
+
+def sessions(
+    found: Sequence[Series], names: Literal["hash", "id"]
+) -> Iterator[tuple[str, list[Series]]]:
+    """Yield each session's BIDS name, `sub-x` or `sub-x_ses-1` where a person has several, and its
+    series. A study is a session. Series that could not be read belong to every study of one person.
+    """
+    whole = [s for s in found if not s.problem]
+    for patient, own in itertools.groupby(whole, key=lambda s: s.patient):
+        studies = [list(g) for _, g in itertools.groupby(own, key=lambda s: s.study)]
+        subject = f"sub-{label(patient, names)}"
+        for number, series in enumerate(studies, start=1):
+            yield (f"{subject}_ses-{number}" if len(studies) > 1 else subject), series
+    if not whole:
+        yield "sub-unknown", list(found)
+
+
+def label(patient: str, names: Literal["hash", "id"]) -> str:
+    """Return the label of a person: letters and digits, as BIDS wants it."""
+    if names == "id" and re.sub(r"[^A-Za-z0-9]", "", patient):
+        return re.sub(r"[^A-Za-z0-9]", "", patient)
+    return hashlib.sha256(patient.encode()).hexdigest()[:8]
+
+
+def write_tree(out: Path, chosen: Sequence[tuple[str, Series]], contrast: str) -> None:
+    """Write the chosen series, by BIDS name, with what is known of the people."""
+    for name, series in chosen:
+        folder = out.joinpath(*name.split("_"), "anat")
+        folder.mkdir(parents=True, exist_ok=True)
+        words = contrast.split("-")
+        suffix = words[-1] if len(words) == 1 else f"ce-agent_{words[-1]}"
+        with atomic(folder / f"{name}_{suffix}.nii.gz") as path:
+            shutil.copyfile(series.file, path)
+        kept = {key: series.about[key] for key in KEPT if key in series.about}
+        write_json(folder / f"{name}_{suffix}.json", kept)
+
+    rows = [
+        "\t".join((who, age_of(s) or "n/a", str(s.about.get("PatientSex") or "n/a")))
+        for who, s in people(chosen).items()
+    ]
+    write_text(out / "participants.tsv", "\n".join(["participant_id\tage\tsex", *rows, ""]))
+    about = {"Name": out.name, "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    write_json(out / "dataset_description.json", about)
+    write_text(out / ".bidsignore", "\n".join((*COMMON, *TABLES)) + "\n")
+    write_text(out / "README.md", f"# {out.name}\n\nDICOM converted with dcm2niix.\n")
+
+
+def people(chosen: Sequence[tuple[str, Series]]) -> dict[str, Series]:
+    """Return the first chosen series of each person, by the person's name."""
+    found: dict[str, Series] = {}
+    for name, series in chosen:
+        found.setdefault(name.split("_")[0], series)
+    return found
+
+
+def row(series: Series, session: str, chosen: Sequence[Series]) -> dict[str, Any]:
+    """Return what series.csv says of a series of a session's BIDS name; not whom it shows."""
+    return {
+        "session": session,
+        "number": series.number,
+        "description": series.description,
+        "contrast": contrast_of(series),
+        "shape": " ".join(map(str, series.shape)),
+        "spacing_mm": " ".join(f"{s:.4g}" for s in series.spacing),
+        "taken": "yes" if series in chosen else "no",
+        "why_not": unusable(series),
+    }

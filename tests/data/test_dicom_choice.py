@@ -1,0 +1,55 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from neuromf.data.dicom_choice import choose, contrast_of, unusable
+from neuromf.data.dicom_series import Series
+
+GOOD = Series(
+    Path("a.nii.gz"), "p", "s", number=3, description="MPRAGE", modality="MR",
+    shape=(176, 256, 256), spacing=(1.0, 1.0, 1.0),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("description", "contrast"),
+    [
+        ("t1_mprage_sag_p2_iso", "T1w"), ("SAG 3D FSPGR", "T1w"), ("Ax T1 FLAIR", "T1w"),
+        ("3D T2 SPACE", "T2w"), ("t2_space_dark-fluid_sag", "FLAIR"), ("SAG CUBE FLAIR", "FLAIR"),
+        ("PD TSE", "PDw"), ("SWI_Images", "SWI"), ("T1 MPRAGE POST", "ce-T1w"),
+        ("t1_mprage_gad", "ce-T1w"), ("T1 +C", "ce-T1w"), ("T1 postural", "T1w"),
+        ("spaceT2 reduced", "T2w"), ("DTI 64", ""), ("", ""),
+    ],
+)  # fmt: skip
+def test_contrasts_by_description(description, contrast):
+    assert contrast_of(replace(GOOD, description=description)) == contrast
+
+
+def test_an_agent_in_the_header_counts_as_one_in_the_name():
+    assert contrast_of(replace(GOOD, contrast_agent=True)) == "ce-T1w"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, ""),
+        ({"modality": "CT"}, "is CT, not MR"),
+        ({"image_type": ("DERIVED", "MIP")}, "is DERIVED, MIP, not an acquisition"),
+        ({"shape": (64, 64, 30, 200)}, "not that of a volume"),
+        ({"spacing": (0.5, 0.5, 5.0)}, "voxels of 5 mm: 3.5 mm at most"),
+        ({"shape": (256, 256, 40)}, "covers 40 mm: 100 mm at least"),
+        ({"problem": "slices are missing"}, "slices are missing"),
+    ],
+)
+def test_what_is_no_whole_brain(changes, why):
+    assert why in unusable(replace(GOOD, **changes))
+    assert bool(unusable(replace(GOOD, **changes))) == bool(why)
+
+
+def test_what_was_there_is_said_where_nothing_fits():
+    found, why = choose([GOOD, replace(GOOD, modality="CT")], "FLAIR")
+    assert found is None
+    assert why == "no series fits FLAIR: 3 MPRAGE: 176 x 256 x 256, 1 x 1 x 1 mm"
+    assert choose([], "T1w")[1].endswith("none that is a whole brain in 3D")
+    assert choose([GOOD], "FLAIR", wanted="mprage")[0] == GOOD
