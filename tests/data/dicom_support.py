@@ -39,7 +39,7 @@ def write_series(
     known = {
         "Modality": "MR", "Manufacturer": "SIEMENS", "PatientID": "P1", "PatientName": "Doe^Jane",
         "PatientAge": "040Y", "PatientSex": "F", "StudyDate": "20200101", "SeriesNumber": 1,
-        "SeriesDescription": "T1 MPRAGE", "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"],
+        "SeriesDescription": "T1 MPRAGE", "ImageType": ["ORIGINAL", "PRIMARY", "M"],
         "MagneticFieldStrength": 3, "RepetitionTime": 2300, "EchoTime": 2.9,
     } | tags  # fmt: skip
     study = generate_uid(entropy_srcs=[known["PatientID"], known["StudyDate"]])
