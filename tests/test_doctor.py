@@ -17,5 +17,11 @@ def test_report_names_machine_extras_tools_and_every_verb(monkeypatch):
     assert "toy        will not work: no_such_module missing" in doctor.report(["toy"])
 
 
+def test_an_apple_gpu_is_named(monkeypatch):
+    monkeypatch.setattr(doctor, "has_mps", lambda: True)
+    monkeypatch.setattr(doctor.torch.mps, "recommended_max_memory", lambda: 12 * 2**30)
+    assert "GPU mps    Apple, 12.0 GiB" in doctor.report(["toy"])
+
+
 def test_missing_modules_are_found():
     assert doctor.missing(("torch", "no_such_module")) == ["no_such_module"]

@@ -3,10 +3,15 @@
 `neuromf.load("embedded").generate(4)` draws four brains.
 """
 
+import os
+import sys
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0"
+
+if sys.platform == "darwin":  # read when torch is imported: what Apple's GPU lacks, the CPU does
+    os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 
 def load(

@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from neuromf import __version__
+from neuromf.runtime.device import has_mps
 
 CORE = (
     *(
@@ -61,7 +62,12 @@ def _machine() -> list[str]:
         f"uses {torch.get_num_threads()} threads",
         f"memory     {memory.total / 2**30:.1f} GiB, {memory.available / 2**30:.1f} GiB free",
     ]
-    if not torch.cuda.is_available():
+    if has_mps():
+        limit = torch.mps.recommended_max_memory() / 2**30
+        lines.append(
+            f"GPU mps    Apple, {limit:.1f} GiB of the memory; what it lacks, the CPU does"
+        )
+    elif not torch.cuda.is_available():
         lines.append("GPU        none that torch can use")
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)

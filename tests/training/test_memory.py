@@ -1,6 +1,7 @@
 """Memory is estimated before a training: what grows with what, and what was measured."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.nets import BRAIN
 from neuromf.runtime.config import load
+from neuromf.training import memory
 from neuromf.training.config import TrainConfig
 from neuromf.training.memory import kept_bytes, memory_gb, step_memory, step_parts
 from support import tiny_unet, tiny_vae_network
@@ -23,6 +25,15 @@ def test_memory_grows_with_batch_and_size(store):
     assert memory_gb(network, config, (4, 16, 16, 16)) > 2 * small
     lean = replace(config, network=replace(config.network, checkpointing=True))
     assert memory_gb(network, lean, SHAPE) < small
+
+
+def test_an_apple_gpu_has_what_metal_lends_and_nobody_else_uses(monkeypatch):
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 12 * 10**9)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 2 * 10**9)
+    for available, expected in ((50, 10.0), (4, 4.0)):
+        free = SimpleNamespace(available=available * 10**9)
+        monkeypatch.setattr(memory.psutil, "virtual_memory", lambda free=free: free)
+        assert memory.free_gb(torch.device("mps")) == expected
 
 
 def test_parts_of_a_step_add_up(store):

@@ -52,7 +52,7 @@ class ConditionsConfig:
     guidance: tuple[float, ...] = (1.0,)
     seed: int = 0
     precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
 
     def __post_init__(self) -> None:
         if self.n < 4 or self.nfe < 1 or self.seed < 0 or not self.guidance:

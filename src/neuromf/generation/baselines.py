@@ -46,7 +46,7 @@ class BaselinesConfig:
     decoder: str = ""  # a VAE of the same latent space; the latents' own, if empty
     precision: Precision = "float32"
     decode_memory_gb: float | None = None  # decode in tiles that need at most this
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
 
     def __post_init__(self) -> None:
         if self.n < 1 or self.seed < 0:

@@ -45,7 +45,7 @@ class GenerateConfig:
     smallest_lesion_ml: float = SMALLEST_ML  # of a model of pairs; smaller lesions are left out
     precision: Precision = "float32"
     decode_memory_gb: float | None = None  # decode in tiles that need at most this
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
 
     def __post_init__(self) -> None:
         for name in ("n", "nfe"):

@@ -42,7 +42,7 @@ class VelocityConfig:
     splits: tuple[str, ...] = ("val", "test")  # the latents that are looked at, 64 at most
     seed: int = 0  # of the noise
     precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
 
     def __post_init__(self) -> None:
         strange = [s for s in self.splits if s not in SPLITS]

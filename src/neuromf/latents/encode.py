@@ -68,7 +68,7 @@ class EncodeConfig:
     batch: int = 1  # volumes at once: more fill a large GPU, and need more of its memory
     shard: int = 64  # latents per shard; a killed run loses at most one shard per worker
     precision: Precision = "float32"
-    # auto, cpu, cuda, cuda:1; several workers share the GPUs in turn
+    # auto, cpu, mps, cuda, cuda:1; several workers share the GPUs in turn
     device: str = "auto"
     workers: int = key(1, free=True)  # processes; on a CPU one process uses every core
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from neuromf.flow.path import path_velocity, point_on_path
+from neuromf.runtime.device import float64
 
 TIMES = (0.02, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)  # t = 0 is data, t = 1 is noise
 Velocity = Callable[[Tensor, Tensor], Tensor]  # of points z (B, C, *spatial) at times t (B,)
@@ -43,7 +44,7 @@ def velocity_loss(
             data, drawn = data.to(device), drawn.to(device)  # noqa: PLW2901 - moved, not another
             t = torch.full((len(data),), time, device=device, dtype=data.dtype)
             error = velocity(point_on_path(data, drawn, t), t) - path_velocity(data, drawn)
-            total += float(error.double().square().sum())
+            total += float(float64(error).square().sum())
         found[time] = total / x.numel()
     return found
 

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, get_args
 
 import torch
+from torch import Tensor
 
+log = logging.getLogger("neuromf")
 Precision = Literal["float32", "bfloat16"]
+WITHOUT_FLOAT64 = {"mps"}  # types of devices
+FALLBACK = "will fall back to run on the CPU"  # in torch's warning
+OUT_OF_MEMORY = (
+    *("can't allocate memory", "not enough memory"),
+    *("MPS backend out of memory", "Invalid buffer size"),
+)
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of a name; `auto` is the GPU, if there is one.
+    """Return the device of a name; `auto` is the first there is of an NVIDIA GPU, Apple's (MPS)
+    and the CPU.
 
     Raises ValueError where it is not there, or of a kind that is not supported.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "mps" if has_mps() else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise ValueError(f"device={name}: auto, cpu, cuda or cuda:N") from None
+        raise ValueError(f"device={name}: auto, cpu, mps, cuda or cuda:N") from None
 
-    if device.type not in {"cpu", "cuda", "mps"} or (
-        device.type == "mps" and not torch.backends.mps.is_available()
-    ):
+    if device.type not in {"cpu", "cuda", "mps"} or (device.type == "mps" and not has_mps()):
         raise ValueError(
             f"device={name}: not on this machine; device=cpu "
             "works anywhere, `neuromf doctor` tells more"
@@ -36,13 +46,43 @@ def pick_device(name: str) -> torch.device:
             "anywhere, `neuromf doctor` tells more"
         )
 
+    if device.type == "mps":
+        _fallback_in_one_line()
     return device
 
 
+def has_mps() -> bool:
+    """Return True if torch can use an Apple GPU here."""
+    return bool(torch.backends.mps.is_available())
+
+
+@functools.cache
+def _fallback_in_one_line() -> None:
+    """Log torch's warning of an operation that MPS lacks as one line, without file and source."""
+    show = warnings.showwarning
+
+    def shown(message: Warning | str, *rest: Any, **named: Any) -> None:
+        if FALLBACK in str(message):
+            log.warning("device=mps: %s", str(message).split(". ")[0])
+        else:
+            show(message, *rest, **named)
+
+    warnings.showwarning = shown
+
+
+def float64(x: Tensor) -> Tensor:
+    """Return values in float64, on their device, or on the CPU where their device has no such
+    type.
+    """
+    return (x.cpu() if x.device.type in WITHOUT_FLOAT64 else x).double()
+
+
 def has_bf16(device: torch.device) -> bool:
-    """Return True if a device computes bfloat16 by instructions of its own; without,
+    """Return True if a device is known to compute bfloat16 by instructions of its own; without,
     float32 is faster.
     """
+    if device.type == "mps":
+        return False  # the M1 converts, later ones compute: torch does not tell which it is
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch has no public name for it
@@ -71,6 +111,8 @@ def wait_for_gpu() -> None:
     """Return when the GPU, if one is in use, has done what it was given: for clocks."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
+    elif has_mps():
+        torch.mps.synchronize()
 
 
 @contextmanager
@@ -81,7 +123,7 @@ def explain_oom(what: str, advice: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise ValueError(f"{what} needs more memory than there is: try {advice}") from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error) and "not enough memory" not in str(error):
+        if not any(words in str(error) for words in OUT_OF_MEMORY):
             raise
         raise ValueError(f"{what} needs more memory than there is: try {advice}") from error
 

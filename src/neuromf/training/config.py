@@ -149,7 +149,7 @@ class TrainConfig:
     ema: tuple[float, ...] = (0.9999,)
     precision: Precision = "bfloat16"  # of the network; weights, losses and averages are float32
     compile: bool = False
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, mps, cuda
     devices: int = 1  # per node
     nodes: int = 1
     num_workers: int = key(0, formerly="loaders", free=True)  # processes that read latents

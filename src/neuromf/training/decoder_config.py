@@ -41,7 +41,7 @@ class TrainDecoderConfig:
     ema: float = 0.998
     clip: float = 1.0  # norm of the gradient
     precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
     log_every: int = 10  # updates
     check_every: int = 250  # updates between checkpoints and looks at held-out volumes
     check_volumes: int = 8

@@ -13,6 +13,7 @@ from torch import Tensor
 from neuromf.autoencoder.decoder import FastDecoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import gradient_l1
+from neuromf.runtime.device import float64
 from neuromf.training.decoder_config import TrainDecoderConfig
 from neuromf.training.latent_patches import DecoderBatch
 
@@ -60,7 +61,7 @@ class DecoderTask:
             loss = loss + self.config.teacher * taught
 
         parts = [l1, gradient, spectrum, taught, energy, torch.ones_like(l1)]
-        return loss, torch.stack([p.detach().double() for p in parts])
+        return loss, float64(torch.stack([p.detach() for p in parts]))
 
     def means(self, sums: Sequence[float]) -> dict[str, float]:
         """Return the means over batches; `energy` is the decoder's at high frequencies over

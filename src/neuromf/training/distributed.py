@@ -8,6 +8,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from neuromf.runtime.device import float64
 from neuromf.training.loop import Loop
 from neuromf.training.watched import Watched
 
@@ -29,7 +30,7 @@ class SameWeights(pl.Callback):
     ) -> None:
         if trainer.world_size == 1 or number > 0:
             return
-        mine = torch.stack([p.detach().double().sum() for p in loop.network.parameters()]).sum()
+        mine = torch.stack([float64(p.detach()).sum() for p in loop.network.parameters()]).sum()
         others = trainer.strategy.all_gather(mine)
         if others.min() != others.max():
             raise RuntimeError(

@@ -132,9 +132,13 @@ class Log(pl.Callback):
 
 
 def memory_gb(device: torch.device) -> float:
-    """Return the peak memory of the GPU, or the memory this process holds now, in GB."""
+    """Return the peak memory of an NVIDIA GPU; of Apple's, and without one, the memory that this
+    process holds now; in GB.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e9
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory() / 1e9
     return psutil.Process().memory_info().rss / 1e9
 
 

@@ -97,7 +97,7 @@ class Loop(pl.LightningModule):
         scheduler: Any = self.lr_schedulers()
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         optimiser.zero_grad()
-        sums = torch.zeros((), dtype=torch.float64, device=self.device)
+        sums = torch.zeros((), dtype=torch.float64)  # on the CPU: not all devices have it
 
         for part, batch in enumerate(batches, 1):
             last = part == len(batches)
@@ -211,6 +211,8 @@ def trainer_options(hardware: Hardware) -> dict[str, Any]:
         raise ValueError(
             f"devices={hardware.devices}: torch sees {torch.cuda.device_count()} GPUs here"
         )
+    if several and device.type == "mps":
+        raise ValueError(f"devices={hardware.devices}: an Apple GPU is one device; devices=1")
     if several and device.index is not None:
         raise ValueError(
             f"device={device} names one GPU, devices={hardware.devices}: device=cuda takes the "

@@ -30,7 +30,7 @@ class TrainMaskAutoencoderConfig:
     ema: float = 0.995
     clip: float = 1.0  # norm of the gradient
     precision: Precision = "float32"
-    device: str = "auto"  # auto, cpu, cuda, cuda:1
+    device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
     log_every: int = 10  # updates
     check_every: int = 500  # updates between checkpoints and looks at held-out shapes
     check_masks: int = 64

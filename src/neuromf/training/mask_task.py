@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuromf.autoencoder.mask_autoencoder import MaskAutoencoder
+from neuromf.runtime.device import float64
 from neuromf.training.mask_batches import MaskBatch
 from neuromf.training.mask_config import TrainMaskAutoencoderConfig
 
@@ -36,7 +37,7 @@ class MaskTask:
         entropy = border_entropy(logits, batch.x, self.config.far)
         dice = soft_dice(logits.sigmoid(), batch.x)
         parts = [entropy, dice, z.float().square().mean().sqrt(), torch.ones_like(entropy)]
-        return entropy + 1 - dice, torch.stack([p.detach().double() for p in parts])
+        return entropy + 1 - dice, float64(torch.stack([p.detach() for p in parts]))
 
     def means(self, sums: Sequence[float]) -> dict[str, float]:
         """Return the means over batches; `latent` is the root mean square of latents."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from neuromf.flow import Loss, MeanFlow
 from neuromf.flow.path import point_on_path
+from neuromf.runtime.device import float64
 from neuromf.training.batches import Batch
 from neuromf.training.state import Row
 from neuromf.training.teacher import Teacher
@@ -64,8 +65,8 @@ def sums_of(loss: Loss, equal: Tensor) -> Tensor:
     kinds = [finite, finite & equal, finite & ~equal]
     numbers = [v for kind in kinds for v in ((loss.samples * kind).sum(), kind.sum())]
     numbers += [head, loss.nonfinite, (loss.weight * loss.samples).sum()]
-    channels = (loss.channels * finite.sum()).double()
-    return torch.cat([torch.stack([v.double() for v in numbers]), channels])
+    together = torch.stack([v.to(loss.samples) for v in numbers])  # one transfer, if any
+    return float64(torch.cat([together, loss.channels * finite.sum()]))
 
 
 def means(sums: Sequence[float]) -> Row:

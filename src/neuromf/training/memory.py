@@ -119,4 +119,8 @@ def free_gb(device: torch.device) -> float:
     """Return the memory that is free, in GB."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] / 1e9
-    return psutil.virtual_memory().available / 1e9
+    free = psutil.virtual_memory().available
+    if device.type == "mps":  # shares the machine's memory, of which Metal lends a part
+        lent = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        free = min(free, lent)
+    return free / 1e9

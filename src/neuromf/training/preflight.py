@@ -147,7 +147,10 @@ def preflight(
     log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
     said = warnings(config, shape, subjects)
     if config.precision == "bfloat16" and not has_bf16(device):
-        said.append(f"{device} has no bfloat16 instructions: precision=float32 is faster here")
+        said.append(
+            f"{device} is not known to have bfloat16 instructions, without which "
+            "precision=float32 is faster"
+        )
     if need > free:
         said.append(
             f"training needs about {need:.1f} GB, {free:.1f} GB are free on {device}: lower batch "

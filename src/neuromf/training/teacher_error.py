@@ -13,7 +13,7 @@ from torch import Tensor
 from neuromf.features.measure import fingerprint
 from neuromf.flow.network import Condition, split_condition
 from neuromf.metrics.bands import band_error, by_band
-from neuromf.runtime.device import autocast
+from neuromf.runtime.device import autocast, float64
 from neuromf.runtime.files import write_bytes
 from neuromf.training.config import TrainConfig
 from neuromf.training.state import Row
@@ -61,13 +61,13 @@ def teacher_samples(
     """
     noise = noise[:MOST]
     conditions = split_condition(condition, len(noise), config.batch)
-    told = [(k, v.double().nansum().item()) for k, v in (condition or {}).items()]
+    told = [(k, float64(v).nansum().item()) for k, v in (condition or {}).items()]
     about = (
         teacher.sha256,
         CALLS,
         config.latent_scale,
         config.precision,
-        float(noise.double().sum()),
+        float(float64(noise).sum()),
         *told,
     )
     path = folder / f"teacher-{fingerprint(*about)[:16]}.safetensors"

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from neuromf.autoencoder.small import SmallVAE, gradient_l1, kl_to_standard_normal
+from neuromf.runtime.device import float64
 from neuromf.training.patches import PatchBatch
 from neuromf.training.vae_config import TrainVAEConfig
 
@@ -32,7 +33,7 @@ class VAETask:
         kl = kl_to_standard_normal(mean.float(), sigma.float())
         parts = [l1, gradient, kl, sigma.mean(), torch.ones_like(l1)]
         loss = l1 + self.config.gradient * gradient + self.config.kl * kl
-        return loss, torch.stack([p.detach().double() for p in parts])
+        return loss, float64(torch.stack([p.detach() for p in parts]))
 
     def means(self, sums: Sequence[float]) -> dict[str, float]:
         """Return the means over batches."""
