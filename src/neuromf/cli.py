@@ -5,6 +5,7 @@ Heavy imports stay inside the verbs.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -188,6 +189,9 @@ def main() -> None:
     the traceback in the run's log.
     """
     stdout = sys.stdout
+    for stream in (stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console of Windows has few letters
+            stream.reconfigure(errors="replace")
     sys.stdout = _Unbreakable(stdout)
     try:
         app()

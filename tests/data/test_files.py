@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from neuromf.data.files import folders_below
+from neuromf.data.files import folders_below, place_in
 from neuromf.data.scans import find_scans
 
 
@@ -55,3 +55,14 @@ def test_folders_come_in_the_order_of_their_names_each_once(tmp_path):
     (tmp_path / "top" / "c" / "up").symlink_to(tmp_path / "top")
     found = [(Path(here).name, names) for here, names in folders_below(tmp_path / "top")]
     assert found == [("top", []), ("a", ["3"]), ("linked", ["4"]), ("b", ["1", "2"]), ("c", ["x"])]
+
+
+def test_a_table_of_windows_names_files_here(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.nii").touch()
+    assert place_in(tmp_path, "a\\b.nii") == tmp_path / "a" / "b.nii"
+    assert place_in(tmp_path, "a/b.nii") == tmp_path / "a" / "b.nii"
+    assert place_in(tmp_path, str(tmp_path / "c")) == tmp_path / "c"
+    (tmp_path / "a\\b.nii").touch()  # a name that a file has here wins
+    assert place_in(tmp_path, "a\\b.nii") == tmp_path / "a\\b.nii"
+    assert place_in(tmp_path, "C:\\a\\b.nii") == tmp_path / "C:\\a\\b.nii"  # not to be found here

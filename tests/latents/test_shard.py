@@ -1,3 +1,4 @@
+import os
 import pickle
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +7,7 @@ import fsspec
 import pytest
 import torch
 
-from neuromf.latents.shard import Shard, StoreError, pack
+from neuromf.latents.shard import Shard, StoreError, _read_into, _until_full, pack
 
 TENSORS = {
     f"t{i}": torch.randn(4, 6, 5, 7, generator=torch.Generator().manual_seed(i)) for i in range(5)
@@ -25,6 +26,33 @@ def test_what_is_packed_is_read(path):
         assert torch.equal(shard.read(key), TENSORS[key])
     shard.read("t1").zero_()  # a copy of its own
     assert torch.equal(shard.read("t1"), TENSORS["t1"])
+
+
+@pytest.mark.parametrize("start", [0, 1, 4000])
+def test_a_system_without_preadv_reads_the_same_bytes(path, monkeypatch, start):
+    with path.open("rb") as stream:
+        read = bytearray(3000)
+        many = _read_into(stream.fileno(), memoryview(read), start)
+        monkeypatch.delattr(os, "preadv")
+        again = bytearray(3000)
+        assert _read_into(stream.fileno(), memoryview(again), start) == many
+        stream.seek(start)
+        assert bytes(again) == bytes(read) == stream.read(3000).ljust(3000, b"\0")
+        beyond = path.stat().st_size - 10
+        assert _read_into(stream.fileno(), memoryview(bytearray(3000)), beyond) == 10
+    assert torch.equal(Shard(str(path)).read("t3"), TENSORS["t3"])
+
+
+def test_a_read_that_comes_in_pieces_goes_on():
+    content, target = bytes(range(100)), bytearray(64)
+
+    def read(rest, done):
+        piece = content[done : done + 7][: len(rest)]
+        rest[: len(piece)] = piece
+        return len(piece)
+
+    assert _until_full(read, memoryview(target)) == 64
+    assert target == content[:64]
 
 
 def test_other_programs_read_it(path):

@@ -1,10 +1,13 @@
+import errno
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from neuromf.runtime.lock import LockedError, lock
+from neuromf.runtime import lock as module
+from neuromf.runtime.lock import LockedError, is_locked, lock
 
 TRY = """
 from pathlib import Path
@@ -33,6 +36,28 @@ def test_one_process_at_a_time(tmp_path):
             pass
         assert not start(tmp_path)[0]  # the refusal above did not let go
     assert start(tmp_path)[0] == "held\n"
+
+
+def test_windows_locks_a_byte_that_nobody_reads(tmp_path, monkeypatch):
+    """Its C library locks from where the file stands, and keeps others from reading there."""
+    taken = []
+
+    def locking(descriptor, mode, length):
+        where = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if where in taken:
+            raise PermissionError(errno.EACCES, "locked")
+        taken.append(where)
+
+    monkeypatch.setattr(module, "fcntl", None)
+    monkeypatch.setattr(module, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2))
+    monkeypatch.delattr(os, "pread")
+    with lock(tmp_path):
+        assert taken == [module.FAR]
+        monkeypatch.setattr(module, "_held", set())  # as another process sees it
+        assert is_locked(tmp_path)
+        with pytest.raises(LockedError, match=f"by process {os.getpid()} on"), lock(tmp_path):
+            pass
+    assert (tmp_path / ".lock").stat().st_size < 300
 
 
 def test_a_forked_worker_does_not_keep_the_lock(tmp_path):

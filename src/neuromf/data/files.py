@@ -9,9 +9,10 @@ import itertools
 import logging
 import os
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from neuromf.data.volume import ENDINGS
+from neuromf.runtime.folders import local_path
 
 log = logging.getLogger("neuromf")
 LOOKED_AT = 2000  # files of a folder without scans that are examined for DICOM
@@ -30,6 +31,17 @@ def folders_below(top: Path) -> Iterator[tuple[str, list[str]]]:
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
         yield here, sorted(files)
+
+
+def place_in(folder: Path, text: str) -> Path:
+    """Return the file that a table in `folder` names; an absolute path stays as it is. Tables
+    that were written on Windows separate folders by backslashes.
+    """
+    path = folder / local_path(text)
+    written = PureWindowsPath(text)
+    if "\\" not in text or path.exists() or written.anchor:
+        return path
+    return folder.joinpath(*written.parts)
 
 
 def volumes_below(folder: Path) -> list[Path]:

@@ -16,6 +16,7 @@ from neuromf.data.bids import bids_scans, is_bids
 from neuromf.data.files import (
     convert_dicom,
     first_dicom,
+    place_in,
     volumes_below,
     volumes_matching,
 )
@@ -225,9 +226,8 @@ def _digest(scan: Scan) -> str:
 
 
 def _from_row(folder: Path, row: dict[str, str]) -> Scan:
-    # an absolute path stays as it is
-    path = Path(os.path.abspath(folder / local_path(row["path"])))
+    path = Path(os.path.abspath(place_in(folder, row["path"])))
     named = _from_name(path)
-    files = {k: os.path.abspath(folder / local_path(row[k])) for k in FILES if row.get(k)}
+    files = {k: os.path.abspath(place_in(folder, row[k])) for k in FILES if row.get(k)}
     known = {k: v for k, v in row.items() if v}
     return replace(named, **(known | files))

@@ -102,7 +102,7 @@ def page(out: Path, store: LatentStore, stats: LatentStats) -> str:
     return render(
         "neuromf.latents",
         "inspection.html",
-        title=f"Latents: {store.location.rpartition('/')[2]}",
+        title=f"Latents: {Path(store.location).name}",
         run=out,
         store=store,
         stats=stats,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,7 +119,7 @@ class Shard:
         """Fill `target` with the file's bytes from `start`."""
         if self._local:
             try:
-                file = os.open(self._path, os.O_RDONLY)
+                file = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             except FileNotFoundError:
                 raise StoreError(
                     f"{self.url} is missing, though the index names it: encode again with --resume"
@@ -167,10 +168,19 @@ def read_file(url: str) -> bytes:
 
 def _read_into(file: int, target: memoryview, start: int) -> int:
     """Fill `target` with a file's bytes from `start` and return how many there were."""
+    if not hasattr(os, "preadv"):  # Windows, and macOS before 11
+        with os.fdopen(file, "rb", buffering=0, closefd=False) as stream:
+            stream.seek(start)
+            return _until_full(lambda rest, _: stream.readinto(rest), target)
+    return _until_full(lambda rest, done: os.preadv(file, [rest], start + done), target)
+
+
+def _until_full(read: Callable[[memoryview, int], int], target: memoryview) -> int:
+    """Call read(rest, done) until `target` is full or nothing more comes; return how much came."""
     done = 0
     while done < len(target):
-        got = os.preadv(file, [target[done:]], start + done)
-        if got == 0:
+        got = read(target[done:], done)
+        if not got:
             break
         done += got
     return done

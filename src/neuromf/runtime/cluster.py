@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.runtime.run import Stopped
+from neuromf.runtime.signals import REQUESTS
 from neuromf.runtime.slurm import Slurm
 
 SCRIPT = """\
@@ -112,8 +113,8 @@ def _default_signals() -> Iterator[None]:
     """Let signals end the process, unless the command answers them: submitit calls scontrol from
     within the process, and ignores SIGTERM.
     """
-    numbers = (signal.SIGTERM, signal.SIGUSR2)
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in numbers}
+    answered = [n for n in REQUESTS if n != getattr(signal, "SIGUSR1", None)]
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in answered}
     try:
         yield
     finally:

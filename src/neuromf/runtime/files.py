@@ -18,7 +18,7 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # full, over quota, read-only
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all: a temporary name beside it, then a rename."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # equal bytes everywhere
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -177,9 +177,8 @@ def noting(out: Path, output: Output) -> Iterator[None]:
     """
     if not (out / FILES).exists():  # of an earlier version: the patterns tell what it wrote
         own = [p.relative_to(out).as_posix() for p in _files(out)]
-        (out / FILES).write_text(
-            "".join(f"{name}\n" for name in own if output.writes(name)), encoding="utf-8"
-        )
+        listed = "".join(f"{name}\n" for name in own if output.writes(name))
+        (out / FILES).write_text(listed, encoding="utf-8", newline="\n")
     before = os.environ.get(RUN)
     _noted.difference_update({known for known in _noted if known[0] == str(out.absolute())})
     os.environ[RUN] = str(out.absolute())

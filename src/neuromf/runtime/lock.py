@@ -14,9 +14,14 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+try:
+    import msvcrt
+except ImportError:  # everywhere else
+    msvcrt = None  # type: ignore[assignment]
 
 log = logging.getLogger("neuromf")
 BUSY = (errno.EACCES, errno.EAGAIN)
+FAR = 2**30  # the byte that is locked on Windows, where what is locked cannot be read
 _held: set[Path] = set()  # of this process: the system's locks are a process's, not a thread's
 
 
@@ -29,9 +34,9 @@ def lock(folder: Path) -> Iterator[None]:
     """Hold the folder for this process while the body runs. Raises LockedError where
     somebody else has it.
 
-    POSIX record locks: they work over NFS, and forked workers do not inherit them, so that a run
-    can resume the moment its first process was killed. A file system without locks is used all the
-    same, with a line in the log.
+    POSIX record locks, on Windows those of its C library: they work over NFS, and forked workers do
+    not inherit them, so that a run can resume the moment its first process was killed. A file
+    system without locks is used all the same, with a line in the log.
     """
     own = folder.resolve()
     if own in _held:
@@ -69,13 +74,12 @@ def is_locked(folder: Path) -> bool:
 
 
 def _take(descriptor: int, folder: Path) -> None:
-    if fcntl is None:
-        return
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
     except OSError as error:
         if error.errno in BUSY:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "another run"
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            holder = os.read(descriptor, 200).decode(errors="replace") or "another run"
             raise LockedError(
                 f"{folder} is being written by {holder}: wait for it, or choose another out=FOLDER"
             ) from None
@@ -84,3 +88,13 @@ def _take(descriptor: int, folder: Path) -> None:
             folder,
             error.strerror,
         )
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file for this process as the system can. Raises OSError if another has it."""
+    if fcntl is not None:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    elif msvcrt is not None:
+        os.lseek(descriptor, FAR, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        os.lseek(descriptor, 0, os.SEEK_SET)

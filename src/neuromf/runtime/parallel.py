@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import psutil
 from threadpoolctl import threadpool_limits
 
 Item = TypeVar("Item")
@@ -97,7 +98,8 @@ def _end_with(parent: int) -> None:
     """Let this process end when its parent does: one that is killed cannot tell its workers."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        # Windows keeps the number of a parent that has gone
+        while os.getppid() == parent and psutil.pid_exists(parent):
             time.sleep(1)
         os._exit(1)
 

@@ -22,13 +22,13 @@ from neuromf.runtime.config import load
 from neuromf.runtime.lock import LockedError, lock
 from neuromf.runtime.records import read_json_object
 from neuromf.runtime.run import Stopped
+from neuromf.runtime.signals import REQUESTS
 from neuromf.study.folder import LINES, arm_folder, read_state, read_table, write_state
 from neuromf.verbs import VERBS
 
 log = logging.getLogger("neuromf")
 # Exit codes of an arm's process.
 FINISHED, FAILED, AGAIN, HELD = 0, 1, 85, 75
-SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2")
 
 
 def run_arm(study: Path, name: str) -> int:
@@ -104,8 +104,7 @@ def listening() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in REQUESTS}
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from neuromf.flow.trajectory import draw_secants
 from neuromf.latents.dataset import Item, LatentDataset
 from neuromf.nets.variables import UNCONDITIONAL
 from neuromf.runtime.randomness import Purpose, generator
+from neuromf.runtime.signals import STOPPING
 from neuromf.training.conditions import Known, batch_conditions
 from neuromf.training.config import TrainConfig
 
@@ -159,5 +160,5 @@ def ignore_signals(_: int) -> None:
     """Make a loader process ignore the signals that stop a run: a cluster
     sends them to every process.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+    for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)

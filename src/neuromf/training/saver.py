@@ -15,13 +15,12 @@ import torch
 from neuromf.runtime.config import to_yaml
 from neuromf.runtime.files import atomic
 from neuromf.runtime.run import Stopped, provenance
+from neuromf.runtime.signals import STOPPING
 from neuromf.training.checkpoint import FORMAT, LAST
 from neuromf.training.log import Log
 from neuromf.training.loop import Loop
 
 log = logging.getLogger("neuromf")
-# USR1, USR2: before the time of a cluster's job is over
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT)
 
 
 class Saver(pl.Callback):
@@ -49,7 +48,7 @@ class Saver(pl.Callback):
         earlier ones after the run.
         """
         if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
+            for number in STOPPING:
                 signal.signal(number, self._ask)
 
     def _ask(self, number: int, _: Any) -> None:
