@@ -1,9 +1,11 @@
 """Export: the weights that were asked for, half or whole, with what is needed to draw."""
 
 import json
+import sys
 
 import pytest
 import torch
+import yaml
 
 from neuromf.generation.model import load_model
 from neuromf.latents.statistics import LatentStats
@@ -16,6 +18,7 @@ from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation
 from neuromf.training.distillation import Distillation
 from training.support import FLOW, STUDENT, tiny_config
+from training.test_hub import Hub
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +58,22 @@ def test_of_several_averages_the_best_on_held_out_latents_is_the_model(tmp_path,
     assert load_model(tmp_path / "run" / "model").config.ema == decay
     stored = read_state(tmp_path / "run" / "model" / "model.safetensors")
     assert all(torch.equal(v, state["averages"][str(decay)][k]) for k, v in stored.items())
+
+
+def test_an_export_is_uploaded_if_asked(tmp_path, trained, monkeypatch, capsys):
+    there = Hub()
+    monkeypatch.setitem(sys.modules, "huggingface_hub", there.module())
+    config = export.ExportConfig(str(trained), license="apache-2.0", push="me/brains")
+    folder = export.run(config, tmp_path / "model")
+    assert "model.safetensors" in there.uploaded["me/brains"]
+    assert "https://huggingface.co/me/brains" in capsys.readouterr().out
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert yaml.safe_load(card.split("---\n")[1])["license"] == "apache-2.0"
+
+    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub(token="").module())
+    with pytest.raises(settings.ConfigError, match="nobody is logged in"):
+        export.run(config, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_the_folder_says_what_it_is(tmp_path, trained, store):

@@ -18,12 +18,14 @@ from neuromf.nets.adapt import merge
 from neuromf.nets.variables import Conditions
 from neuromf.pretrained.statedict import load_strict
 from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.runtime.fields import key
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
 from neuromf.runtime.run import open_run
 from neuromf.training.adapt import structure
 from neuromf.training.checkpoint import read_checkpoint, trained_config
 from neuromf.training.config import TrainConfig
+from neuromf.training.hub import check_push, header, push
 from neuromf.training.monitor import best_average
 
 OUTPUT = Output("export", MODEL_FILES, loose=("vae/*",))
@@ -41,10 +43,12 @@ class ExportConfig:
     ema: float = 0.0
     half: bool = True  # float16, half the size
     name: str = ""  # the run's folder, if empty
+    license: str = "other"  # in the card, by the hub's name for it: apache-2.0, cc-by-nc-4.0
+    push: str = key("", free=True)  # owner/name on the Hugging Face hub, to upload it to
 
 
 def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
-    """Write the model folder `out`."""
+    """Write the model folder `out`, and upload it if asked to."""
     if not config.run:
         raise ConfigError("run= names no folder: give one that `neuromf train` wrote")
     source = local_path(config.run)
@@ -59,6 +63,8 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     state = read_checkpoint(path)
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
+    if config.push:
+        check_push(config.push)
 
     with open_run(out, config, OUTPUT, [config.run], resume=resume, overwrite=overwrite):
         export(
@@ -68,7 +74,10 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             ema=config.ema,
             half=config.half,
             name=config.name or source.name,
+            license=config.license,
         )
+        if config.push:
+            print(f"uploaded, for you alone to see: {push(out, config.push)}")
 
     print(f"{out}: neuromf generate model={out} n=4")
     return out
@@ -82,6 +91,7 @@ def export(
     ema: float = 0.0,
     half: bool = False,
     name: str = "",
+    license: str = "other",
 ) -> Path:
     """Write the weights of a checkpoint as a model folder and return it. Raises
     ValueError for an average not kept.
@@ -93,7 +103,9 @@ def export(
     if config.adapt:
         weights = plain_weights(adapted(state, config, model, weights))
     own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
-    save_model(folder, model, weights, card(model, config, state), vae=own_vae, half=half)
+    save_model(
+        folder, model, weights, header(license) + card(model, config, state), vae=own_vae, half=half
+    )
 
     return folder
 
