@@ -5,7 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo torus test verify test-hostile test-slurm check bench docs clean
+.PHONY: demo torus test verify test-hostile test-slurm wheel wheel-test audit sbom check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -31,6 +31,25 @@ test-slurm: $(VENV)/.dev
 	tests/slurm/install.sh
 	$(BIN)/pytest -m slurm tests/slurm
 
+wheel: $(VENV)/.torch
+	rm -rf dist
+	$(PIP) wheel --quiet --no-deps -w dist .
+	@ls dist/*.whl
+
+# the wheel, installed where there is no checkout, runs the demo
+wheel-test: $(VENV)/.dev wheel
+	$(BIN)/pytest -m wheel tests/wheel
+
+# known weaknesses of the pinned dependencies, and the licences of all that is installed
+audit: $(VENV)/.audit
+	$(BIN)/python tests/supply/support.py
+	$(BIN)/pip-audit --no-deps --disable-pip -r constraints.txt
+
+sbom: $(VENV)/.audit
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-reproducible --of JSON -o dist/neuromf.cdx.json
+	@echo dist/neuromf.cdx.json
+
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,7 +72,7 @@ docs: $(VENV)/.dev
 	@echo "docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf $(VENV) dist docs/_build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.torch:
@@ -68,4 +87,8 @@ $(VENV)/.package: $(VENV)/.torch pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/.package
 	$(PIP) install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(VENV)/.audit: $(VENV)/.dev
+	$(PIP) install --quiet -e '.[audit]'
 	@touch $@
