@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = {
     **{"network.channels": "[16,32]", "network.attention": "[false,true]"},
     **{"network.attention_head_channels": "[0,16]", "network.res_blocks": "1"},
-    **{"network.norm_groups": "4"},
+    **{"network.norm_groups": "4", "diagnostics.every": "0", "evaluation.every": "0"},
 }
 DEMO = (
     *("brains=1", "phantoms=20", "updates=2", "batch=1", "samples=1"),
