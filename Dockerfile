@@ -21,7 +21,7 @@ RUN python -m pip install --no-cache-dir --index-url "${TORCH_INDEX}" "torch==${
 ENV NEUROMF_HOME=/cache \
     MPLCONFIGDIR=/tmp/matplotlib
 VOLUME /cache
-USER neuromf
+USER 1000
 WORKDIR /work
 ENTRYPOINT ["neuromf"]
 CMD ["--help"]

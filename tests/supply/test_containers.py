@@ -22,7 +22,7 @@ def test_both_take_a_python_that_the_package_takes():
 
 def test_the_image_is_no_root_s_and_keeps_its_cache_in_one_place():
     lines = DOCKER.splitlines()
-    assert lines.index("USER neuromf") < lines.index('ENTRYPOINT ["neuromf"]')
+    assert lines.index("USER 1000") < lines.index('ENTRYPOINT ["neuromf"]')
     assert "NEUROMF_HOME=/cache" in DOCKER
 
 
