@@ -37,7 +37,7 @@ wheel: $(VENV)/.torch
 	@ls dist/*.whl
 
 # the wheel, installed where there is no checkout, runs the demo
-wheel-test: $(VENV)/.dev wheel
+wheel-test: $(VENV)/.dev
 	$(BIN)/pytest -m wheel tests/wheel
 
 # known weaknesses of the pinned dependencies, and the licences of all that is installed

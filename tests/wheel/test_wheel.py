@@ -28,13 +28,10 @@ def output(*command, **options):
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """What `make wheel` made, or a new one."""
-    made = sorted((ROOT / "dist").glob("neuromf-*.whl"))
-    if not made:
-        folder = tmp_path_factory.mktemp("dist")
-        output(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
-        made = sorted(folder.glob("neuromf-*.whl"))
-    return made[-1]
+    """One of the files as they are now."""
+    folder = tmp_path_factory.mktemp("dist")
+    output(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder, ROOT)
+    return next(folder.glob("neuromf-*.whl"))
 
 
 def test_every_file_of_the_package_is_in_the_wheel(wheel):
