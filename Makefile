@@ -43,7 +43,7 @@ wheel-test: $(VENV)/.dev
 # known weaknesses of the pinned dependencies, and the licences of all that is installed
 audit: $(VENV)/.audit
 	$(BIN)/python tests/supply/support.py
-	$(BIN)/pip-audit --no-deps --disable-pip -r constraints.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 sbom: $(VENV)/.audit
 	@mkdir -p dist
