@@ -6,6 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo torus test verify test-hostile test-slurm wheel wheel-test audit sbom check bench docs clean
+.PHONY: demo torus paper test verify test-hostile test-slurm check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package
@@ -13,6 +14,10 @@ demo: $(VENV)/.package
 
 torus: $(VENV)/.package
 	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
+
+# figures and tables of the paper from committed results; what was not run is drawn as missing
+paper: $(VENV)/.package
+	$(BIN)/neuromf paper sources=benchmarks/results/paper/sources.yaml out=runs/paper --overwrite
 
 test: $(VENV)/.dev
 	@mkdir -p runs

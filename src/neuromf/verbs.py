@@ -203,6 +203,13 @@ VERBS = {
         operands=True,
         example="runs/train",
     ),
+    "paper": Verb(
+        "The figures and tables of the paper from runs, each number with its run's folder and "
+        "hash; what was not run is drawn as missing.",
+        "neuromf.paper.command",
+        "neuromf.paper.config.PaperConfig",
+        example="sources=benchmarks/results/paper/sources.yaml",
+    ),
     "demo": Verb(
         "The whole chain without data: phantoms, latents, a "
         "short training, brains in one call, a page.",

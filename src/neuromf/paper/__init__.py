@@ -1,0 +1,1 @@
+"""The paper's figures and tables, drawn from runs; what was not run is drawn as missing."""

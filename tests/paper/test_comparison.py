@@ -1,0 +1,90 @@
+"""Runs of compare: calls from the records of their sets, several runs as seeds, and other data refused."""
+
+import json
+
+import pytest
+
+from neuromf.paper.comparison import read_comparison
+from neuromf.paper.missing import DifferentDataError, MissingError
+from paper.support import FIDS, compared, edit, record, sources_of
+
+
+def test_sets_have_their_calls_seconds_and_series(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS)
+    found = read_comparison(sources_of(compare=(folder,)))
+    assert list(found.series()) == ["MeanFlow", "rectified flow"]
+    points = {(p.series, p.calls): p for p in found.points}
+    assert points["MeanFlow", 4].values("random-3d/fid") == {0: 5.0}
+    assert points["rectified flow", 8].seconds == 3.0
+    assert points["rectified flow", 8].timing.file == "timing.json"
+    assert {p.calls_from for p in found.points} == {"config.yaml of the samples"}
+
+
+def test_calls_are_those_of_the_record_not_of_the_name(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS)
+    config = tmp_path / "flow-8" / "config.yaml"
+    config.write_text(config.read_text().replace("nfe: 8", "nfe: 16"))
+    found = read_comparison(sources_of(compare=(folder,)))
+    assert sorted(p.calls for p in found.points) == [1, 1, 4, 16]
+
+
+def test_without_records_calls_are_those_of_the_names(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS, told=False)
+    found = read_comparison(sources_of(compare=(folder,)))
+    assert sorted(p.calls for p in found.points) == [1, 1, 4, 8]
+    assert {p.calls_from for p in found.points} == {"name of the set"}
+    assert {p.seconds for p in found.points} == {None}
+
+
+def test_a_set_without_calls_is_missing(tmp_path):
+    folder = compared(tmp_path / "compare", {("flow", "many"): 1.0}, told=False)
+    with pytest.raises(MissingError, match="flow-many .* has no number of network calls"):
+        read_comparison(sources_of(compare=(folder,)))
+
+
+def test_runs_are_seeds(tmp_path):
+    one = compared(tmp_path / "a" / "compare", {("flow", 1): 2.0})
+    other = compared(tmp_path / "b" / "compare", {("flow", 1): 4.0})
+    [point] = read_comparison(sources_of(compare=(one, other))).points
+    assert point.values("random-3d/fid") == {0: 2.0, 1: 4.0}
+    assert point.mean("random-3d/fid") == 3.0
+    assert point.spread("random-3d/fid") == (2**0.5, 2**0.5)
+
+
+def test_one_run_has_the_interval_over_volumes(tmp_path):
+    folder = compared(tmp_path / "compare", {("flow", 1): 2.0})
+    [point] = read_comparison(sources_of(compare=(folder,))).points
+    assert point.spread("random-3d/fid") == pytest.approx((0.05, 0.05))
+
+
+def test_other_people_are_refused(tmp_path):
+    one = compared(tmp_path / "a" / "compare", {("flow", 1): 2.0})
+    other = compared(tmp_path / "b" / "compare", {("flow", 1): 4.0}, n_people=8)
+    with pytest.raises(DifferentDataError, match="different reference people"):
+        read_comparison(sources_of(compare=(one, other)))
+
+
+def test_runs_that_cannot_be_used_say_why(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS)
+    with pytest.raises(MissingError, match="is no folder"):
+        read_comparison(sources_of(compare=(tmp_path / "gone",)))
+    with pytest.raises(MissingError, match="holds no run.json"):
+        read_comparison(sources_of(compare=(tmp_path,)))
+
+    record(folder, "compare", "running")
+    with pytest.raises(MissingError, match="run.json says running"):
+        read_comparison(sources_of(compare=(folder,)))
+    record(folder, "train")
+    with pytest.raises(MissingError, match="was written by train"):
+        read_comparison(sources_of(compare=(folder,)))
+
+    record(folder, "compare")
+    edit(folder / "scores.json", lambda scores: scores | {"format": 1})
+    with pytest.raises(MissingError, match="format 2 is read"):
+        read_comparison(sources_of(compare=(folder,)))
+    (folder / "scores.json").write_text(json.dumps({"sets": {}})[:8])
+    with pytest.raises(MissingError, match=r"scores\.json is not what it should be"):
+        read_comparison(sources_of(compare=(folder,)))
+    (folder / "scores.json").unlink()
+    with pytest.raises(MissingError, match=r"scores\.json"):
+        read_comparison(sources_of(compare=(folder,)))
