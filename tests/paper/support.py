@@ -5,11 +5,15 @@ import json
 from dataclasses import replace
 
 import numpy as np
+from safetensors.numpy import save_file
 
 from evaluation.support import made_results, made_score
+from neuromf.data.cohort import MANIFEST
+from neuromf.data.volume import Volume, write_mask, write_volume
 from neuromf.evaluation.results import ReferenceRecord, RegionRecord, SetRecord, write_scores
 from neuromf.paper.config import PaperConfig, Studies
 from neuromf.paper.sources import Sources
+from neuromf.runtime.tables import write_table
 
 CALLS = (1, 5, 50)
 EXPONENTS = ("1", "2", "3")
@@ -132,3 +136,54 @@ def sources_of(**keys):
     plain = {k: v for k, v in keys.items() if "studies_" not in k}
     plain = {k: tuple(map(str, v)) if isinstance(v, tuple) else str(v) for k, v in plain.items()}
     return Sources(PaperConfig(studies=Studies(**studies), **plain))
+
+
+def toy(folder, arms=("d256-u", "d256-x", "r4-x"), calls=(1, 5), epochs=12, points=64):
+    """Write a run of toy with losses and samples of some arms."""
+    record(folder, "toy")
+    chance = np.random.default_rng(0)
+    (folder / "metrics.json").write_text(json.dumps({arm: {"distance_1": 0.1} for arm in arms}))
+    for arm in arms:
+        own = folder / "arms" / arm
+        own.mkdir(parents=True, exist_ok=True)
+        losses = [float(value) for value in 3 + chance.random(epochs)]
+        (own / "metrics.json").write_text(json.dumps({"metrics": {}, "loss": losses}))
+        arrays = {f"coordinates_{c}": chance.normal(size=(points, 4)) for c in calls}
+        save_file({k: v.astype(np.float32) for k, v in arrays.items()}, own / "samples.safetensors")
+    return folder
+
+
+def cohort(folder, splits=("train", "val", "test", "test")):
+    """Write a folder of prepared volumes, small and made of noise, one for each split."""
+    chance = np.random.default_rng(0)
+    rows = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, split in enumerate(splits):
+        name = f"sub-{number}"
+        voxels = chance.random((16, 20, 16)).astype(np.float32)
+        write_volume(folder / f"{name}.nii.gz", Volume(voxels, np.diag([2.0, 2.0, 2.0, 1.0])))
+        row = dict.fromkeys(MANIFEST, "")
+        rows.append(
+            row | {"name": name, "subject": name, "split": split, "volume": f"{name}.nii.gz"}
+        )
+    write_table(folder / "manifest.csv", rows)
+    return folder
+
+
+def drawn_samples(folder, n=3, lesions=()):
+    """Write a folder that generate wrote: n volumes; `lesions` are the voxels of each mask."""
+    record(folder, "generate")
+    chance = np.random.default_rng(0)
+    for number in range(n):
+        own = folder / f"sub-{number:05d}" / "anat"
+        own.mkdir(parents=True)
+        affine = np.diag([2.0, 2.0, 2.0, 1.0])
+        voxels = chance.random((16, 20, 16)).astype(np.float32)
+        stem = f"sub-{number:05d}_"
+        write_volume(own / f"{stem}desc-generated_FLAIR.nii.gz", Volume(voxels, affine))
+        if lesions:
+            mask = np.zeros((16, 20, 16), np.float32)
+            mask[4 : 4 + lesions[number], 5:8, 9] = 1
+            path = own / f"{stem}label-lesion_desc-generated_mask.nii.gz"
+            write_mask(path, Volume(mask, affine))
+    return folder

@@ -5,32 +5,29 @@ import json
 
 import pytest
 
+from neuromf.paper import calls_figure, command
 from neuromf.paper.command import run
-from neuromf.paper.config import PaperConfig, Studies
+from neuromf.paper.config import PaperConfig
 from neuromf.paper.missing import DifferentDataError
-from paper.support import FIDS, compared, torus
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A paper of a comparison and a study."""
-    folder = tmp_path_factory.mktemp("paper")
-    config = PaperConfig(
-        compare=(str(compared(folder / "compare", FIDS)),),
-        studies=Studies(torus=str(torus(folder / "torus.csv"))),
-    )
-    assert run(config, folder / "out") == 0
-    return folder
+from paper.support import FIDS, compared
 
 
 def test_every_file_that_was_read_has_its_hash(made):
     told = json.loads((made / "out" / "sources.json").read_text())
-    for name in ("compare/scores.json", "torus.csv"):
+    for name in ("compare/scores.json", "a_b%.csv"):
         sha = hashlib.sha256((made / name).read_bytes()).hexdigest()
         assert any(file["sha256"] == sha for file in told["files"]), name
     assert {file["key"] for file in told["files"]} >= {"compare", "studies.torus", "published"}
 
 
+@pytest.fixture
+def figure_4(monkeypatch):
+    """The verb draws figure 4 alone."""
+    monkeypatch.setattr(command, "FIGURES", (calls_figure.draw,))
+    monkeypatch.setattr(command, "TABLES", ())
+
+
+@pytest.mark.usefixtures("figure_4")
 def test_a_changed_source_changes_its_hash(made):
     path = made / "compare" / "scores.json"
     before = json.loads((made / "out" / "sources.json").read_text())["files"]
@@ -67,6 +64,7 @@ def test_a_folder_in_use_needs_overwrite(made):
         run(PaperConfig(compare=(str(made / "compare"),)), made / "compare", overwrite=True)
 
 
+@pytest.mark.usefixtures("figure_4")
 def test_runs_of_other_people_are_refused_and_leave_nothing_finished(made):
     other = compared(made / "b" / "compare", FIDS, n_people=8)
     config = PaperConfig(compare=(str(made / "compare"), str(other)))

@@ -26,7 +26,7 @@ def test_commands_are_those_of_the_package(command):
 def test_texts():
     assert Missing("Table 4a", "usefulness", NOT_GIVEN).text.startswith("not run: neuromf usefuln")
     found = of_error("Figure 2", MissingError("toy", "a is no folder")).text
-    assert found == f"missing: a is no folder; toy comes from: {COMMANDS['toy']}"
+    assert found == f"missing: a is no folder. Made by: {COMMANDS['toy']}"
 
 
 def test_it_is_written_into_the_panel():

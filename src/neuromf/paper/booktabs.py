@@ -81,6 +81,7 @@ class Table:
 def latex(table: Table) -> str:
     """Return a table's blocks, one tabular under the other."""
     head = f"% neuromf paper: {table.stem}; needs \\usepackage{{booktabs}}\n"
+    head += "% and for columns L \\newcolumntype{L}[1]{>{\\raggedright\\arraybackslash}p{#1}}\n"
     parts = "\n\\par\\medskip\n".join(_tabular(block) for block in table.blocks)
     return head + ("\\footnotesize\n" if table.small else "") + parts + "\n"
 
@@ -101,14 +102,14 @@ def rows(table: Table) -> list[dict[str, Any]]:
 
 
 def _tabular(block: Block) -> str:
-    n = len(block.columns)
-    align = block.align or "l" + "r" * (n - 1)
     lines = [f"\\textbf{{{tex(block.heading)}}}\\\\[2pt]"] if block.heading else []
-    lines += [f"\\begin{{tabular}}{{{align}}}", "\\toprule"]
-    lines += [" & ".join(tex(column) for column in block.columns) + r" \\", "\\midrule"]
-    for row in block.rows:
-        lines.append(" & ".join(cell.printed for cell in row) + r" \\")
     if block.missing:
         note = f"\\parbox{{0.9\\linewidth}}{{\\raggedright\\emph{{{tex(block.missing.text)}}}}}"
-        lines.append(f"\\multicolumn{{{n}}}{{l}}{{{note}}} \\\\")
+        rules = ["\\begin{tabular}{l}", "\\toprule", f"{note} \\\\"]
+        return "\n".join([*lines, *rules, "\\bottomrule", "\\end{tabular}"])
+
+    align = block.align or "l" + "r" * (len(block.columns) - 1)
+    lines += [f"\\begin{{tabular}}{{{align}}}", "\\toprule"]
+    lines += [" & ".join(tex(column) for column in block.columns) + r" \\", "\\midrule"]
+    lines += [" & ".join(cell.printed for cell in row) + r" \\" for row in block.rows]
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}"])

@@ -7,11 +7,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from neuromf.paper import (
+    brains_figure,
     calls_figure,
     exponents_figure,
     exponents_table,
+    lesions_figure,
+    main_table,
+    method_figure,
+    pairs_table,
     prediction_figure,
     prediction_table,
+    regions_figure,
+    torus_figure,
 )
 from neuromf.paper.booktabs import Table
 from neuromf.paper.config import PaperConfig
@@ -26,13 +33,20 @@ from neuromf.runtime.run import open_run
 
 FORMAT = 1  # of sources.json
 FIGURES: Sequence[Callable[[Sources], Drawn]] = (
+    method_figure.draw,
+    torus_figure.draw,
+    brains_figure.draw,
     calls_figure.draw,
     exponents_figure.draw,
     prediction_figure.draw,
+    lesions_figure.draw,
+    regions_figure.draw,
 )
 TABLES: Sequence[Callable[[Sources], Table]] = (
+    main_table.table,
     prediction_table.table,
     exponents_table.table,
+    pairs_table.table,
 )
 FILES = ("paper.tex", "references.bib", "sources.json", "figures/*", "tables/*")
 # what LaTeX leaves beside paper.tex

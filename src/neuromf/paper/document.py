@@ -10,12 +10,13 @@ from neuromf.paper.missing import Missing
 
 HEAD = r"""% written by neuromf paper; latexmk -pdf paper
 \documentclass[10pt]{article}
-\usepackage[T1]{fontenc}
 \usepackage[utf8]{inputenc}
 \usepackage[letterpaper,textwidth=7in,textheight=9.4in]{geometry}
 \usepackage{graphicx}
 \usepackage{booktabs}
-\setlength{\tabcolsep}{4pt}
+\usepackage{array}
+\newcolumntype{L}[1]{>{\raggedright\arraybackslash}p{#1}}
+\setlength{\tabcolsep}{3pt}
 \title{NeuroMF: figures and tables}
 \author{}
 \date{}

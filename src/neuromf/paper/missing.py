@@ -56,7 +56,7 @@ class Missing:
         """What stands in its place."""
         if self.why == NOT_GIVEN:
             return f"not run: {self.command}"
-        return f"missing: {self.why}; {self.key} comes from: {self.command}"
+        return f"missing: {self.why}. Made by: {self.command}"
 
 
 def of_error(part: str, error: MissingError) -> Missing:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import yaml
+from safetensors import SafetensorError
 
 from neuromf.paper.config import PaperConfig, PaperSources
 from neuromf.paper.missing import NOT_GIVEN, MissingError
@@ -15,6 +19,11 @@ from neuromf.runtime.config import load
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import read_json_object
 
+# what readers of JSON, YAML, CSV and safetensors raise for a file that is not what it should be
+DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, IndexError, AttributeError),
+    *(yaml.YAMLError, csv.Error, SafetensorError),
+)
 NO_PATHS = ("people",)  # keys of sources that name something else
 
 
@@ -126,7 +135,7 @@ def reading(given: Given) -> Iterator[None]:
         yield
     except MissingError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except DAMAGE as error:
         lines = str(error).splitlines()
         why = f"{type(error).__name__} {error}" if isinstance(error, KeyError) else ""
         raise MissingError(given.key, why or (lines or [type(error).__name__])[0]) from None

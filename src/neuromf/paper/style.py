@@ -77,6 +77,11 @@ def page(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
+def narrow_gaps(figure: Figure) -> None:
+    """Leave little room between the axes of a figure of pictures."""
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.01)
+
+
 def save(folder: Path, name: str, figure: Figure) -> list[Path]:
     """Write a figure as PDF, fonts embedded, and as PNG of 300 dpi, both of its exact size; return
     the paths. Two runs write the same bytes: there is no date in them.
