@@ -15,9 +15,11 @@ demo: $(VENV)/.package
 torus: $(VENV)/.package
 	$(BIN)/neuromf toy preset=quick out=runs/torus --overwrite
 
-# figures and tables of the paper from committed results; what was not run is drawn as missing
+# figures and tables of the paper from committed results and two brains of the shipped model; what was not run is drawn
+# as missing: make paper VOLUMES=FOLDER adds real brains, volumes that prepare wrote
 paper: $(VENV)/.package
-	$(BIN)/neuromf paper sources=benchmarks/results/paper/sources.yaml out=runs/paper --overwrite
+	$(BIN)/neuromf generate model=embedded n=2 out=runs/paper-samples --overwrite
+	$(BIN)/neuromf paper sources=benchmarks/results/paper/sources.yaml samples=runs/paper-samples volumes=$(VOLUMES) out=runs/paper --overwrite
 
 test: $(VENV)/.dev
 	@mkdir -p runs

@@ -1,6 +1,7 @@
 """Table 4: usefulness and scores of pairs."""
 
 import json
+from dataclasses import replace
 
 from neuromf.evaluation.results import write_scores
 from neuromf.evaluation.usefulness_table import Row, summarise
@@ -53,6 +54,15 @@ def test_scores_of_pairs(tmp_path):
     found = [r for r in rows(made) if r.get("measure") == "lesions/empty"]
     assert [r["value"] for r in found] == [0.1, 0.2]
     assert [m.part for m in made.missing] == ["Table 4a"]
+
+
+def test_a_forced_evaluation_says_so(tmp_path):
+    folder = record(tmp_path / "c", "compare")
+    made = results({"g": scored(1.0, **{"lesions/empty": 0.1})})
+    note = "5 of 9 volumes of the reference are training data (x first): perfect. It was forced"
+    write_scores(folder / "scores.json", replace(made, notes=(note,)))
+    heading = table(sources_of(pairs_evaluation=folder)).blocks[1].heading
+    assert heading.endswith("9 real (5 of 9 volumes of the reference are training data)")
 
 
 def test_gaps_are_said(tmp_path):

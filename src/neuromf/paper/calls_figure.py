@@ -8,13 +8,25 @@ import math
 import re
 from typing import Any
 
+from matplotlib.ticker import NullLocator
+
 from neuromf.paper.arms_table import Arms, read_arms
 from neuromf.paper.comparison import Comparison, Point, read_comparison
 from neuromf.paper.drawn import Drawn, Rows
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.published import Curve, read_published
 from neuromf.paper.sources import Cited, Sources
-from neuromf.paper.style import BLACK, GREY, LOOKS, WIDE, Look, letter, page
+from neuromf.paper.style import (
+    BLACK,
+    GREY,
+    LOOKS,
+    WIDE,
+    Look,
+    letter,
+    log_scale,
+    page,
+    shared_legend,
+)
 
 LOOK = {"MeanFlow": LOOKS[0], "rectified flow": LOOKS[1]}
 CHANGES = {"usual": "MeanFlow", "rectified-flow": "rectified flow"}  # of studies/torus-training
@@ -49,6 +61,7 @@ def draw(sources: Sources) -> Drawn:
 
         found, cited = read_published()
         rows += _published(panels["d"], found.curves[0], cited)
+        shared_legend(figure, (panels[name] for name in "abc"))
         for name, axes in panels.items():
             letter(axes, name)
     spread = _spread_said(comparison)
@@ -79,8 +92,6 @@ def _torus(axes: Any, arms: Arms) -> Rows:
         raise MissingError(arms.given.key, f"{arms.given.text} has no arm {' or '.join(CHANGES)}")
 
     _over_calls(axes, sorted(calls), "distance to the torus")
-    axes.set_yscale("log")
-    axes.legend()
     return rows
 
 
@@ -104,8 +115,6 @@ def _brains(axes: Any, panel: str, comparison: Comparison | MissingError) -> Row
 
     ticks = sorted({point.calls for point in comparison.points})
     _over_calls(axes, ticks, _label(comparison, key))
-    axes.set_yscale("log")
-    axes.legend()
     return rows
 
 
@@ -140,7 +149,8 @@ def _references(axes: Any, panel: str, comparison: Comparison, key: str) -> Rows
     """Draw the same FID of real people against others, and of the VAE's reconstructions."""
     record = next(iter(comparison.first.sets.values()))
     score = record.score(key)
-    lines = {"real": ("real people", GREY, ":"), "reconstruction": ("VAE", BLACK, "-.")}
+    lines = {"real": ("real people", GREY, ":")}
+    lines["reconstruction"] = ("VAE reconstructions", BLACK, "-.")
     rows: Rows = []
     for kind, (name, colour, line) in lines.items():
         beside = score.beside.get(kind) if score else None
@@ -156,9 +166,6 @@ def _published(axes: Any, curve: Curve, cited: Cited) -> Rows:
     label = f"{curve.name}\n(published, another network)"
     axes.plot(curve.nfe, curve.fid, label=label, **LOOKS[3].options)
     _over_calls(axes, [5, 10, 20, 50, 100], curve.measure)
-    axes.set_yscale("log")
-    axes.set_yticks([2, 5, 10, 20], ["2", "5", "10", "20"])
-    axes.minorticks_off()
     axes.legend()
     base = {"panel": "d", "series": curve.name, "measure": curve.measure}
     more = {"reference": curve.cite, "where": curve.where, "read": curve.read}
@@ -169,9 +176,10 @@ def _published(axes: Any, curve: Curve, cited: Cited) -> Rows:
 
 
 def _over_calls(axes: Any, ticks: list[int], label: str) -> None:
-    axes.set_xscale("log")
+    log_scale(axes.xaxis)
     axes.set_xticks(ticks, [str(tick) for tick in ticks])
-    axes.minorticks_off()
+    axes.xaxis.set_minor_locator(NullLocator())
+    log_scale(axes.yaxis)
     axes.set(xlabel=CALLS, ylabel=label)
 
 

@@ -10,7 +10,7 @@ from neuromf.paper.drawn import Drawn, Rows
 from neuromf.paper.exponents import by_exponent
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.sources import Sources
-from neuromf.paper.style import LOOKS, WIDE, Look, letter, page
+from neuromf.paper.style import LOOKS, WIDE, Look, letter, log_scale, page
 
 PREDICTION = "x"  # of the torus: the other predictions fail there (figure 6)
 TORUS = {"1 call": "distance_1", "5 calls": "distance_5", "50 calls": "distance_50"}
@@ -39,14 +39,16 @@ def _panel(axes: Any, name: str, sources: Sources) -> Rows:
     if name == "a":
         arms = read_arms(sources, "studies.torus")
         rows = _curves(axes, name, arms, TORUS, PREDICTION)
-        axes.set(ylabel="distance to the torus", yscale="log")
+        axes.set_ylabel("distance to the torus")
+        log_scale(axes.yaxis)
     else:
         arms = read_arms(sources, "studies.brains")
         measures, label = BRAINS[name]
         rows = _curves(axes, name, arms, measures, "")
         axes.set_ylabel(label)
     axes.set_xlabel("exponent $p$")
-    axes.legend()
+    if len(axes.get_legend_handles_labels()[1]) > 1:
+        axes.legend()
     return rows
 
 

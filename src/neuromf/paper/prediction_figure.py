@@ -12,7 +12,7 @@ from neuromf.paper.exponents import DEFAULT, exponent
 from neuromf.paper.exponents_figure import seed_rows, seeds_said
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.sources import Sources
-from neuromf.paper.style import LOOKS, WIDE, letter, page
+from neuromf.paper.style import LOOKS, WIDE, letter, log_scale, page, shared_legend
 
 APART = 0.12  # of the points of two measures beside each other
 FLOW = "flow"
@@ -72,6 +72,7 @@ def draw(sources: Sources) -> Drawn:
                 missing.append(of_error(f"Figure 6{name}", error))
                 draw_missing(axes, missing[-1])
             letter(axes, name)
+        shared_legend(figure, panels.values())
     return Drawn(6, "prediction", figure, _caption(rows), rows, missing)
 
 
@@ -109,9 +110,10 @@ def _panel(axes: Any, panel: str, space: Space, arms: Arms) -> Rows:
             rows += seed_rows(base | {"series": series, "prediction": label}, group, arms)
 
     shown = [space.labels[label] for label in labels]
-    axes.set_xticks(range(len(shown)), shown, rotation=30 if len(shown) > 3 else 0)
-    axes.set(ylabel=space.unit, yscale="log", xlim=(-0.6, len(shown) - 0.4))
-    axes.legend()
+    slanted = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"} if len(shown) > 3 else {}
+    axes.set_xticks(range(len(shown)), shown, **slanted)
+    axes.set(ylabel=space.unit, xlim=(-0.6, len(shown) - 0.4))
+    log_scale(axes.yaxis)
     return rows
 
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 from neuromf.reporting.plots import COLOURS
 from neuromf.runtime.files import write_bytes
@@ -95,6 +98,31 @@ def save(folder: Path, name: str, figure: Figure) -> list[Path]:
             written.append(folder / f"{name}.{kind}")
             write_bytes(written[-1], content.getvalue())
     return written
+
+
+def log_scale(axis: Any) -> None:
+    """Make an axis logarithmic with plain numbers, 0.1 and not a power of ten: at 1, 2 and 5 where
+    the data, which are to be drawn before, span less than two decades.
+    """
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    low, high = axis.get_view_interval()
+    near = math.log10(high / low) < 2
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if near else (1.0,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator() if near else LogLocator(subs=tuple(range(2, 10))))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def shared_legend(figure: Figure, panels: Iterable[Any]) -> None:
+    """Put one legend of all panels above the figure, lines after what has error bars."""
+    found: dict[str, Any] = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    order = sorted(found, key=lambda label: not isinstance(found[label], ErrorbarContainer))
+    if order:
+        handles = [found[label] for label in order]
+        figure.legend(handles, order, loc="outside upper center", ncols=len(order))
 
 
 def letter(axes: Any, text: str) -> None:

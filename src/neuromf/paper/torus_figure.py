@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from neuromf.paper.drawn import Drawn, Rows
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.sources import Given, Sources, finished_run, reading
-from neuromf.paper.style import BLUE, LOOKS, VERMILION, WIDE, letter, page
+from neuromf.paper.style import BLUE, LOOKS, VERMILION, WIDE, letter, log_scale, page
 from neuromf.runtime.records import read_json_object
 from neuromf.torus.geometry import RADIUS
 
@@ -70,7 +70,9 @@ def _losses(axes: Any, sources: Sources, given: Given) -> Rows:
             marks = {"marker": look.marker, "markevery": every, "markersize": 3.5}
             axes.plot(range(1, len(losses) + 1), losses, **options, **marks)
 
-    axes.set(xlabel="epoch", ylabel="raw loss", xscale="log", yscale="log")
+    axes.set(xlabel="epoch", ylabel="raw loss")
+    log_scale(axes.xaxis)
+    log_scale(axes.yaxis)
     axes.legend()
     return rows
 
