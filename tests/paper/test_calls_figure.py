@@ -23,6 +23,8 @@ def test_every_number_is_that_of_its_run(tmp_path):
         assert (row["file"], len(row["sha256"])) == ("scores.json", 64)
     assert len(rows) == len(FIDS)
 
+    assert all(row["sha256"] for row in drawn.rows)
+
     text = path.read_text()
     torus = [r for r in drawn.rows if r["panel"] == "a" and r["seed"] != "mean"]
     assert {r["series"] for r in torus} == {"MeanFlow", "rectified flow"}

@@ -131,7 +131,8 @@ def _series(
             rows.append(base | {"seed": number, "value": value} | cited)
         low, high = point.spread(key)
         mean = {"seed": "mean", "value": point.mean(key), "below": low, "above": high}
-        rows.append(base | mean | {"n": len(point.values(key))})
+        values = point.values(key)
+        rows.append(base | mean | {"n": len(values)} | comparison.cells(values))
 
     bars = [[s if math.isfinite(s) else 0 for s in end] for end in _ends(shown, key)]
     x, y = [point.calls for point in shown], [point.mean(key) for point in shown]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,11 @@ class Comparison:
             s.key for r in self.runs for record in r.results.sets.values() for s in record.scores
         )
         return list(dict.fromkeys(key for key in found if key.endswith(ending)))
+
+    def cells(self, numbers: Iterable[int]) -> dict[str, str]:
+        """Return the source of a mean over runs: those of all of them, joined."""
+        cited = [self.runs[number].cited.cells for number in numbers]
+        return {name: "; ".join(cells[name] for cells in cited) for name in cited[0]}
 
     def series(self) -> dict[str, list[Point]]:
         """Return the points of each series by rising number of calls."""

@@ -72,17 +72,11 @@ def _point_row(comparison: Comparison, point: Point, keys: Mapping[str, str]) ->
         text = shown(point.mean(key), below) if several else f"{point.mean(key):.4g}"
         data = {"measure": key, "mean": point.mean(key), "n": len(values)}
         data |= {"std": below} if several else {"below": below, "above": above}
-        row.append(Cell(text, data | _cells(comparison, values)))
+        row.append(Cell(text, data | comparison.cells(values)))
 
     if point.seconds is None or point.timing is None:
         return [*row, Cell(NONE)]
     return [*row, Cell(f"{point.seconds:.3g}", {"seconds": point.seconds} | point.timing.cells)]
-
-
-def _cells(comparison: Comparison, values: Mapping[int, float]) -> dict[str, str]:
-    """Return the sources of a mean over runs, joined."""
-    cited = [comparison.runs[number].cited.cells for number in values]
-    return {name: "; ".join(cells[name] for cells in cited) for name in cited[0]}
 
 
 def _beside_row(comparison: Comparison, kind: str, keys: Mapping[str, str]) -> list[Cell]:
