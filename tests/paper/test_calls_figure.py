@@ -43,7 +43,7 @@ def test_published_points_stand_alone(tmp_path):
 def test_an_untrained_network_is_named(tmp_path):
     drawn = draw(sources_of(compare=(compared(tmp_path / "compare", FIDS),)))
     labels = [axes.get_ylabel() for axes in drawn.figure.axes]
-    assert "FID, 3D (untrained network)" in labels
+    assert "FID, 3D (untrained)" in labels
 
 
 def test_gaps_are_said():

@@ -103,6 +103,7 @@ def parse_arms(text: str, path: Path) -> Collected:
     lacking = [column for column in FIRST if column not in header]
     if lacking:
         raise ValueError(f"{path.name} has no column {lacking[0]}: `neuromf tabulate` writes one")
+
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise ValueError(

@@ -34,6 +34,7 @@ def draw(sources: Sources) -> Drawn:
                 draw_missing(axes, missing[-1])
                 axes.set_ylabel(name, fontsize=TEXT)
                 continue
+
             for column, (path, given) in enumerate(shown):
                 axes = figure.add_subplot(grid[number, column])
                 row = {"panel": panel, "series": name, "volume": path.name}

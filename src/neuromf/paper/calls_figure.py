@@ -152,6 +152,7 @@ def _references(axes: Any, panel: str, comparison: Comparison, key: str) -> Rows
     score = record.score(key)
     lines = {"real": ("real people", GREY, ":")}
     lines["reconstruction"] = ("VAE reconstructions", BLACK, "-.")
+
     rows: Rows = []
     for kind, (name, colour, line) in lines.items():
         beside = score.beside.get(kind) if score else None
@@ -188,7 +189,7 @@ def _label(comparison: Comparison, key: str) -> str:
     """Return what an FID is of, and that its network is untrained where it is."""
     own = next((e for e in comparison.first.extractors if key.startswith(f"{e.key}/")), None)
     kind = "2.5D" if "2.5d" in key else "3D"
-    return f"FID, {kind}" + (" (untrained network)" if own is not None and not own.trained else "")
+    return f"FID, {kind}" + (" (untrained)" if own is not None and not own.trained else "")
 
 
 def _spread_said(comparison: Comparison | MissingError) -> str:
@@ -200,6 +201,7 @@ def _spread_said(comparison: Comparison | MissingError) -> str:
         if runs > 1
         else "one training each, bars are 95\\,\\% intervals over volumes"
     )
+
     n = next(iter(comparison.first.sets.values())).n
     people = comparison.first.reference.n
     return (

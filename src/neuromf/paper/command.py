@@ -88,6 +88,7 @@ def make(sources: Sources, out: Path) -> tuple[list[Drawn], list[Table]]:
     """Draw and write every figure and table, and return them."""
     for name in ("figures", "tables"):
         (out / name).mkdir(exist_ok=True)
+
     figures, tables = [], []
     with progress("figures and tables") as bar:
         task = bar.add_task("paper", total=len(FIGURES) + len(TABLES))

@@ -128,6 +128,7 @@ def refuse_other_data(one: Given, a: Results, other: Given, b: Results) -> None:
         "feature networks": (a.extractors, b.extractors),
         "volumes of a set": (a.protocol.n, b.protocol.n),
     }
+
     for what, (mine, theirs) in pairs.items():
         if mine != theirs:
             raise DifferentDataError(
@@ -169,6 +170,7 @@ def _point(sources: Sources, run: Run, name: str) -> Point:
             record = _yaml(folder / "config.yaml")
         if isinstance(record.get("nfe"), int):
             calls, told = record["nfe"], "config.yaml of the samples"
+            sources.cite(_samples(run, folder), folder / "config.yaml")
 
     if calls is None and match and match["calls"]:
         calls, told = int(match["calls"]), "name of the set"
@@ -190,8 +192,12 @@ def _seconds(sources: Sources, run: Run, folder: Path | None) -> tuple[float | N
     with reading(run.given):
         record = read_json_object(path)
         seconds = float(record["seconds"]["total"]) / int(record["volumes"])
-    given = Given(run.given.key, f"{run.given.text} (samples {path.parent.name})", path.parent)
-    return seconds, sources.cite(given, path)
+    return seconds, sources.cite(_samples(run, path.parent), path)
+
+
+def _samples(run: Run, folder: Path) -> Given:
+    """Return the samples of a set as a source: named after the run that compared them."""
+    return Given(run.given.key, f"{run.given.text} (samples {folder.name})", folder)
 
 
 def _yaml(path: Path) -> dict[str, Any]:

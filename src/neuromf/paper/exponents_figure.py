@@ -32,6 +32,7 @@ def draw(sources: Sources) -> Drawn:
                 missing.append(of_error(f"Figure 5{name}", error))
                 draw_missing(axes, missing[-1])
             letter(axes, name)
+
     return Drawn(5, "exponents", figure, _caption(rows), rows, missing)
 
 
@@ -46,6 +47,7 @@ def _panel(axes: Any, name: str, sources: Sources) -> Rows:
         measures, label = BRAINS[name]
         rows = _curves(axes, name, arms, measures, "")
         axes.set_ylabel(label)
+
     axes.set_xlabel("exponent $p$")
     if len(axes.get_legend_handles_labels()[1]) > 1:
         axes.legend()

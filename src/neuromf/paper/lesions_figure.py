@@ -36,6 +36,7 @@ def draw(sources: Sources) -> Drawn:
             with_lesion = [(p, m) for p, m in zip(paths, masks, strict=True) if m is not None]
             if not with_lesion:
                 raise MissingError(given.key, f"none of the {len(paths)} pairs has a lesion")
+
             grid = figure.subplots(2, N)
             rows = _draw_pairs(grid, sources, given, with_lesion[:N])
             caption = _caption(paths, len(with_lesion), len(rows))
@@ -64,6 +65,7 @@ def _draw_pairs(grid: Any, sources: Sources, given: Given, pairs: list[tuple[Pat
             axes.set(xticks=[], yticks=[])
             for spine in axes.spines.values():
                 spine.set_visible(False)
+
         if column < len(pairs):
             image, mask = pairs[column]
             with reading(given):

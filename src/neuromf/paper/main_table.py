@@ -47,6 +47,7 @@ def _ours(sources: Sources) -> Block:
         comparison = read_comparison(sources)
     except MissingError as error:
         return Block(heading, OURS, missing=of_error("Table 1a", error))
+
     keys = {name: next(iter(comparison.keys(end)), "") for name, end in SCORES.items()}
     rows = [
         _point_row(comparison, point, keys)
@@ -98,6 +99,7 @@ def _times(sources: Sources) -> Block:
     """Return the seconds that benchmarks/generate.py measured."""
     heading = "Ours, seconds a brain by size (benchmarks)"
     align = "llrrrrl"
+
     try:
         given = sources.one("benchmarks")
         rows: list[list[Cell]] = []

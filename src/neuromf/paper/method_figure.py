@@ -34,6 +34,7 @@ def draw(sources: Sources) -> Drawn:
         _path(axes, shown)
         _objective(axes)
         _one_call(axes, shown)
+
     row = {"source": "the package", "seed": SEED, "template": "MNI152 average (Fonov 2011)"}
     rows = [
         {"panel": "all", "series": MODEL, "file": "model", "sha256": shown.model} | row,

@@ -39,6 +39,7 @@ def _uses(sources: Sources) -> Block:
     try:
         given = sources.one("usefulness")
         finished_run(given, "usefulness")
+
         path = given.path / "usefulness.json"
         with reading(given):
             lines = read_json_object(path)["lines"]

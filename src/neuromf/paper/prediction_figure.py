@@ -72,6 +72,7 @@ def draw(sources: Sources) -> Drawn:
                 missing.append(of_error(f"Figure 6{name}", error))
                 draw_missing(axes, missing[-1])
             letter(axes, name)
+
         shared_legend(figure, panels.values())
     return Drawn(6, "prediction", figure, _caption(rows), rows, missing)
 

@@ -34,6 +34,7 @@ def draw(sources: Sources) -> Drawn:
             regions = list(results.reference.region_ml)
             if not regions:
                 raise MissingError(cited.key, f"{cited.source} measured no regions")
+
             panels = figure.subplots(1, len(regions), squeeze=False)[0]
             for number, (region, axes) in enumerate(zip(regions, panels, strict=True)):
                 rows += _panel(axes, "abcdefghij"[number], region, sizes, cited)

@@ -62,6 +62,7 @@ class Sources:
         self.people: tuple[str, ...] = config.people
         self.cited: dict[Path, Cited] = {}
         self._given: dict[str, list[Given]] = {}
+
         if config.sources:
             path = local_path(config.sources)
             if not path.is_file():

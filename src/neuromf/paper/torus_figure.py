@@ -44,6 +44,7 @@ def draw(sources: Sources) -> Drawn:
             calls = [min(samples), max(samples)]
             for names, number in zip(("bc", "de"), calls, strict=True):
                 rows += [row | cells for row in _planes(panels, names, number, samples[number])]
+
         except MissingError as error:
             empty = [name for name in panels if not any(row["panel"] == name for row in rows)]
             for name in empty:
