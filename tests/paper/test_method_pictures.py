@@ -3,13 +3,23 @@
 import numpy as np
 import pytest
 
+import neuromf
 from neuromf.data.template import mni152
+from neuromf.paper import method_pictures
 from neuromf.paper.method_pictures import TIMES, axial, pictures, template
 
 
 @pytest.fixture(scope="module")
-def made():
-    return pictures()
+def shipped():
+    """The model that ships with the package."""
+    return neuromf.load("embedded", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def made(shipped):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method_pictures, "load", lambda name, device: shipped)
+        return pictures()
 
 
 def test_planes(made):
@@ -26,10 +36,8 @@ def test_latents_of_the_path_lie_between(made):
     np.testing.assert_allclose(made.path[1], (1 - t) * ends[0] + t * ends[1], atol=1e-5)
 
 
-def test_the_brain_is_the_one_call_sample(made):
-    import neuromf
-
-    [volume] = neuromf.load("embedded", device="cpu").generate(1)
+def test_the_brain_is_the_one_call_sample(made, shipped):
+    [volume] = shipped.generate(1)
     shown = axial(volume.voxels)
     inside = shown > 0  # generate clears what lies outside the brain
     np.testing.assert_array_equal(made.brain.clip(0, 1)[inside], shown[inside])

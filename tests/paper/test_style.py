@@ -20,15 +20,15 @@ def pdf_objects(path):
     return content
 
 
-@pytest.fixture(params=[WIDE, NARROW])
-def files(request, tmp_path):
+@pytest.fixture(params=[WIDE, NARROW], scope="module")
+def files(request, tmp_path_factory):
     with page(request.param, 2.0) as figure:
         axes = figure.subplots()
         axes.plot([1, 2], [3, 4], **LOOKS[0].options, label="$u(z_t, t, r)$ ± Größe")
         axes.set(xlabel="network calls", ylabel=r"distance $\times 10^{-3}$")
         axes.legend()
         letter(axes, "a")
-    return request.param, *save(tmp_path, "figure", figure)
+    return request.param, *save(tmp_path_factory.mktemp("figure"), "figure", figure)
 
 
 def test_fonts_are_embedded_as_truetype(files):
@@ -49,7 +49,7 @@ def test_the_png_has_300_pixels_an_inch(files):
         assert image.info["dpi"][0] == pytest.approx(DPI, abs=0.1)
 
 
-def test_two_files_of_a_figure_are_the_same_bytes(files, tmp_path):
+def test_two_files_of_a_figure_are_the_same_bytes(tmp_path):
     with page(NARROW, 2.0) as figure:
         figure.subplots().plot([1, 2])
     one = [path.read_bytes() for path in save(tmp_path, "a", figure)]
