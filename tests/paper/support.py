@@ -122,7 +122,12 @@ def compared(folder, fids, *, told=True, **more):
     return folder
 
 
-FIDS = {("meanflow", 1): 6.0, ("meanflow", 4): 5.0, ("flow", 1): 40.0, ("flow", 8): 2.0}
+FIDS = {
+    ("meanflow", 1): 6.123456789012345,
+    ("meanflow", 4): 5.012345678901234,
+    ("flow", 1): 40.12345678901234,
+    ("flow", 8): 2.0123456789012345,
+}
 
 
 def edit(path, change):

@@ -14,7 +14,7 @@ def test_sets_have_their_calls_seconds_and_series(tmp_path):
     found = read_comparison(sources_of(compare=(folder,)))
     assert list(found.series()) == ["MeanFlow", "rectified flow"]
     points = {(p.series, p.calls): p for p in found.points}
-    assert points["MeanFlow", 4].values("random-3d/fid") == {0: 5.0}
+    assert points["MeanFlow", 4].values("random-3d/fid") == {0: FIDS["meanflow", 4]}
     assert points["rectified flow", 8].seconds == 3.0
     assert points["rectified flow", 8].timing.file == "timing.json"
     assert {p.calls_from for p in found.points} == {"config.yaml of the samples"}
