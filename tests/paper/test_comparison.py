@@ -75,7 +75,7 @@ def test_runs_that_cannot_be_used_say_why(tmp_path):
     with pytest.raises(MissingError, match="run.json says running"):
         read_comparison(sources_of(compare=(folder,)))
     record(folder, "train")
-    with pytest.raises(MissingError, match="was written by train"):
+    with pytest.raises(MissingError, match="was written by `neuromf train`, not by compare"):
         read_comparison(sources_of(compare=(folder,)))
 
     record(folder, "compare")

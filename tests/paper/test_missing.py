@@ -33,6 +33,8 @@ def test_it_is_written_into_the_panel():
     with page(3.5, 2) as figure:
         axes = figure.subplots()
         draw_missing(axes, Missing("Figure 2", "toy", NOT_GIVEN))
+        draw_missing(figure.add_subplot(), Missing("Figure 3", "toy", "$x^{ is no folder"))
+    figure.draw_without_rendering()  # a dollar is no formula
     [text] = axes.texts
     assert text.get_text().replace("\n", " ") == f"not run: {COMMANDS['toy']}"
     assert not axes.get_xticks().size

@@ -8,7 +8,7 @@ from neuromf.paper.config import PaperConfig, Studies
 from neuromf.paper.missing import MissingError
 from neuromf.paper.sources import Sources, finished_run, leaves, reading
 from neuromf.runtime.config import ConfigError
-from paper.support import record, sources_of
+from paper.support import edit, record, sources_of
 
 
 def test_paths_are_relative_to_the_file(tmp_path):
@@ -61,6 +61,9 @@ def test_what_is_read_is_listed_for_the_output_to_avoid(tmp_path):
 def test_a_finished_run(tmp_path):
     given = sources_of(toy=record(tmp_path / "run", "toy")).one("toy")
     assert finished_run(given, "toy")["seconds"] == 1.5
+    edit(given.path / "run.json", lambda told: {k: v for k, v in told.items() if k != "verb"})
+    with pytest.raises(MissingError, match="by an earlier version"):
+        finished_run(given, "toy")
     (given.path / "run.json").write_text("{")
     with pytest.raises(MissingError, match="not what it should be"):
         finished_run(given, "toy")

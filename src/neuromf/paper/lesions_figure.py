@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from neuromf.data.reading import read_labels, read_volume
 from neuromf.data.volume import stem
 from neuromf.evaluation.lesion_files import lesion_beside
+from neuromf.paper.booktabs import tex
 from neuromf.paper.drawn import Drawn, Rows
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.sources import Given, Sources, reading
@@ -99,7 +100,7 @@ def _draw_pair(column: Any, planes: Planes) -> None:
 def _caption(paths: list[Path], lesions: int, shown: int) -> str:
     contrast = stem(paths[0]).rpartition("_")[2]
     return (
-        f"Generated pairs of {contrast} image and lesion mask: the first {shown} of the {lesions} "
+        f"Generated pairs of {tex(contrast)} image and lesion mask: the first {shown} of the {lesions} "
         f"that have a lesion, of {len(paths)} pairs. The axial plane with most of the lesion; "
         "below, the outline of the generated mask."
     )

@@ -75,4 +75,5 @@ def draw_missing(axes: Any, missing: Missing) -> None:
     for spine in axes.spines.values():
         spine.set(visible=True, linestyle=(0, (4, 3)), color="0.6", linewidth=0.8)
     centre = {"ha": "center", "va": "center", "transform": axes.transAxes}
-    axes.text(0.5, 0.5, lines, fontsize=NOTE, color="0.25", style="italic", **centre)
+    plain = {"fontsize": NOTE, "color": "0.25", "style": "italic", "parse_math": False}
+    axes.text(0.5, 0.5, lines, **plain, **centre)

@@ -156,8 +156,9 @@ def finished_run(given: Given, *verbs: str) -> dict[str, Any]:
         record = read_json_object(given.path / "run.json")
     verb, state = record.get("verb"), record.get("state")
     if verb not in verbs:
+        by = f"`neuromf {verb}`" if verb else "an earlier version"
         wanted = " or ".join(verbs)
-        raise MissingError(given.key, f"{given.text} was written by {verb}, not by {wanted}")
+        raise MissingError(given.key, f"{given.text} was written by {by}, not by {wanted}")
     if state != "finished":
         raise MissingError(given.key, f"{given.text} is not finished: run.json says {state}")
     return record

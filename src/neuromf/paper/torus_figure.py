@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from neuromf.paper.booktabs import tex
 from neuromf.paper.drawn import Drawn, Rows
 from neuromf.paper.missing import Missing, MissingError, draw_missing, of_error
 from neuromf.paper.sources import Given, Sources, finished_run, reading
@@ -128,7 +129,7 @@ def _caption(arm: str, calls: list[int]) -> str:
     if arm:
         one, many = (_in_calls(number) for number in calls)
         said = (
-            f"{POINTS} samples of the arm {arm} from the same noise after {one} (b, c) and {many} "
+            f"{POINTS} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and {many} "
             "(d, e): on the first circle of the torus (line: data), and by both angles, which are "
             "uniform in the data."
         )
