@@ -98,9 +98,9 @@ def _draw_pair(column: Any, planes: Planes) -> None:
 
 
 def _caption(paths: list[Path], lesions: int, shown: int) -> str:
-    contrast = stem(paths[0]).rpartition("_")[2]
+    contrast = tex(stem(paths[0]).rpartition("_")[2])
     return (
-        f"Generated pairs of {tex(contrast)} image and lesion mask: the first {shown} of the {lesions} "
+        f"Generated pairs of {contrast} image and lesion mask: the first {shown} of the {lesions} "
         f"that have a lesion, of {len(paths)} pairs. The axial plane with most of the lesion; "
         "below, the outline of the generated mask."
     )

@@ -129,8 +129,8 @@ def _caption(arm: str, calls: list[int]) -> str:
     if arm:
         one, many = (_in_calls(number) for number in calls)
         said = (
-            f"{POINTS} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and {many} "
-            "(d, e): on the first circle of the torus (line: data), and by both angles, which are "
+            f"{POINTS} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and "
+            f"{many} (d, e): on the first circle of the torus (line: data), and by both angles, which are "
             "uniform in the data."
         )
     return (
