@@ -130,8 +130,8 @@ def _caption(arm: str, calls: list[int]) -> str:
         one, many = (_in_calls(number) for number in calls)
         said = (
             f"{POINTS} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and "
-            f"{many} (d, e): on the first circle of the torus (line: data), and by both angles, which are "
-            "uniform in the data."
+            f"{many} (d, e): on the first circle of the torus (line: data), and by both angles, "
+            "which are uniform in the data."
         )
     return (
         "The method on a torus, one seed. (a) Raw loss over epochs: r4 is the torus in four "
