@@ -36,7 +36,8 @@ def table(sources: Sources) -> Table:
         "standard deviation over training seeds where there are several. Published: as cited, of "
         "other data, features and machines, not to be ranked with ours nor with one another where "
         f"these differ; {NONE} was not found; where each was read stands in the table's CSV. "
-        "Seconds: network + decoder where both are told."
+        "Seconds: network + decoder where both are told; in the first block those of the run that "
+        "drew the samples, which other work on its machine may have slowed."
     )
     return Table(1, "main", caption.replace(NONE, "--"), blocks, small=True)
 
