@@ -5,8 +5,7 @@ TORCH  ?= torch==2.13.0
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo torus test verify test-hostile test-slurm wheel wheel-test audit sbom check bench docs clean
-.PHONY: demo torus paper test verify test-hostile test-slurm check bench docs clean
+.PHONY: demo torus paper test verify test-hostile test-slurm wheel wheel-test audit sbom check bench docs clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.package

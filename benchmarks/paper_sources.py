@@ -1,13 +1,14 @@
 """The small files of runs that the paper's figures and tables are made of, copied into the
 repository in the runs' own layout: python benchmarks/paper_sources.py toy RUN, compare RUN.
 
-Scores keep all but the replicates of their bootstrap, which no figure shows; origin.json says where
-each file came from, with the SHA-256 of the original.
+Scores keep all but the replicates of their bootstrap, which no figure shows. Of paths on the
+machine the last part is kept. origin.json names the run, with the SHA-256 of the original files.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -22,6 +23,10 @@ from neuromf.runtime.files import write_json
 
 HERE = Path(__file__).parent / "results" / "paper"
 RUN = ("run.json", "config.yaml")
+TEXTS = (".json", ".yaml")
+PLACE = re.compile(
+    r"(?<![\w.:/])/(?:[\w.-]+/)+(?=[\w.-])"
+)  # of an absolute path
 ARM = "d256-x"  # whose samples figure 2 shows
 
 
@@ -60,13 +65,21 @@ def without_replicates(path: Path) -> None:
     write_scores(path, replace(results, sets=sets, copies={}))
 
 
+def without_places(text: str) -> str:
+    """Return a text whose absolute paths are their last parts."""
+    return PLACE.sub("", text)
+
+
 def _copied(run: Path, out: Path, files: list[str]) -> Path:
     origin = {}
     for name in files:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run / name, out / name)
+        if name.endswith(TEXTS):
+            text = (run / name).read_text(encoding="utf-8")
+            (out / name).write_text(without_places(text), encoding="utf-8")
         origin[name] = file_sha256(run / name)
-    write_json(out / "origin.json", {"run": str(run), "sha256": origin})
+    write_json(out / "origin.json", {"run": run.name, "sha256": origin})
     return out
 
 

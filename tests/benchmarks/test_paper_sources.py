@@ -6,7 +6,7 @@ import json
 from neuromf.paper.comparison import read_comparison
 from neuromf.paper.torus_figure import draw
 from paper.support import FIDS, compared, sources_of, toy
-from paper_sources import copy_compare, copy_scores, copy_toy
+from paper_sources import copy_compare, copy_scores, copy_toy, without_places
 
 
 def test_a_copy_of_a_comparison_is_read_as_the_run(tmp_path):
@@ -25,7 +25,7 @@ def test_a_copy_of_a_comparison_is_read_as_the_run(tmp_path):
 
     origin = json.loads((copied / "origin.json").read_text())
     sha = hashlib.sha256((run / "scores.json").read_bytes()).hexdigest()
-    assert origin == {"run": str(run), "sha256": origin["sha256"] | {"scores.json": sha}}
+    assert origin == {"run": run.name, "sha256": origin["sha256"] | {"scores.json": sha}}
 
 
 def test_a_copy_has_no_replicates_and_no_names_of_volumes(tmp_path):
@@ -43,3 +43,9 @@ def test_a_copy_of_a_toy_run(tmp_path):
     assert {p.parent.name for p in copied.rglob("samples.safetensors")} == {"d256-x"}
     one, other = (draw(sources_of(toy=folder)) for folder in (run, copied))
     assert [row.get("value") for row in one.rows] == [row.get("value") for row in other.rows]
+
+
+def test_a_copy_says_nothing_of_the_machines_folders():
+    text = '"reference=/home/me/data/volumes:train", "https://a.org/b/c", "out=/scratch/x", "a/b"'
+    said = '"reference=volumes:train", "https://a.org/b/c", "out=x", "a/b"'
+    assert without_places(text) == said
