@@ -24,9 +24,7 @@ from neuromf.runtime.files import write_json
 HERE = Path(__file__).parent / "results" / "paper"
 RUN = ("run.json", "config.yaml")
 TEXTS = (".json", ".yaml")
-PLACE = re.compile(
-    r"(?<![\w.:/])/(?:[\w.-]+/)+(?=[\w.-])"
-)  # of an absolute path
+PLACE = re.compile(r"(?<![\w.:/])/(?:[\w.-]+/)+(?=[\w.-])")  # of an absolute path
 ARM = "d256-x"  # whose samples figure 2 shows
 
 
