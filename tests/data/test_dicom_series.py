@@ -2,6 +2,13 @@ from data.dicom_support import write_series
 from neuromf.data.dicom_series import age_of, convert
 
 
+def test_the_program_is_found_where_its_package_puts_it(tmp_path, monkeypatch):
+    """Without an activated environment its folder is not on the PATH."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    write_series(tmp_path / "dicom")
+    assert len(convert(tmp_path / "dicom", tmp_path / "work")) == 1
+
+
 def test_headers_of_a_converted_series(tmp_path):
     write_series(tmp_path / "dicom", PatientAge="007M", SeriesNumber=12)
     (found,) = convert(tmp_path / "dicom", tmp_path / "work")

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +59,9 @@ def convert(folder: Path, into: Path, program: str = "") -> list[Series]:
     """Convert every series below a folder with dcm2niix into the folder `into`, and return them by
     patient, study and number. Raises ValueError where the program is missing or fails.
     """
-    found = shutil.which(program or PROGRAM)
+    # its package puts it beside this Python, which need not be on the PATH
+    beside = os.pathsep.join((os.environ.get("PATH", ""), str(Path(sys.executable).parent)))
+    found = shutil.which(program or PROGRAM, path=beside)
     if found is None:
         raise ValueError(f"{program or PROGRAM} is not here: {INSTALL}")
     into.mkdir(parents=True, exist_ok=True)
