@@ -22,7 +22,7 @@ from neuromf.fetch import fetch
 from neuromf.generation import maisi
 from neuromf.generation.generator import Generator
 from neuromf.generation.maisi import ImportMaisiConfig
-from neuromf.generation.model import load_model
+from neuromf.generation.model import MAISI, load_model
 from neuromf.latents import imports
 from neuromf.nets.config import BRAIN
 from neuromf.runtime.config import load
@@ -81,7 +81,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("NEUROMF_HOME", str(out / "home"))
 
-    fetch(maisi.NAME, options.weights or random_weights(out / "random.pt"))
+    fetch(MAISI, options.weights or random_weights(out / "random.pt"))
     folder, side = out / "model", options.side
     if not (folder / "config.json").is_file():
         maisi.run(ImportMaisiConfig(size=(side, side, side)), folder)

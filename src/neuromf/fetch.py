@@ -10,7 +10,7 @@ from torch import Tensor
 from neuromf.autoencoder.maisi import check_maisi
 from neuromf.features.backbones import load_backbone
 from neuromf.generation import maisi
-from neuromf.generation.model import fetched_folder
+from neuromf.generation.model import MAISI, fetched_folder
 from neuromf.pretrained.download import get_weights
 from neuromf.pretrained.statedict import read_state
 
@@ -23,7 +23,7 @@ def fetch(name: str, source: Path | None = None) -> Path:
     the architecture, ValueError for an unknown name.
     """
 
-    if name == maisi.NAME:
+    if name == MAISI:
         path = get_weights(name, source, maisi.check_flow, maisi.read_flow)
         maisi.write_model(fetched_folder(name), read_state(path), maisi.ImportMaisiConfig())
         return path

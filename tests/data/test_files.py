@@ -53,7 +53,7 @@ def test_folders_come_in_the_order_of_their_names_each_once(tmp_path):
     touch(tmp_path / "elsewhere" / "4")
     (tmp_path / "top" / "a" / "linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "top" / "c" / "up").symlink_to(tmp_path / "top")
-    found = [(Path(here).name, names) for here, names in folders_below(tmp_path / "top")]
+    found = [(Path(here).name, names) for here, _, names in folders_below(tmp_path / "top")]
     assert found == [("top", []), ("a", ["3"]), ("linked", ["4"]), ("b", ["1", "2"]), ("c", ["x"])]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from data.dicom_support import position, write_series
 from neuromf.data.bids import bids_scans
-from neuromf.data.import_dicom import ImportDicomConfig, label, run
+from neuromf.data.dicom_series import Series
+from neuromf.data.import_dicom import ImportDicomConfig, label, run, sessions
 from neuromf.data.reading import read_volume
 
 SAGITTAL = {"row": (0, 1, 0), "column": (0, 0, -1)}
@@ -103,6 +104,41 @@ def test_people_and_sessions_without_their_names(tmp_path):
     texts = [p.read_text() for p in told if p.name != "run.json"]  # which names the input
     assert not any(word in text for text in texts for word in ("HOSP", "Doe", "2020-01-01"))
     assert "sub-HOSP77" in {s.subject for s in bids_scans(named(tmp_path), "T1w")}
+
+
+def test_people_without_an_id_are_not_taken_for_one(tmp_path):
+    for study in ("20200101", "20210101"):
+        write_series(tmp_path / "dicom", PatientID="", PatientName="", StudyDate=study)
+    out, _ = imported(tmp_path)
+    assert len({s.subject for s in bids_scans(out, "T1w")}) == 2
+
+
+def test_ids_that_become_one_label_are_refused(tmp_path):
+    for patient in ("P-1", "P_1"):
+        write_series(tmp_path / "dicom", PatientID=patient)
+    with pytest.raises(ValueError, match="P-1 and P_1 both become sub-P1: names=hash"):
+        imported(tmp_path, names="id")
+    assert len(set((tmp_path / "bids").glob("sub-*"))) == 0
+
+
+def test_sessions_are_studies_in_the_order_of_their_dates():
+    def series(study, when, number):
+        return Series(Path(f"{study}-{number}"), "p", study, when, number, about={"a": 1})
+
+    late, early = series("s1", "2021", 1), series("s2", "2020", 1)
+    undated = series("s1", "", 2)  # of the same study, whose date another series tells
+    found = list(sessions([undated, late, early], "hash"))
+    assert [[s.study for s in own] for _, own in found] == [["s2"], ["s1", "s1"]]
+    assert [name.split("_")[1] for name, _ in found] == ["ses-1", "ses-2"]
+
+
+def test_nothing_of_a_killed_start_stays(tmp_path):
+    write_series(tmp_path / "dicom")
+    out, _ = imported(tmp_path)
+    (out / ".dicom").mkdir()
+    (out / ".dicom" / "1.json").write_text('{"PatientName": "Doe"}')
+    run(ImportDicomConfig(str(tmp_path / "dicom")), out, resume=True)
+    assert not (out / ".dicom").exists()
 
 
 def named(tmp_path):

@@ -41,7 +41,7 @@ def _images(root: Path, contrast: str) -> Iterator[Scan]:
 
     for top in sorted(root.glob("sub-*")):
         person = {k: v for k, v in people.get(top.name, {}).items() if v and v != "n/a"}
-        for here, names in folders_below(top.absolute()):
+        for here, _, names in folders_below(top.absolute()):
             if os.path.basename(here) != "anat":
                 continue
             for name in names:

@@ -121,7 +121,7 @@ def find_masks(root: Path) -> list[Named]:
     """
     found = []
     for top in (*sorted(root.glob("sub-*")), root / "derivatives"):
-        for here, names in folders_below(top):
+        for here, _, names in folders_below(top):
             for name in names:
                 if not is_volume(name) or not HINT.search(name):
                     continue

@@ -78,7 +78,7 @@ def convert(folder: Path, into: Path, program: str = "") -> list[Series]:
     if not files:
         said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
         raise ValueError(f"{folder}: dcm2niix made no volume of it: {said[-1]}")
-    return sorted((read(f) for f in files), key=lambda s: (s.patient, s.when, s.study, s.number))
+    return sorted((read(f) for f in files), key=lambda s: (s.patient, s.study, s.number))
 
 
 def read(file: Path) -> Series:
@@ -94,10 +94,11 @@ def read(file: Path) -> Series:
         return Series(file, number=number, shape=shape, spacing=spacing, problem=problem)
 
     about: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"))
+    study = str(about.get("StudyInstanceUID") or "")  # stands for a person without a name
     return Series(
         file=file,
-        patient=str(about.get("PatientID") or about.get("PatientName") or ""),
-        study=str(about.get("StudyInstanceUID") or ""),
+        patient=str(about.get("PatientID") or about.get("PatientName") or study),
+        study=study,
         when=str(about.get("AcquisitionDateTime") or ""),
         number=number,
         description=str(about.get("SeriesDescription") or about.get("ProtocolName") or ""),

@@ -18,9 +18,10 @@ log = logging.getLogger("neuromf")
 LOOKED_AT = 2000  # files of a folder without scans that are examined for DICOM
 
 
-def folders_below(top: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield a folder and each one below it with the names of its files, all in the order of their
-    names; also through symbolic links, each folder once.
+def folders_below(top: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield a folder and each one below it with the names of its folders and of its files, in the
+    order of their names; also through symbolic links, each folder once. Names that the caller takes
+    out of the list of folders are not entered.
     """
     seen: set[tuple[int, int]] = set()
     for here, folders, files in os.walk(top, followlinks=True):
@@ -30,7 +31,7 @@ def folders_below(top: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         folders.sort()
-        yield here, sorted(files)
+        yield here, folders, sorted(files)
 
 
 def place_in(folder: Path, text: str) -> Path:
@@ -46,14 +47,8 @@ def place_in(folder: Path, text: str) -> Path:
 
 def volumes_below(folder: Path) -> list[Path]:
     """Return every volume below a folder, also through symbolic links, each folder once."""
-    seen: set[tuple[int, int]] = set()
     found = []
-    for here, folders, files in os.walk(folder, followlinks=True):
-        status = os.stat(here)
-        if (status.st_dev, status.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
+    for here, folders, files in folders_below(folder):
         if written_by_us(Path(here)):  # its volumes are no scans
             _say_left_out(sum(is_volume(p.name) for p in Path(here).rglob("*")), here)
             folders.clear()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import itertools
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import REJECTED, write_table
 
 TABLES = ("series.csv", "rejected.csv")
+WORK = ".dicom"  # what dcm2niix makes, until it is sorted
 OUTPUT = Output(
     "import-dicom",
     (
@@ -27,6 +27,7 @@ OUTPUT = Output(
         *TABLES,
         *("sub-*/anat/sub-*", "sub-*/ses-*/anat/sub-*"),
     ),
+    loose=(f"{WORK}/**",),
 )
 # of dcm2niix's sidecar, what says nothing of a person
 KEPT = (
@@ -70,9 +71,9 @@ def run(
         raise FileNotFoundError(f"input={config.input}: a folder of DICOM files is needed")
     with (
         open_run(out, config, OUTPUT, [config.input], resume=resume, overwrite=overwrite),
-        tempfile.TemporaryDirectory(dir=out, prefix=".dicom-") as work,
+        emptied(out / WORK) as work,
     ):
-        found = convert(folder, Path(work), config.program)
+        found = convert(folder, work, config.program)
         whose: dict[Path, str] = {}
         chosen, rejected = [], []
         for name, session in sessions(found, config.names):
@@ -96,20 +97,48 @@ def run(
     return len(rejected)
 
 
+@contextlib.contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Give an empty folder that is removed at the end, and at the next start where this one was
+    killed: its sidecars say who was scanned.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def sessions(
     found: Sequence[Series], names: Literal["hash", "id"]
 ) -> Iterator[tuple[str, list[Series]]]:
     """Yield each session's BIDS name, `sub-x` or `sub-x_ses-1` where a person has several, and its
-    series. A study is a session. Series that could not be read belong to every study of one person.
+    series. A study is a session; the earliest is the first. Series without a sidecar, which no
+    person can be told of, belong to none. Raises ValueError where two people have one label.
     """
-    whole = [s for s in found if not s.problem]
-    for patient, own in itertools.groupby(whole, key=lambda s: s.patient):
-        studies = [list(g) for _, g in itertools.groupby(own, key=lambda s: s.study)]
+    of_person: dict[str, dict[str, list[Series]]] = {}
+    for series in found:
+        if series.about:
+            studies = of_person.setdefault(series.patient, {})
+            studies.setdefault(series.study, []).append(series)
+
+    labels: dict[str, str] = {}
+    for patient, studies in of_person.items():
         subject = f"sub-{label(patient, names)}"
-        for number, series in enumerate(studies, start=1):
-            yield (f"{subject}_ses-{number}" if len(studies) > 1 else subject), series
-    if not whole:
+        if labels.setdefault(subject, patient) != patient:
+            raise ValueError(
+                f"the IDs {labels[subject]} and {patient} both become {subject}: names=hash"
+            )
+        in_order = sorted(studies.values(), key=_begun)
+        for number, session in enumerate(in_order, start=1):
+            yield (f"{subject}_ses-{number}" if len(in_order) > 1 else subject), session
+    if not of_person:
         yield "sub-unknown", list(found)
+
+
+def _begun(session: Sequence[Series]) -> str:
+    return min((series.when for series in session if series.when), default="")
 
 
 def label(patient: str, names: Literal["hash", "id"]) -> str:

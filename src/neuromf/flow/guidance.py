@@ -8,6 +8,7 @@ GUIDANCE of a condition: a tensor (B, 3) of w >= 1, the first t and the last t.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,6 +93,13 @@ def guided(target: Tensor, with_condition: Tensor, without: Tensor, w: Tensor) -
     1 - 1/w where guiding a conditional velocity has w - 1.
     """
     return target + (1 - 1 / per_sample(w, like=target)) * (with_condition - without)
+
+
+def check_guidance(guidance: Sequence[float]) -> None:
+    """Raise ValueError unless a guidance is a scale of 1 or more, and a first and a last t."""
+    w, first, last = guidance
+    if not (1 <= w < math.inf and 0 <= first < last <= 1):
+        raise ValueError(f"guidance is {w} for t from {first} to {last}: 1 or more, within 0 to 1")
 
 
 def led(network: Network, null: Condition, guidance: tuple[float, float, float]) -> Network:

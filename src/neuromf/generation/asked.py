@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from neuromf.flow.guidance import OFF
+from neuromf.flow.guidance import OFF, check_guidance
 from neuromf.flow.network import Condition
 from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.runtime.folders import local_path
@@ -31,11 +31,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         self.conditions.condition(self.rows, OFF if self.led else self.guidance)
-        w, first, last = self.guidance
-        if self.led and not (1 <= w < math.inf and 0 <= first < last <= 1):
-            raise ValueError(
-                f"guidance is {w} for t from {first} to {last}: 1 or more, within 0 to 1"
-            )
+        check_guidance(self.guidance)
         if self.guidance[0] != 1 and not any(self.rows):
             raise ValueError(
                 f"guidance is {self.guidance[0]} and nothing is asked for: give a condition, for "

@@ -21,16 +21,17 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.frozen import LatentSpace
-from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
+from neuromf.generation.model import MAISI, MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import BRAIN, UNetConfig
+from neuromf.nets.unet import stock_network
 from neuromf.nets.variables import Conditions, Variable
 from neuromf.pretrained.download import REMOTES, cached_weights
 from neuromf.pretrained.statedict import WeightsError, loaded, plain, read_pickle, read_state
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 
-NAME, FACTOR = "maisi-brain", 4
+FACTOR = 4
 SCALE = "scale_factor"  # of the latents, in their file
 THOUSAND, PERIOD = 1000.0, 10_000.0  # their time at noise, and the sinusoids' slowest period
 CLASSES = 128
@@ -64,10 +65,10 @@ def run(
     """Write MAISI's flow, whose weights `neuromf weights get maisi-brain` fetched, as a model
     folder and return it. Raises FileNotFoundError or WeightsError where they are not there.
     """
-    state = read_state(cached_weights(NAME))
+    state = read_state(cached_weights(MAISI))
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         write_model(out, state, config)
-        print(f"{out}: {REMOTES[NAME].licence}")
+        print(f"{out}: {REMOTES[MAISI].licence}")
         words = "nfe=30 guidance=2 condition.contrast=T1w"
         print(f"to draw from it: neuromf generate model={out} {words} n=4")
     return out
@@ -104,26 +105,9 @@ def check_flow(state: Mapping[str, Tensor], what: str) -> None:
     loaded(lambda: their_network(BRAIN), {k: v for k, v in state.items() if k != SCALE}, what)
 
 
-def their_network(config: UNetConfig) -> nn.Module:
-    """Return their network with random weights: that of ours, with spacing and classes."""
-    from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import (
-        DiffusionModelUNetMaisi,
-    )
-
-    return DiffusionModelUNetMaisi(
-        spatial_dims=3,
-        in_channels=config.latent_channels,
-        out_channels=config.latent_channels,
-        num_channels=config.channels,
-        attention_levels=config.attention,
-        num_head_channels=config.attention_head_channels,
-        num_res_blocks=config.res_blocks,
-        norm_num_groups=config.norm_groups,
-        include_spacing_input=True,
-        num_class_embeds=CLASSES,
-        resblock_updown=True,
-        include_fc=True,
-    )
+def their_network(config: UNetConfig) -> Any:
+    """Return their network with random weights: the body of ours, with spacing and classes."""
+    return stock_network(config, include_spacing_input=True, num_class_embeds=CLASSES)
 
 
 def translated(config: UNetConfig) -> UNetConfig:
@@ -197,7 +181,7 @@ def model_config(
     zeros = (0.0,) * channels
     stats = LatentStats(zeros, (1 / scale,) * channels, zeros, zeros, eye, shape, 1, 1)
     return ModelConfig(
-        name=NAME,
+        name=MAISI,
         network=network,
         predict="u",
         solver="rflow",
@@ -213,10 +197,10 @@ def model_config(
 
 def card(config: ImportMaisiConfig) -> str:
     """Return README.md of the folder."""
-    remote = REMOTES[NAME]
+    remote = REMOTES[MAISI]
     size, spacing = (" x ".join(f"{n:g}" for n in v) for v in (config.size, config.spacing))
     return (
-        f"# {NAME}\n\nNVIDIA's rectified flow of brain MRI, MAISI-v2 (arXiv 2508.05772), "
+        f"# {MAISI}\n\nNVIDIA's rectified flow of brain MRI, MAISI-v2 (arXiv 2508.05772), "
         f"{remote.repository}/{remote.file}, in NeuroMF's format, for volumes of {size} voxels of "
         f"{spacing} mm.\n\nLicence of the weights: {remote.licence}.\n\n"
         "Statistics of its latents are not known: mean 0 and the inverse of its scale stand for "

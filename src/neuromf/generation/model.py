@@ -36,7 +36,7 @@ CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "v
 MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
 KIND, FORMAT, READ = "meanflow", 2, (1, 2)  # 1: before keys were renamed
 EMBEDDED = "embedded"
-FETCHED = ("maisi-brain",)  # models that `neuromf weights get` makes
+MAISI = "maisi-brain"  # a model that `neuromf weights get` makes
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def find_model(name: str) -> Path:
     if name == EMBEDDED:
         name = str(resources.files("neuromf") / "weights" / "small2mm")
     folder = local_path(name)
-    if name in FETCHED and not folder.exists():
+    if name == MAISI and not folder.exists():
         folder = fetched_folder(name)
         if not (folder / CONFIG).is_file():
             raise FileNotFoundError(

@@ -34,7 +34,7 @@ class DualTimeUNet(nn.Module):
         from monai.networks.blocks import SABlock
 
         self.config = config
-        self.body = _stock(config)
+        self.body = stock_network(config)
         width = 4 * config.channels[0]
         if len(TIMES[config.conditioning]) > 1:
             self.interval_embed = nn.Sequential(
@@ -226,7 +226,8 @@ def _written_out(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: floa
     return normal * weight.reshape(shape) + bias.reshape(shape)
 
 
-def _stock(config: UNetConfig) -> Any:
+def stock_network(config: UNetConfig, **inputs: Any) -> Any:
+    """Return MONAI's network of these sizes, with further `inputs` of its own if asked for."""
     # MONAI takes seconds to import: not before a network is built.
     from monai.apps.generation.maisi.networks.diffusion_model_unet_maisi import (
         DiffusionModelUNetMaisi,
@@ -243,6 +244,7 @@ def _stock(config: UNetConfig) -> Any:
         norm_num_groups=config.norm_groups,
         resblock_updown=True,
         include_fc=True,
+        **inputs,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from neuromf.flow.guidance import GUIDANCE, OFF
+from neuromf.flow.guidance import GUIDANCE, OFF, check_guidance
 from neuromf.flow.network import Condition
 
 MISSING = ("", "n/a", "na", "nan", "none", "unknown")
@@ -158,11 +158,8 @@ class Conditions:
         ]
 
     def _guided(self, n: int, guidance: Sequence[float]) -> Condition:
+        check_guidance(guidance)
         w, first, last = guidance
-        if not (w >= 1 and 0 <= first < last <= 1):
-            raise ValueError(
-                f"guidance is {w} for t from {first} to {last}: 1 or more, within 0 to 1"
-            )
         if self.guidance == 1:
             if w != 1:
                 raise ValueError(

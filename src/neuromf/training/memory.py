@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import psutil
@@ -72,6 +73,7 @@ def step_parts(
     return {name: size / 1e9 for name, size in parts.items()}
 
 
+@functools.cache  # a network takes a second to build, and a step is estimated at several batches
 def kept_bytes(
     network: UNetConfig, shape: tuple[int, ...], precision: Precision
 ) -> tuple[int, int]:
