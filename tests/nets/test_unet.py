@@ -7,7 +7,7 @@ from monai.networks.nets.diffusion_model_unet import get_timestep_embedding
 
 from neuromf.flow.jvp import exact_jvp
 from neuromf.nets import BRAIN, SMALL, DualTimeUNet
-from neuromf.nets.unet import FloatGroupNorm, _stock, _written_out
+from neuromf.nets.unet import FloatGroupNorm, _written_out, stock_network
 from support import TINY, relative, tiny_unet
 
 
@@ -48,7 +48,7 @@ def test_with_the_second_branch_zeroed_it_is_the_stock_network():
     )
     for parameter in net.interval_embed.parameters():
         torch.nn.init.zeros_(parameter)
-    stock = _stock(config).double()
+    stock = stock_network(config).double()
     stock.load_state_dict(net.body.state_dict())
     z, t, r = inputs(2, 4, 8, 8, 8)
     assert stock(z, 1000 * t).std() > 0.1
