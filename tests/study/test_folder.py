@@ -43,6 +43,21 @@ def test_an_arm_that_was_begun_keeps_its_configuration(tmp_path, arms):
         write_table(tmp_path, arms, {"toy": "toy"})
 
 
+def test_a_configuration_of_a_version_with_fewer_keys_goes_on(tmp_path, arms):
+    text = arms[0].configs["toy"]
+    lines = text.splitlines(keepends=True)
+    (key,) = {line for line in lines if "flow_weight: 0.0" in line}
+    older = "".join(line for line in lines if line != key)
+    write_table(tmp_path, [replace(arms[0], configs={"toy": older})], {"toy": "toy"})
+    write_state(arm_folder(tmp_path, arms[0].name), State().begun("toy"))
+    write_table(tmp_path, arms, {"toy": "toy"})
+    assert (arm_folder(tmp_path, arms[0].name) / "toy.yaml").read_text() == older
+
+    changed = {"toy": text.replace(key, key.replace("0.0", "0.5"))}
+    with pytest.raises(ConfigError, match="was begun with another configuration"):
+        write_table(tmp_path, [replace(arms[0], configs=changed)], {"toy": "toy"})
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no study\.json.*neuromf sweep"):
         read_table(tmp_path)

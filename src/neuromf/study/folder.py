@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from neuromf.runtime.config import ConfigError
+from neuromf.invoke import schema_of
+from neuromf.runtime.config import ConfigError, load_record, to_yaml
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.lock import is_locked
 from neuromf.runtime.records import RecordError, read_record
 from neuromf.study.arms import Arm
+from neuromf.verbs import VERBS, Verb
 
 FORMAT = 1
 TABLE = "study.json"
@@ -99,21 +101,32 @@ def write_table(folder: Path, arms: Sequence[Arm], steps: Mapping[str, str]) -> 
         own = arm_folder(folder, arm.name)
         own.mkdir(parents=True, exist_ok=True)
         for step, text in arm.texts(own).items():
-            _write_config(own / f"{step}.yaml", text, arm.name)
+            _write_config(own / f"{step}.yaml", text, arm.name, VERBS[steps[step]])
     write_json(folder / TABLE, asdict(table))
     return table
 
 
-def _write_config(path: Path, text: str, arm: str) -> None:
+def _write_config(path: Path, text: str, arm: str, verb: Verb) -> None:
     if path.is_file():
-        if path.read_text(encoding="utf-8") == text:
+        before = path.read_text(encoding="utf-8")
+        if before == text:
             return
         if read_state(path.parent).attempt:
+            if _completed(before, path, verb) == text:
+                return  # of a version that had fewer keys, all of which are at their defaults
             raise ConfigError(
                 f"{arm} was begun with another configuration ({path}): give the changed arm "
                 "another label, or the study another out=FOLDER"
             )
     write_text(path, text)
+
+
+def _completed(text: str, path: Path, verb: Verb) -> str:
+    """Return a configuration with the defaults of the keys that it lacks."""
+    try:
+        return to_yaml(load_record(schema_of(verb), text, str(path)))
+    except ConfigError:
+        return text
 
 
 def read_table(folder: Path) -> Table:
