@@ -18,6 +18,7 @@ from neuromf.runtime.run import open_run
 from neuromf.study.arm import listening
 from neuromf.study.arms import planned, read_steps
 from neuromf.study.array import submit, told, write_arrays
+from neuromf.study.checking import check_arms
 from neuromf.study.config import SweepConfig
 from neuromf.study.estimate import Estimates, plan_table
 from neuromf.study.folder import Table, write_table
@@ -63,21 +64,24 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
 
 def launch(config: SweepConfig, out: Path, where: Launch, *, resume: bool, overwrite: bool) -> str:
     """Write a study into `out` and submit its arms that have not finished as arrays of jobs, or
-    show the scripts; return what to print. Raises ValueError where there is no SLURM.
+    show the scripts; return what to print. Raises ValueError where there is no SLURM, or an arm
+    would end before it makes anything.
     """
-    arms = planned(config)
+    arms, steps = planned(config), {s.name: s.verb for s in read_steps(config.steps)}
+    known = check_arms(arms, steps) if where.launch == "slurm" else []
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
-        table = write_table(out, arms, {s.name: s.verb for s in read_steps(config.steps)})
+        table = write_table(out, arms, steps)
         done = {s.name for s in standings(out, table) if s.state.state in {"finished", "running"}}
         names = [arm.name for arm in arms if arm.name not in done]
         scripts = write_arrays(out, names, where.slurm, config.throttle, config.retries)
         if where.launch == "print":
             return told(scripts)
         jobs = submit(out, scripts)
-    return (
+    submitted = (
         f"{len(names)} arms as {', '.join(jobs) or 'no job'}: neuromf sweep status {out}; "
         f"neuromf sweep stop {out}"
     )
+    return "\n".join([*known, submitted])
 
 
 def plan(config: SweepConfig) -> str:
