@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from monai.data.meta_tensor import MetaTensor
+from monai.utils.enums import TraceKeys
 from safetensors.torch import save_file
 from torch import nn
 
@@ -71,6 +72,28 @@ def test_nan_is_refused():
     state["0.weight"][0, 0] = float("nan")
     with pytest.raises(WeightsError, match="NaN or Inf in 0.weight"):
         load_strict(network(), state, "x.pt")
+
+
+class Named:
+    """Pickled as Python 3.11.2 pickles a member of an enum."""
+
+    def __init__(self, owner, name):
+        self.owner, self.name = owner, name
+
+    def __reduce__(self):
+        return getattr, (self.owner, self.name)
+
+
+def test_members_of_enums_as_an_early_python_3_11_wrote_them(tmp_path):
+    key = Named(TraceKeys, "CLASS_NAME")
+    content = {"state_dict": network().state_dict(), "key": key}
+    torch.save(content, tmp_path / "a.pt")
+    assert state_sha256(read_state(tmp_path / "a.pt")) == state_sha256(network().state_dict())
+
+    for owner, name in ((nn.Linear, "forward"), (MetaTensor, "mro"), (TraceKeys, "mro")):
+        torch.save({"state_dict": {}, "key": Named(owner, name)}, tmp_path / "b.pt")
+        with pytest.raises(WeightsError, match="not opened|not readable"):
+            read_state(tmp_path / "b.pt")
 
 
 class Bomb:

@@ -142,7 +142,16 @@ def read_pickle(path: Path) -> Any:
     from monai.utils.enums import MetaKeys, SpaceKeys, TraceKeys
 
     check_zip(path)
-    with torch.serialization.safe_globals([MetaTensor, MetaKeys, SpaceKeys, TraceKeys]):
+    enums = {MetaKeys, SpaceKeys, TraceKeys}
+
+    def member(enum: Any, name: str) -> Any:
+        """Stand for `getattr`, by which Python 3.11.2 pickles a member of an enum."""
+        if enum not in enums:
+            raise pickle.UnpicklingError("GLOBAL getattr of what is no key of MONAI's")
+        return enum[name]
+
+    getattr_of_enums = [(member, "builtins.getattr"), (member, "__builtin__.getattr")]
+    with torch.serialization.safe_globals([MetaTensor, *enums, *getattr_of_enums]):
         try:
             return torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError as error:
