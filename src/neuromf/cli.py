@@ -44,11 +44,25 @@ def _root(
 
 
 @app.command()
-def doctor() -> None:
-    """Say what this machine has, and which verbs will work."""
-    from neuromf.doctor import report
+def doctor(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[preset=NAME | KEY=VALUE]...",
+            help="Of `neuromf train`: which batches of that training fit here.",
+        ),
+    ] = None,
+    shape: Annotated[
+        str, typer.Option(metavar="C,D,H,W", help="Of the latents, where there are none yet.")
+    ] = "",
+) -> None:
+    """Say what this machine has, and which verbs will work; of a training, what fits."""
+    from neuromf.doctor import read_shape, report, training_report
 
-    typer.echo(report(VERBS))
+    if words or shape:
+        typer.echo(training_report(words or [], read_shape(shape)))
+    else:
+        typer.echo(report(VERBS))
 
 
 @app.command(name="keys", short_help="Say what a verb's keys mean: neuromf keys train optimiser.")

@@ -9,12 +9,11 @@ from neuromf.nets import DualTimeUNet
 from neuromf.reporting import plots
 from neuromf.runtime.config import load
 from neuromf.training.config import TrainConfig
-from neuromf.training.memory import step_memory
+from neuromf.training.sizing import HEADROOM, Sizing
 from neuromf.verification.section import Section
 
 SIZES = (16, 24, 32, 48, 64)  # voxels a side
 CARDS = (24, 40, 80, 141)  # GB: consumer cards, A100, H100, H200
-HEADROOM = 0.9  # of a card: the driver and fragments take the rest
 
 
 def memory() -> Section:
@@ -23,11 +22,13 @@ def memory() -> Section:
     with torch.device("meta"):
         parameters = sum(p.numel() for p in DualTimeUNet(config.network).parameters())
     rows, fixed, each = [], 0.0, {}
+    checkpointing = config.network.checkpointing
     for size in SIZES:
-        fixed, each[size] = step_memory(parameters, config, (4, size, size, size))
-        fits = [max(0, int((card * HEADROOM - fixed) / each[size])) for card in CARDS]
+        step = Sizing.of(parameters, config, (4, size, size, size), checkpointing=checkpointing)
+        fixed, each[size] = step.fixed_gb, step.each_gb
+        fits = [step.largest(card) for card in CARDS]
         rows.append(
-            [f"{size}³", f"{fixed + each[size]:.1f} GB", *(str(n) if n else "none" for n in fits)]
+            [f"{size}³", f"{step.needs(1):.1f} GB", *(str(n) if n else "none" for n in fits)]
         )
 
     return Section(
