@@ -46,8 +46,6 @@ def sample(
         raise ValueError(f"predict is {predict!r}: 'x' or 'u'")
     if solver not in SOLVERS:
         raise ValueError(f"solver is {solver!r}: one of {', '.join(map(repr, SOLVERS))}")
-    if solver == "exponential":
-        network = exponential(network)
     grid = _time_grid(steps, times)
     if solver == "rflow":
         if times is not None:
@@ -59,12 +57,29 @@ def sample(
 
     for t, r in pairs:
         start, end = (z.new_full((len(z),), time) for time in (t, r))
-        asked = start if solver in ("euler", "rflow") else end
-        prediction = predict_main(network, z, start, asked, condition)
-        check_same_shape("the network's output", prediction, "noise", noise)
-        z = step(z, prediction.to(z.dtype), start, end, predict)
+        z = advance(network, z, start, end, predict, solver, condition)
 
     return z
+
+
+def advance(
+    network: Network,
+    z: Tensor,
+    t: Tensor,
+    r: Tensor,
+    predict: Prediction = "u",
+    solver: Solver = "average",
+    condition: Condition | None = None,
+) -> Tensor:
+    """Return the state at r of states z (B, C, *spatial) at t, times (B,), r <= t, by one call of
+    the network; the other arguments are those of `sample`.
+    """
+    if solver == "exponential":
+        network = exponential(network)
+    asked = t if solver in ("euler", "rflow") else r
+    prediction = predict_main(network, z, t, asked, condition)
+    check_same_shape("the network's output", prediction, "the noise", z)
+    return step(z, prediction.to(z.dtype), t, r, predict)
 
 
 def exponential(network: Network) -> Network:
