@@ -124,6 +124,12 @@ VERBS = {
         "ExportConfig",
         example="run=runs/train checkpoint=best",
     ),
+    "deploy": Verb(
+        "A model for programs without this package: torch.export, ONNX, or a MONAI bundle.",
+        "neuromf.generation.deploy",
+        "DeployConfig",
+        example="model=embedded format=onnx",
+    ),
     "import-maisi": Verb(
         "NVIDIA's flow of brain MRI, fetched with `neuromf weights get maisi-brain`, as a model "
         "folder for volumes of any size and spacing.",

@@ -282,8 +282,15 @@ def decoded_volume(
 
 def cleaned(decoded: Tensor) -> Voxels:
     """Return the voxels of a decoded volume (1, 1, D, H, W): in [0, 1], 0 outside the brain."""
-    voxels = decoded[0, 0].float().clamp(0, 1)
-    return torch.where(voxels < BACKGROUND, 0.0, voxels).cpu().numpy()
+    return bounded(decoded)[0, 0].cpu().numpy()
+
+
+def bounded(decoded: Tensor) -> Tensor:
+    """Return decoded volumes with voxels in [0, 1], and 0 where a decoder leaves a little outside
+    the brain.
+    """
+    voxels = decoded.float().clamp(0, 1)
+    return torch.where(voxels < BACKGROUND, 0.0, voxels)
 
 
 def noise_of(shape: Sequence[int], index: int, seed: int) -> Tensor:
