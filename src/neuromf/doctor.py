@@ -47,6 +47,8 @@ EXTRAS = {  # extra -> the modules it brings
     "slurm": ("submitit",),
     "hub": ("huggingface_hub",),
     "log": ("tensorboard",),
+    "dicom": ("dcm2niix",),
+    "onnx": ("onnxscript",),
 }
 TOOLS = {  # external program -> what it would be used for
     "mri_synthstrip": "skull stripping",

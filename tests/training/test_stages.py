@@ -97,6 +97,7 @@ def test_stages_out_of_order_are_refused_before_anything_is_made(config, tmp_pat
         ({"stages": ()}, "one or more"),
         ({"stages": ("a/flow.yaml", "b/flow.yaml")}, "its own name"),
         ({"words": ("latents=x",)}, "keys of their own"),
+        ({"words": ("seed=1",)}, "keys of their own"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):
@@ -105,7 +106,7 @@ def test_what_cannot_be_is_refused(changes, message):
 
 
 def test_the_shipped_stages_are_presets_that_fit_each_other(tmp_path):
-    config = StagesConfig(words=("batch=2",))
+    config = StagesConfig(words=("batch=2",), seed=3)
     assert set(config.stages) <= set(presets("train"))
     plan = planned(config, tmp_path)
     assert (
@@ -117,4 +118,4 @@ def test_the_shipped_stages_are_presets_that_fit_each_other(tmp_path):
         )
         == 1
     )
-    assert {c.batch for c in plan.values()} == {2}
+    assert {(c.batch, c.seed) for c in plan.values()} == {(2, 3)}

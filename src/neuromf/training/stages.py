@@ -34,19 +34,19 @@ class StagesConfig:
     # presets of `neuromf train`, or YAML files
     stages: tuple[str, ...] = ("flow2mm", "secants2mm")
     teacher: str = ""  # a model folder: a flow trained before, in place of the first stage
-    # further words of `neuromf train`, for every stage: [device=cuda, seed=1]
+    seed: int = 0  # of every stage
+    # further words of `neuromf train`, for every stage: [device=cuda, batch=16]
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.stages or len(set(self.names)) < len(self.stages):
             raise ValueError(f"stages are {list(self.stages)}: one or more, each with its own name")
-        own = [
-            w for w in self.words if w.partition("=")[0] in {"latents", "vae", "teacher", "start"}
-        ]
+        keys = {"latents", "vae", "teacher", "start", "seed"}
+        own = [w for w in self.words if w.partition("=")[0] in keys]
         if own:
             raise ValueError(
-                f"words holds {', '.join(own)}: latents, vae and teacher are keys of their own, "
-                "and start is the model of the stage before"
+                f"words holds {', '.join(own)}: latents, vae, teacher and seed are keys of their "
+                "own, and start is the model of the stage before"
             )
 
     @property
@@ -117,4 +117,5 @@ def resolved(config: StagesConfig, stage: str) -> TrainConfig:
     """Return the configuration of a stage, without a teacher yet."""
     file = stage.endswith((".yaml", ".yml"))
     words = [str(local_path(stage)) if file else f"preset={stage}", *config.words]
-    return load(TrainConfig, [*words, f"latents={config.latents}", f"vae={config.vae}"], "train")
+    own = [f"latents={config.latents}", f"vae={config.vae}", f"seed={config.seed}"]
+    return load(TrainConfig, [*words, *own], "train")
