@@ -39,6 +39,12 @@ VERBS = {
         preset="small2mm",
         example="input=scans/ preset=small2mm",
     ),
+    "export-bids": Verb(
+        "Prepared volumes and their lesion masks as a BIDS derivative.",
+        "neuromf.data.derivative",
+        "ExportBidsConfig",
+        example="volumes=volumes",
+    ),
     "import-dicom": Verb(
         "DICOM folders to a BIDS tree, with dcm2niix: one series a session, chosen by description "
         "and geometry.",

@@ -75,6 +75,8 @@ CASES = [
     ("import-dicom", "input={w}/nowhere", "a folder of DICOM files is needed"),
     ("import-dicom", "input={w}/scans names=all", "names"),
     ("import-dicom", "input={w}/scans series=(", "series is"),
+    ("export-bids", "", "volumes= names no folder"),
+    ("export-bids", "volumes={w}/scans", "holds no manifest.csv"),
     ("import-maisi", "size=[190,192,192]", "multiples of 32"),
     ("import-maisi", "spacing=[1,0,1]", "spacing is"),
     ("deploy", "format=tensorflow", "format"),
