@@ -6,9 +6,10 @@ import importlib.util
 import platform
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
+from typing import NamedTuple
 
 import psutil
 import torch
@@ -85,17 +86,18 @@ def training_report(words: list[str], shape: tuple[int, ...] = ()) -> str:
     """
     config = resolved("train", VERBS["train"], words)
     device = pick_device(config.device)
-    parameters, shape, subjects, vae = _trained(config, shape)
-    decoding, decoder = _decoding(config, vae, shape)
+    training = _training(config, shape)
+    shape, subjects = training.shape, training.subjects
+    decoding, decoder = _decoding(config, training.vae, shape)
     sizings = [
-        Sizing.of(parameters, config, shape, checkpointing=way, decoding_gb=decoding)
+        Sizing.of(training.parameters, config, shape, checkpointing=way, decoding_gb=decoding)
         for way in (False, True)
     ]
     free, latents = free_gb(device), config.batch * config.accumulate
     lines = [
         f"latents    {' x '.join(map(str, shape))}"
         + (f", {subjects} subjects to train on" if subjects else ""),
-        f"network    {parameters / 1e6:.1f} million parameters, {config.precision}",
+        f"network    {training.parameters / 1e6:.1f} million parameters, {config.precision}",
         f"device     {device}, {free:.1f} GB free, of which {HEADROOM:.0%} is planned with",
         f"decoding   {decoder}",
         "",
@@ -103,22 +105,30 @@ def training_report(words: list[str], shape: tuple[int, ...] = ()) -> str:
         "",
         *_advice(config, sizings, free),
     ]
-    said = warnings(config, shape, subjects) if subjects else []
+    said = [*warnings(config, shape), *training.warnings]
     return "\n".join([*lines, *(f"note: {line}" for line in said)])
 
 
-def _trained(config: TrainConfig, shape: tuple[int, ...]) -> tuple[int, tuple[int, ...], int, str]:
-    """Return the parameters of a training's network, the shape of its latents, the number of
-    subjects, 0 if not known, and the name of the VAE.
-    """
+class _Training(NamedTuple):
+    """What a training is, as far as its memory goes."""
+
+    parameters: int
+    shape: tuple[int, ...]  # of its latents
+    vae: str  # the name of the VAE that samples are decoded with
+    subjects: int = 0  # to train on, 0 where there are no latents yet
+    warnings: Sequence[str] = ()
+
+
+def _training(config: TrainConfig, shape: tuple[int, ...]) -> _Training:
+    """Return a training on the latents that it names, or on latents of a shape."""
     if shape:
         with torch.device("meta"):
             network = DualTimeUNet(replace(config.network, latent_channels=shape[0]))
-        return sum(p.numel() for p in network.parameters()), shape, 0, config.vae
+        return _Training(sum(p.numel() for p in network.parameters()), shape, config.vae)
     data, teacher = fitting(config)
     parameters = sum(p.numel() for p in first_network(config, data, teacher).parameters())
-    stats = data.train.stats
-    return parameters, tuple(stats.shape), stats.subjects, config.vae or data.store.vae.name
+    stats, vae = data.train.stats, config.vae or data.store.vae.name
+    return _Training(parameters, tuple(stats.shape), vae, stats.subjects, data.warnings())
 
 
 def _decoding(config: TrainConfig, vae: str, shape: tuple[int, ...]) -> tuple[float, str]:

@@ -58,24 +58,20 @@ def test_what_takes_no_derivative_is_not_held_to_one(store):
 
 def test_warnings(store):
     config = tiny_config(store, updates=100_000, ema=(0.999,))
-    assert warnings(config, SHAPE, 10) == []
+    assert warnings(config, SHAPE) == []
     assert (
         "averages over 10000 updates"
-        in warnings(replace(config, ema=(0.9999,), updates=1000), SHAPE, 10)[0]
+        in warnings(replace(config, ema=(0.9999,), updates=1000), SHAPE)[0]
     )
-    assert (
-        "endpoint"
-        in warnings(replace(config, times=TimeSampler(endpoint_fraction=0)), SHAPE, 10)[0]
-    )
-    assert "du/dt explodes" in warnings(config, (4, 20, 24, 20), 10)[0]
-    assert warnings(replace(config, latent_scale=0.3), (4, 20, 24, 20), 10) == []
-    assert "one subject" in warnings(config, SHAPE, 1)[0]
+    assert "endpoint" in warnings(replace(config, times=TimeSampler(endpoint_fraction=0)), SHAPE)[0]
+    assert "du/dt explodes" in warnings(config, (4, 20, 24, 20))[0]
+    assert warnings(replace(config, latent_scale=0.3), (4, 20, 24, 20)) == []
 
 
 @pytest.mark.parametrize("updates", [1, 4, 40, 100, 400, 5000, 100_000])
 def test_the_average_that_is_advised_raises_no_warning_itself(store, updates):
     """A decay that is too long names one that suits; that one, taken, is not complained of."""
     config = tiny_config(store, updates=updates, ema=(0.99999,))
-    (said,) = [w for w in warnings(config, SHAPE, 9) if "ema=" in w]
+    (said,) = [w for w in warnings(config, SHAPE) if "ema=" in w]
     advised = float(said.rsplit("ema=", 1)[1].split()[0])
-    assert not [w for w in warnings(replace(config, ema=(advised,)), SHAPE, 9) if "ema=" in w]
+    assert not [w for w in warnings(replace(config, ema=(advised,)), SHAPE) if "ema=" in w]

@@ -21,7 +21,6 @@ WAITED = 0.2  # share of the time that goes into waiting for data
 WORSE = 1.02  # of the monitored value, last over best
 BANDS = (0.5, 2.0)  # power of samples over that of real latents, outside which a band is off
 SHOWN = 6  # lines of run.log
-MANY = 3  # subjects: preflight's remark on one is not for a report, which does not know them
 ENDED = {
     "finished": "",
     "interrupted": "was stopped, and has saved: --resume continues it",
@@ -154,7 +153,7 @@ def settings(run: Trained) -> Iterator[Finding]:
         text = f"The configuration is not read: {run.settings.problem}"
         yield Finding("doubtful", f"{text}. What follows from it is left out.")
         return
-    for said in warnings(config, run.shape or (config.network.latent_channels, 1, 1, 1), MANY):
+    for said in warnings(config, run.shape or (config.network.latent_channels, 1, 1, 1)):
         yield Finding("doubtful", f"Settings: {said}.")
 
 

@@ -115,7 +115,7 @@ def check(config: TrainConfig) -> list[str]:
     stats = data.train.stats
     network = first_network(config, data, teacher)
     need = memory_gb(network, config, stats.shape)
-    known = warnings(config, stats.shape, stats.subjects)
+    known = [*warnings(config, stats.shape), *data.warnings()]
     return [*known, f"a step of batch={config.batch} needs about {need:.1f} GB on each device"]
 
 
@@ -183,7 +183,8 @@ def train(
         if config.adapt:
             few, every = trained(loop.network)
             note(f"{few:,} of {every:,} parameters are trained ({few / every:.2%})")
-        for said in preflight(loop.network, config, stats.shape, stats.subjects, run.vae):
+        found = preflight(loop.network, config, stats.shape, run.vae)
+        for said in (*found, *data.warnings()):
             note(said)
 
     def batches(rank: int, processes: int) -> Iterable[list[Batch]]:

@@ -67,6 +67,10 @@ class Known:
             digest.update(name.encode() + values.numpy().tobytes())
         return digest.hexdigest()
 
+    def silent(self, places: Sequence[int]) -> list[str]:
+        """Return the conditions that are missing in all latents at places in the store."""
+        return [name for name, values in self.values.items() if values[list(places)].isnan().all()]
+
     def of(self, places: Sequence[int] | Tensor) -> Condition | None:
         """Return the condition of latents at places in the store, without guidance."""
         if not self.values:

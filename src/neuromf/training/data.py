@@ -50,6 +50,20 @@ class Data:
         conditions = UNCONDITIONAL if before is None else before.conditions
         return cls(store, train, held_out, Known.read(config, store, conditions), base)
 
+    def warnings(self) -> list[str]:
+        """Return what is known to go wrong with these latents and conditions."""
+        said = []
+        if self.train.stats.subjects == 1:
+            said.append(
+                "the training split holds one subject: the network will learn that brain by heart"
+            )
+        for name in self.known.silent(self.train.indices):
+            said.append(
+                f"{name} is known of no training latent: the network, which takes it, is trained "
+                f"as if nothing were asked; table=FILE with a column {name} says it"
+            )
+        return said
+
     def plain(self) -> Iterable[Tensor]:
         """Return the normalised training latents (C, D, H, W), without augmentation; they can be
         gone through several times.

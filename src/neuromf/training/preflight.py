@@ -29,7 +29,7 @@ class PreflightError(ValueError):
     """A machine or network on which training would go wrong."""
 
 
-def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list[str]:
+def warnings(config: TrainConfig, shape: tuple[int, ...]) -> list[str]:
     """Return what is known to go wrong with settings that are allowed, for
     latents of a shape (C, D, H, W).
     """
@@ -68,11 +68,6 @@ def warnings(config: TrainConfig, shape: tuple[int, ...], subjects: int) -> list
             f"latent_scale={config.latent_scale} with {math.prod(shape)} numbers a latent: large "
             "structures are decided so close to t = 1 that du/dt explodes there; "
             "latent_scale=0.3 trained well"
-        )
-
-    if subjects == 1:
-        said.append(
-            "the training split holds one subject: the network will learn that brain by heart"
         )
 
     return said
@@ -133,7 +128,6 @@ def preflight(
     network: nn.Module,
     config: TrainConfig,
     shape: tuple[int, ...],
-    subjects: int,
     vae: FrozenVAE | None = None,
 ) -> list[str]:
     """Check, log, and return what the user should know of a training whose samples `vae` decodes.
@@ -145,7 +139,7 @@ def preflight(
     parameters = sum(p.numel() for p in network.parameters())
     log.info("network: %.1f million parameters; du/dt is right to %.2g", parameters / 1e6, error)
     log.info("memory: about %.1f GB of %.1f GB free on %s", need, free, device)
-    said = warnings(config, shape, subjects)
+    said = warnings(config, shape)
     if config.precision == "bfloat16" and not has_bf16(device):
         said.append(
             f"{device} is not known to have bfloat16 instructions, without which "
