@@ -127,13 +127,13 @@ def test_an_exponential_step_follows_the_part_in_closed_form_exactly():
 
 def test_exponential_and_euler_steps_have_one_limit_and_the_first_are_nearer():
     noise, net = point(), made("gaussian")
-    limit = sample(net, noise, 200, solver="exponential")
+    limit = sample(net, noise, 60, solver="exponential")
     errors = {
-        solver: relative(sample(net, noise, 20, solver=solver), limit)
+        solver: relative(sample(net, noise, 6, solver=solver), limit)
         for solver in ("exponential", "euler")
     }
     assert errors["exponential"] < 0.5 * errors["euler"]
-    assert relative(sample(net, noise, 200, solver="euler"), limit) < 0.2 * errors["euler"]
+    assert relative(sample(net, noise, 60, solver="euler"), limit) < 0.2 * errors["euler"]
 
 
 def test_at_equal_times_an_exponential_step_is_the_velocity():

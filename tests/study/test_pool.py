@@ -107,7 +107,7 @@ def test_an_interrupted_pool_stops_its_arms(tmp_path):
 
 
 def test_arms_of_a_start_that_was_killed_go_on(tmp_path):
-    first, second = written(tmp_path, quick_study([300, 1]), TOY)
+    first, second = written(tmp_path, quick_study([60, 1]), TOY)
     pool = Pool(tmp_path, Share(1, 1), 1, modules=MODULES)
     process = pool._process(first)  # as of a pool that is no longer there
     until(lambda: state(tmp_path, first).state == "running")
