@@ -1,6 +1,7 @@
 project = "NeuroMF"
 copyright = "2026, the NeuroMF developers"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath", "amsmath"]
 html_theme = "furo"
 html_title = "NeuroMF"

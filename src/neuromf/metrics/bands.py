@@ -24,8 +24,9 @@ class BandError(NamedTuple):
 
 
 def band_power(latents: Tensor, bands: int = BANDS) -> Tensor:
-    """Return (bands,) float64: the mean |FFT|² / voxels of latents (N, C, D, H, W) over the waves
-    of each band, all channels and all latents; 1 in every band for standard normal noise.
+    """Return (bands,) float64: the mean power spectrum, the squared modulus of the FFT over the
+    number of voxels, of latents (N, C, D, H, W) over the waves of each band, all channels and all
+    latents; 1 in every band for standard normal noise.
 
     Bands are equal fractions of the Nyquist frequency by radius, each axis in units of its own;
     the last band has the corners beyond it too. A band without a wave, which small latents have,

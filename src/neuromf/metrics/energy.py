@@ -11,9 +11,9 @@ from neuromf.metrics.points import check_finite, check_points
 
 
 def energy_coefficient(a: Tensor, b: Tensor) -> float:
-    """Return the energy coefficient H = (2 E|x - y| - E|x - x'| - E|y - y'|) / 2 E|x - y| of points
-    a (N, D) and b (M, D), in [0, 1]: 0 for equal distributions, 1 for two different single points
-    (Székely and Rizzo 2013, doi 10.1016/j.jspi.2013.03.018).
+    """Return the energy coefficient H = (2 E d(x, y) - E d(x, x') - E d(y, y')) / (2 E d(x, y)) of
+    points a (N, D) and b (M, D), d their distance, in [0, 1]: 0 for equal distributions, 1 for two
+    different single points (Székely and Rizzo 2013, doi 10.1016/j.jspi.2013.03.018).
 
     Means are over all pairs of points, each with itself included, so that H is never below 0; two
     samples of one distribution differ by about (1/N + 1/M) / 2. Raises ValueError for anything but

@@ -21,7 +21,7 @@ NARROW = 8  # a side of a matrix up to which it is left to AdamW: first and last
 class Muon(torch.optim.AdamW):
     """AdamW in which matrices and convolution kernels take an orthogonalised step instead.
 
-    A kernel (out, in, *k) is the matrix (out, in k...). The gradients of matrices are taken out
+    A kernel (out, in, k...) is the matrix (out, in k...). The gradients of matrices are taken out
     before AdamW's own step, which leaves parameters without a gradient alone.
     """
 
