@@ -11,7 +11,7 @@ from neuromf.autoencoder.load import load_vae
 from neuromf.data.reading import read_volume
 from neuromf.data.scans import find_scans
 from neuromf.generation.baselines import Baselines, BaselinesConfig, run
-from neuromf.generation.generator import cleaned
+from neuromf.generation.decoding import cleaned
 from neuromf.latents.shard import StoreError
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.folders import foreign_files

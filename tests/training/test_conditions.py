@@ -12,7 +12,8 @@ from neuromf.generation.model import load_model
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
 from neuromf.nets.variables import Conditions, Variable
-from neuromf.training import command
+from neuromf.runtime.config import ConfigError
+from neuromf.training import command, export
 from neuromf.training.conditions import Known
 from neuromf.training.start import start_model
 from training.support import tiny_config
@@ -107,6 +108,13 @@ def test_a_guided_call_of_the_trained_model_is_one_call(config, tmp_path):
     card = (model / "README.md").read_text()
     assert "| condition `age` | number: 20 to 54 |" in card
 
+    out = tmp_path / "exported"
+    export.run(export.ExportConfig(str(tmp_path / "run"), population=True), out)
+    people = (out / "population.csv").read_text().split()
+    assert people[:3] == ["age,sex", "20,f", "22,m"]
+    assert len(people) == 1 + 17  # of one of the 18 nothing is known
+    assert load(out, "cpu").asked().asks
+
     calls = []
     drawn = load(model, "cpu")
     drawn.model.network.body.conv_in.register_forward_hook(lambda *_: calls.append(1))
@@ -114,6 +122,25 @@ def test_a_guided_call_of_the_trained_model_is_one_call(config, tmp_path):
     latent = drawn.latent(0, asked=wanted)
     assert len(calls) == 1
     assert latent.isfinite().all()
+
+
+def test_copies_are_no_people_of_a_population(config, monkeypatch):
+    store = LatentStore(config.latents)
+    parents = ["s00" if e.subject > "s10" else "" for e in store.entries]
+    store.entries = [replace(e, parent=p) for e, p in zip(store.entries, parents, strict=True)]
+    monkeypatch.setattr(export, "LatentStore", lambda location: store)
+    known = Known.read(config, LatentStore(config.latents)).conditions
+    people = export.training_people(config, known)
+    assert [p["age"] for p in people] == [
+        "20",
+        "22",
+        "24",
+        "26",
+        "n/a",
+        *map(str, range(30, 41, 2)),
+    ]
+    with pytest.raises(ConfigError, match="takes no conditions"):
+        export.training_people(config, Conditions())
 
 
 def test_a_run_is_not_resumed_with_other_conditions(config, table, tmp_path):

@@ -35,7 +35,7 @@ from neuromf.features.extractors import (
     load_measure,
 )
 from neuromf.features.measure import Measure
-from neuromf.generation.generator import cleaned
+from neuromf.generation.decoding import cleaned
 from neuromf.runtime.device import explain_oom, pick_device
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.progress import progress

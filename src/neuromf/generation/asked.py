@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from neuromf.flow.guidance import OFF, check_guidance
 from neuromf.flow.network import Condition
 from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.runtime.folders import local_path
+from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.tables import read_table
 
 Row = dict[str, str]
@@ -28,15 +31,24 @@ class Asked:
     rows: tuple[Row, ...] = ({},)
     guidance: tuple[float, float, float] = OFF  # the scale w, the first and the last t it acts at
     flow: bool = False  # the model is a flow, which a second network call can lead
+    # what training people were: where nothing is asked, a sample is asked to be as one of them
+    population: tuple[Row, ...] = ()
+    seed: int = 0  # by which
 
     def __post_init__(self) -> None:
         self.conditions.condition(self.rows, OFF if self.led else self.guidance)
+        self.conditions.condition(self.population)
         check_guidance(self.guidance)
-        if self.guidance[0] != 1 and not any(self.rows):
+        if self.guidance[0] != 1 and not self.asks:
             raise ValueError(
                 f"guidance is {self.guidance[0]} and nothing is asked for: give a condition, for "
                 f"example condition.{(self.conditions.names or ('age',))[0]}=..."
             )
+
+    @property
+    def asks(self) -> bool:
+        """True where any sample is asked to be anything."""
+        return any(self.rows) or bool(self.population)
 
     @property
     def led(self) -> bool:
@@ -47,6 +59,9 @@ class Asked:
 
     def row(self, number: int) -> Row:
         """Return what sample `number` is asked to be."""
+        if self.population and not any(self.rows):
+            chance = generator(Purpose.POPULATION, self.seed, number)
+            return self.population[int(torch.randint(len(self.population), (), generator=chance))]
         return self.rows[0] if len(self.rows) == 1 else self.rows[number]
 
     def condition(self, number: int) -> Condition | None:
@@ -84,11 +99,14 @@ def asked(
     guidance: float = 1.0,
     interval: Sequence[float] = OFF[1:],
     flow: bool = False,
+    population: Sequence[Row] = (),
+    seed: int = 0,
 ) -> Asked:
     """Return what is asked of a model: one condition for every sample, or a table (CSV, TSV) with
     a row a sample, whose other columns play no part; `condition` then fills what a row leaves
-    empty. `flow` says that guidance may take a second network call. Raises ValueError or
-    FileNotFoundError where that cannot be.
+    empty. `flow` says that guidance may take a second network call. Where nothing is asked, each
+    sample is as one of the `population`, drawn by the seed. Raises ValueError or FileNotFoundError
+    where that cannot be.
     """
     fixed = {name: as_text(value) for name, value in (condition or {}).items()}
     rows: tuple[Row, ...] = (fixed,)
@@ -97,7 +115,7 @@ def asked(
     if len(interval) != len(OFF) - 1:
         raise ValueError(f"guidance_interval is {list(interval)}: the first and the last t")
     scale = (float(guidance), float(interval[0]), float(interval[1]))
-    return Asked(conditions, rows, scale, flow)
+    return Asked(conditions, rows, scale, flow, tuple(population), seed)
 
 
 def table_rows(table: str, conditions: Conditions) -> list[Row]:

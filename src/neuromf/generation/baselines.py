@@ -15,7 +15,8 @@ from typing import Any
 from neuromf import __version__
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
-from neuromf.generation.generator import Drawn, decoded_volume
+from neuromf.generation.decoding import decoded_volume
+from neuromf.generation.generator import Drawn
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
 from neuromf.latents.closed_form import KINDS, ClosedForm, closed_form
 from neuromf.latents.dataset import LatentDataset

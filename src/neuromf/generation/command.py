@@ -36,6 +36,8 @@ class GenerateConfig:
     # what every sample is asked to be, by the names of the model's conditions: condition.age=70
     condition: dict[str, str] = field(default_factory=dict, metadata=NAMED)
     table: str = ""  # or a CSV or TSV file with such columns: a sample for each row
+    # where nothing is asked, samples are as people of the training were, if the model knows them
+    population: bool = True
     guidance: float = 1.0  # how closely samples follow their conditions; 1 is as in the data
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # the first and last t at which it acts
     suffix: str = "T1w"  # of the files' names, as BIDS has them
@@ -85,7 +87,12 @@ def run(
     )
     generator.vae, generator.mask_code  # noqa: B018 - refused before the folder is made
     wanted = generator.asked(
-        config.condition, config.table, config.guidance, config.guidance_interval
+        config.condition,
+        config.table,
+        config.guidance,
+        config.guidance_interval,
+        config.population,
+        config.seed,
     )
     if config.table:
         config = replace(config, n=len(wanted.rows))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from neuromf.autoencoder.components import split
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.flow.sampler import advance
-from neuromf.generation.generator import bounded
+from neuromf.generation.decoding import bounded
 from neuromf.generation.model import ModelConfig
 
 

@@ -12,18 +12,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from neuromf.autoencoder.components import LESION, Component, split
+from neuromf.autoencoder.components import LESION, split
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.mask_codes import MaskCode, load_mask_code
-from neuromf.data.volume import Volume, Voxels, centred_affine
+from neuromf.data.volume import Volume
 from neuromf.flow import sample
 from neuromf.flow.guidance import OFF, led
 from neuromf.flow.network import Condition, Network
 from neuromf.flow.sampler import exponential
 from neuromf.generation.adapter import load_adapter
 from neuromf.generation.asked import NOTHING, Asked, asked
+from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.lesion import LesionMask, decoded_lesion
 from neuromf.generation.model import Model, ModelConfig, load_model
+from neuromf.generation.population import read_population
 from neuromf.runtime.device import (
     Precision,
     autocast,
@@ -36,8 +38,6 @@ from neuromf.runtime.randomness import Purpose, generator
 
 SMALLEST_ML = 0.02  # of a lesion: below three voxels of 2 mm
 log = logging.getLogger("neuromf")
-# a decoder leaves a little outside a stripped brain, where its training volumes were 0
-BACKGROUND = 0.02
 
 
 class Drawn(NamedTuple):
@@ -112,12 +112,16 @@ class Generator:
         table: str = "",
         guidance: float = 1.0,
         interval: Sequence[float] = (0.0, 1.0),
+        population: bool = True,
+        seed: int = 0,
     ) -> Asked:
         """Return what samples are asked to be, with a warning for numbers outside the training
-        data. Raises ValueError for what the model does not know.
+        data: where nothing is asked, what people of the training were, if the model knows
+        (`population`), drawn by the seed. Raises ValueError for what the model does not know.
         """
-        flow = self.config.solver != "average"
-        found = asked(self.config.conditions, condition, table, guidance, interval, flow)
+        conditions, flow = self.config.conditions, self.config.solver != "average"
+        people = read_population(self.model.folder, conditions) if population else ()
+        found = asked(conditions, condition, table, guidance, interval, flow, people, seed)
         for said in found.warnings:
             log.warning("%s: %s", self.config.name, said)
         return found
@@ -229,8 +233,9 @@ class Generator:
         guidance: float = 1.0,
     ) -> list[Volume]:
         """Return n volumes after `nfe` network calls each, of a condition such as {"age": 70} if
-        given, to which a guidance above 1 leads more closely. Raises ValueError if n or nfe is
-        below 1, or for a condition that the model does not know.
+        given, to which a guidance above 1 leads more closely. Where nothing is asked, each is as
+        one of the people of the training, if the model knows them; {"age": None} asks for nothing.
+        Raises ValueError if n or nfe is below 1, or for a condition that the model does not know.
         """
         return [drawn.volume for drawn in self._drawn(n, nfe, seed, condition, guidance)]
 
@@ -246,7 +251,7 @@ class Generator:
             raise ValueError(f"n is {n}: a number of volumes, 1 or more")
         if nfe < 1:
             raise ValueError(f"nfe is {nfe}: a number of network calls, 1 or more")
-        return self.draw(range(n), nfe, seed, self.asked(condition, guidance=guidance))
+        return self.draw(range(n), nfe, seed, self.asked(condition, guidance=guidance, seed=seed))
 
 
 def load(
@@ -262,35 +267,6 @@ def load(
     model = load_model(name)
     model = load_adapter(model, adapter) if adapter else model
     return Generator(model, device, precision, decoder=decoder)
-
-
-def decoded_volume(
-    latent: Tensor,
-    components: Sequence[Component],
-    vae: FrozenVAE,
-    spacing: tuple[float, float, float],
-    memory_gb: float | None = None,
-) -> Volume:
-    """Return the image of a latent (1, C, D, H, W), as the VAE of its first component decodes it:
-    values in [0, 1], 0 outside the brain, RAS, `spacing` mm, centre at 0 mm.
-    """
-    with explain_oom("decoding", "decode_memory_gb=4, or less"):
-        image = split(latent, components)[components[0].name]
-        array = cleaned(vae.decode(image, memory_gb))
-    return Volume(array, centred_affine(array.shape, spacing))
-
-
-def cleaned(decoded: Tensor) -> Voxels:
-    """Return the voxels of a decoded volume (1, 1, D, H, W): in [0, 1], 0 outside the brain."""
-    return bounded(decoded)[0, 0].cpu().numpy()
-
-
-def bounded(decoded: Tensor) -> Tensor:
-    """Return decoded volumes with voxels in [0, 1], and 0 where a decoder leaves a little outside
-    the brain.
-    """
-    voxels = decoded.float().clamp(0, 1)
-    return torch.where(voxels < BACKGROUND, 0.0, voxels)
 
 
 def noise_of(shape: Sequence[int], index: int, seed: int) -> Tensor:

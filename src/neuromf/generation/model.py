@@ -33,7 +33,8 @@ from neuromf.runtime.folders import cache_home, local_path
 from neuromf.runtime.records import RecordError, as_record, read_json_object, read_record
 
 CONFIG, WEIGHTS, CARD, VAE = "config.json", "model.safetensors", "README.md", "vae"
-MODEL_FILES = (CONFIG, WEIGHTS, CARD, f"{VAE}/*")
+POPULATION = "population.csv"  # see generation.population
+MODEL_FILES = (CONFIG, WEIGHTS, CARD, POPULATION, f"{VAE}/*")
 KIND, FORMAT, READ = "meanflow", 2, (1, 2)  # 1: before keys were renamed
 EMBEDDED = "embedded"
 MAISI = "maisi-brain"  # a model that `neuromf weights get` makes
@@ -245,7 +246,7 @@ def _fetched(name: str) -> Path:
 
     repository, _, revision = name.partition("@")
     try:
-        patterns = [CONFIG, WEIGHTS, CARD, f"{VAE}/*"]
+        patterns = list(MODEL_FILES)
         found = snapshot_download(repository, revision=revision or None, allow_patterns=patterns)
     except Exception as error:  # the hub's are many
         raise FileNotFoundError(

@@ -46,7 +46,7 @@ def asked(samples: SampleFolder) -> list[tuple[str, str]]:
     """Return the samples in the viewer with what each was asked to be; none where nothing was
     asked.
     """
-    if not any(samples.asked.rows):
+    if not samples.asked.asks:
         return []
     rows = []
     for number in range(min(samples.n, IN_VIEWER)):

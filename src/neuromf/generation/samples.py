@@ -71,7 +71,7 @@ class SampleFolder:
         write_json(self.folder / "dataset_description.json", about)
         write_text(self.folder / "README.md", readme)
         write_text(self.folder / ".bidsignore", "\n".join(NOT_BIDS) + "\n")
-        if any(self.asked.rows):
+        if self.asked.asks:
             write_text(self.folder / "participants.tsv", self.participants())
 
     def participants(self) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import load_vae
-from neuromf.generation.generator import decoded_volume
+from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.model import VAE, ModelConfig, read_config
 from neuromf.report.previews import CALLS
 from neuromf.report.trained import Trained

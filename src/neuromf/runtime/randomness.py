@@ -31,6 +31,7 @@ class Purpose(IntEnum):
     CONDITIONS = 15  # seed, update, part: which samples lose their conditions, and guidance scales
     SEGMENTATION = 16  # seed, person left out: weights, patches and augmentation of a training
     MASK = 17  # seed, update, part: which voxels are left out of the loss
+    POPULATION = 18  # seed, number: whose conditions a sample gets where nothing is asked
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:

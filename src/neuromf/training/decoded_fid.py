@@ -17,7 +17,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.data.volume import Volume, centred_affine
 from neuromf.features.extractors import load_measure
 from neuromf.features.measure import Measure, fingerprint
-from neuromf.generation.generator import cleaned
+from neuromf.generation.decoding import cleaned
 from neuromf.latents.statistics import LatentStats
 from neuromf.metrics.frechet import Gaussian, fit_gaussian, frechet_distance
 from neuromf.runtime.device import explain_oom

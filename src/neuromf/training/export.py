@@ -13,7 +13,9 @@ from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.adapter import AdapterConfig, save_adapter
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
+from neuromf.generation.population import write_population
 from neuromf.latents.statistics import LatentStats
+from neuromf.latents.store import LatentStore
 from neuromf.nets.adapt import merge
 from neuromf.nets.variables import Conditions
 from neuromf.pretrained.statedict import load_strict
@@ -24,6 +26,7 @@ from neuromf.runtime.records import as_record
 from neuromf.runtime.run import open_run
 from neuromf.training.adapt import structure
 from neuromf.training.checkpoint import read_checkpoint, trained_config
+from neuromf.training.conditions import known_rows
 from neuromf.training.config import TrainConfig
 from neuromf.training.hub import check_push, header, push
 from neuromf.training.monitor import best_average
@@ -43,6 +46,9 @@ class ExportConfig:
     ema: float = 0.0
     half: bool = True  # float16, half the size
     name: str = ""  # the run's folder, if empty
+    # write what the people of the training were by the conditions (age, sex), without names, for
+    # samples of which nothing is asked
+    population: bool = False
     license: str = "other"  # in the card, by the hub's name for it: apache-2.0, cc-by-nc-4.0
     push: str = key("", free=True)  # owner/name on the Hugging Face hub, to upload it to
 
@@ -63,6 +69,8 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     state = read_checkpoint(path)
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
+    conditions = model_config(state, trained, config.ema, source.name, path).conditions
+    people = training_people(trained, conditions) if config.population else []
     if config.push:
         check_push(config.push)
 
@@ -76,11 +84,30 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             name=config.name or source.name,
             license=config.license,
         )
+        if people:
+            write_population(out, conditions, people)
         if config.push:
             print(f"uploaded, for you alone to see: {push(out, config.push)}")
 
     print(f"{out}: neuromf generate model={out} n=4")
     return out
+
+
+def training_people(config: TrainConfig, conditions: Conditions) -> list[dict[str, str]]:
+    """Return what is known of each person whose own scans a training has, no copies; the first
+    scan of each. Raises ConfigError for a model without conditions, StoreError or
+    FileNotFoundError where the latents or their table are not there.
+    """
+    if not conditions.names:
+        raise ConfigError("population=true: this model takes no conditions")
+    store = LatentStore(config.latents)
+    rows = known_rows(store, (), config.table, conditions.names)
+    people: dict[str, dict[str, str]] = {}
+    for place in store.split("train"):
+        entry = store.entries[place]
+        if not entry.parent:
+            people.setdefault(entry.subject, rows[place])
+    return list(people.values())
 
 
 def export(
