@@ -17,6 +17,7 @@ from neuromf.data.derivative import ExportBidsConfig, labelled, run
 from neuromf.data.prepare import PrepareConfig
 from neuromf.data.prepare import run as prepare
 from neuromf.data.preprocess import Preprocessing
+from neuromf.data.volume import VolumeError
 from neuromf.runtime.config import ConfigError
 from support import AFFINES, egg, save_nifti
 
@@ -100,13 +101,52 @@ def test_what_is_there_is_kept_and_what_is_gone_is_copied_again(folders, tmp_pat
     assert kept.stat().st_mtime_ns == before
 
 
-def test_labels_that_bids_cannot_tell_apart_are_refused(folders, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"subject": "sub-0-1"}, "sub-01 and sub-0-1 would both be sub-01"),
+        ({"subject": "sub-0-1", "session": "9"}, "would both be sub-01"),  # they are two people
+        ({"subject": "sub-01", "session": "1_"}, "would both be sub-01 ses-1"),
+        ({"subject": "Ж"}, "no ASCII letter"),
+    ],
+)
+def test_labels_that_bids_cannot_tell_apart_are_refused(folders, change, said):
     entries = read_cohort(folders[1])
-    other = replace(entries[0], record=entries[0].record | {"subject": "sub-0-1"})
-    with pytest.raises(ValueError, match="would both be sub-01 ses-1"):
+    other = replace(entries[0], name="other", record=entries[0].record | change)
+    with pytest.raises(ValueError, match=said):
         labelled([entries[0], other])
+
+
+def test_other_folders_and_suffixes_are_refused(folders, tmp_path):
     with pytest.raises(ConfigError, match="volumes= names no folder"):
         run(ExportBidsConfig(), tmp_path / "out")
     with pytest.raises(FileNotFoundError, match=r"no manifest\.csv"):
         run(ExportBidsConfig(str(folders[0])), tmp_path / "out")
+    with pytest.raises(ValueError, match="letters and digits alone"):
+        ExportBidsConfig("volumes", "T1 w")
     assert not (tmp_path / "out").exists()
+
+
+def test_whole_heads_masks_with_a_path_and_damaged_volumes(folders, tmp_path):
+    _, volumes, _ = folders
+    shutil.copytree(volumes, tmp_path / "volumes")
+    for number, strip in enumerate(
+        [
+            {"method": "none", "stripped_already": False},
+            {"method": "mask", "file": "/home/me/m.nii"},
+        ],
+        1,
+    ):
+        path = tmp_path / "volumes" / f"sub-01_ses-{number}.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"strip": strip}))
+    run(ExportBidsConfig(str(tmp_path / "volumes")), tmp_path / "out")
+    told = [
+        (tmp_path / f"out/sub-01/ses-{n}/anat/sub-01_ses-{n}_desc-prepared_FLAIR.json").read_text()
+        for n in (1, 2)
+    ]
+    assert [json.loads(text)["SkullStripped"] for text in told] == [False, True]
+    assert "/home" not in told[1]
+
+    (tmp_path / "volumes" / "sub-02_ses-1.nii.gz").write_bytes(b"damaged")
+    with pytest.raises(VolumeError, match="is not the file that was prepared"):
+        run(ExportBidsConfig(str(tmp_path / "volumes")), tmp_path / "again")

@@ -12,7 +12,7 @@ from typing import Any
 
 from neuromf import __version__
 from neuromf.data.cohort import Entry, read_cohort
-from neuromf.data.volume import volume_sha256
+from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.runtime.config import ConfigError
 from neuromf.runtime.files import atomic, write_json, write_text
 from neuromf.runtime.folders import COMMON, Output, local_path
@@ -32,7 +32,8 @@ COLUMNS = {
     "dataset": "the data set that the scan is from",
     "split": "train, val or test",
 }
-STEPS = ("spacing_mm", "strip", "n4", "intensity", "brain_ml")  # kept from the record
+STEPS = ("spacing_mm", "n4", "intensity", "brain_ml")  # kept from the record
+STRIP = ("method", "brain_ml", "stripped_already")  # and of its step `strip`: nothing with a path
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,12 @@ class ExportBidsConfig:
 
     volumes: str = ""  # a folder that `neuromf prepare` or `phantom` wrote
     suffix: str = ""  # BIDS suffix of the files; the scan's contrast, or T1w, if empty
+
+    def __post_init__(self) -> None:
+        if self.suffix and not self.suffix.isalnum():
+            raise ValueError(
+                f"suffix is {self.suffix!r}: letters and digits alone, such as T1w or FLAIR"
+            )
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class Named:
     person: str  # sub-01
     session: str  # ses-2, or empty
     record: dict[str, Any]
+    suffix: str  # T1w
 
     def path(self, ending: str) -> Path:
         """Return a file of it, relative to the data set."""
@@ -67,32 +75,46 @@ def run(
     """
     if not config.volumes:
         raise ConfigError("volumes= names no folder: give one that `neuromf prepare` wrote")
-    named = labelled(read_cohort(local_path(config.volumes)))
+    named = labelled(read_cohort(local_path(config.volumes)), config.suffix)
+    links = dict(raw_trees(named))
     with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
-        links = dict(raw_trees(named))
         for volume in named:
-            write_volume_of(volume, out, config.suffix, links)
+            write_volume_of(volume, out, links)
         describe(out, named, links)
         print(f"{out}: {len(named)} volumes of {len({n.person for n in named})} people")
     return out
 
 
-def labelled(entries: Sequence[Entry]) -> list[Named]:
-    """Return volumes with labels of letters and digits. Raises ValueError where two get the same,
-    as `a-b` and `ab` do.
+def labelled(entries: Sequence[Entry], suffix: str = "") -> list[Named]:
+    """Return volumes with labels of letters and digits. Raises ValueError where two people, or two
+    sessions of one, get the same, as `a-b` and `ab` do, and for a name without any.
     """
-    found: dict[tuple[str, str], Named] = {}
+    people: dict[str, str] = {}
+    found: dict[tuple[str, str], str] = {}
+    named = []
     for entry in entries:
-        session = letters(str(entry.record.get("session") or ""), "ses-")
-        person = f"sub-{letters(entry.subject, 'sub-')}"
-        named = Named(entry, person, f"ses-{session}" if session else "", entry.sidecar())
-        other = found.setdefault((named.person, named.session), named)
-        if other is not named:
+        own, at = letters(entry.subject, "sub-"), str(entry.record.get("session") or "")
+        session = letters(at, "ses-")
+        if not own or (at and not session):
+            raise ValueError(f"{entry.name}: no ASCII letter or digit in its subject or session")
+        other = people.setdefault(own.casefold(), entry.subject)
+        if other != entry.subject:
             raise ValueError(
-                f"{other.entry.name} and {entry.name} would both be {named.person} "
-                f"{named.session}: BIDS has letters and digits alone; rename one in the table"
+                f"{other} and {entry.subject} would both be sub-{own}: BIDS has letters and digits "
+                "alone; rename one in the table"
             )
-    return list(found.values())
+        before = found.setdefault((own, session.casefold()), entry.name)
+        if before != entry.name:
+            raise ValueError(
+                f"{before} and {entry.name} would both be sub-{own} ses-{session}: rename one "
+                "session in the table"
+            )
+        record = entry.sidecar()
+        kind = suffix or str(record.get("contrast") or "T1w")
+        if not kind.isalnum():
+            raise ValueError(f"{entry.name}: its contrast is {kind!r}: suffix=T1w names a BIDS one")
+        named.append(Named(entry, f"sub-{own}", f"ses-{session}" if session else "", record, kind))
+    return named
 
 
 def letters(text: str, prefix: str) -> str:
@@ -115,26 +137,27 @@ def tree_of(path: Path) -> Path | None:
     return next((p for p in path.parents if (p / DESCRIPTION).is_file()), None)
 
 
-def write_volume_of(volume: Named, out: Path, suffix: str, links: dict[str, Path]) -> None:
+def write_volume_of(volume: Named, out: Path, links: dict[str, Path]) -> None:
     """Write the image of a volume, its lesion mask if it has one, and their sidecars."""
     record, entry = volume.record, volume.entry
-    kind = suffix or str(record.get("contrast") or "T1w")
     found = [f"bids:{name}:{own}" for name, own in source_of(record, links)]
     sources = {"Sources": found} if found else {}
+    strip = record.get("strip") or {}
+    stripped = strip.get("method") != "none" or bool(strip.get("stripped_already"))
     steps = {key: record[key] for key in STEPS if key in record}
-    if isinstance(steps.get("strip"), dict):  # without the program's path on this machine
-        steps["strip"] = {k: v for k, v in steps["strip"].items() if k != "program"}
     about = {
-        "Description": "brain on a grid of cubic voxels, intensities from 0 to 1",
-        "SkullStripped": True,
-        "NeuroMF": steps,
+        "Description": "a grid of cubic voxels, intensities from 0 to 1",
+        "SkullStripped": stripped,
+        "NeuroMF": steps | {"strip": {key: strip[key] for key in STRIP if key in strip}},
     }
-    copy(entry.path, out / volume.path(f"desc-prepared_{kind}.nii.gz"))
-    write_json(out / volume.path(f"desc-prepared_{kind}.json"), about | sources)
+    image = f"desc-prepared_{volume.suffix}"
+    copy(entry.path, str(entry.record["sha256"]), out / volume.path(f"{image}.nii.gz"))
+    write_json(out / volume.path(f"{image}.json"), about | sources)
     if entry.lesion_sha256:
-        copy(entry.lesion_path, out / volume.path("label-lesion_desc-prepared_mask.nii.gz"))
-        mask = {"Type": "Lesion", "LesionMl": record.get("lesion_ml")} | sources
-        write_json(out / volume.path("label-lesion_desc-prepared_mask.json"), mask)
+        mask = "label-lesion_desc-prepared_mask"
+        copy(entry.lesion_path, entry.lesion_sha256, out / volume.path(f"{mask}.nii.gz"))
+        lesion = {"Type": "Lesion", "LesionMl": record.get("lesion_ml")}
+        write_json(out / volume.path(f"{mask}.json"), lesion | sources)
 
 
 def source_of(record: dict[str, Any], links: dict[str, Path]) -> Iterator[tuple[str, str]]:
@@ -145,10 +168,14 @@ def source_of(record: dict[str, Any], links: dict[str, Path]) -> Iterator[tuple[
             yield name, path.relative_to(root).as_posix()
 
 
-def copy(source: Path, target: Path) -> None:
-    """Copy a file, unless it is there already."""
-    if target.is_file() and volume_sha256(target) == volume_sha256(source):
+def copy(source: Path, sha256: str, target: Path) -> None:
+    """Copy a file, unless it is there already. Raises VolumeError where the source is not the file
+    that was prepared.
+    """
+    if target.is_file() and volume_sha256(target) == sha256:
         return
+    if not source.is_file() or volume_sha256(source) != sha256:
+        raise VolumeError(f"{source}: is not the file that was prepared: prepare it again")
     target.parent.mkdir(parents=True, exist_ok=True)
     with atomic(target) as temporary:
         shutil.copyfile(source, temporary)
@@ -182,5 +209,11 @@ def participants(named: Sequence[Named]) -> str:
 
 def link(root: Path, out: Path) -> str:
     """Return where a data set is: its DOI, or the way to its folder."""
-    doi = str(read_json_object(root / DESCRIPTION).get("DatasetDOI") or "")
-    return doi or Path(os.path.relpath(root, out)).as_posix()
+    try:
+        doi = str(read_json_object(root / DESCRIPTION).get("DatasetDOI") or "")
+    except ValueError:  # no JSON object: `prepare` has said so
+        doi = ""
+    try:
+        return doi or Path(os.path.relpath(root, out)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return root.resolve().as_uri()
