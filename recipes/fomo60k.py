@@ -2,21 +2,24 @@
 
 python recipes/fomo60k.py FOLDER fomo.csv [t1]
 
-FOLDER holds DATASET/sub_N/ses_N/t1.nii.gz and, beside the data sets or in each of them,
-participants.tsv with the columns participant_id, age and sex where they are known. People of
-different data sets are different people.
+FOLDER holds DATASET/sub_N/ses_N/t1.nii.gz. Age and sex are those of DATASET/participants.tsv
+(columns participant_id, age, sex), where there is one. People of different data sets are different
+people, so a sheet for all data sets, which cannot tell sub_1 of one from sub_1 of another, is not
+read.
 """
 
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 PLACE = re.compile(r"(?P<dataset>[^/]+)/(?P<subject>sub_[^/]+)/(?P<session>ses_[^/]+)\Z")
-COLUMNS = ("path", "subject", "session", "dataset", "age", "sex")
+COLUMNS = ("path", "subject", "session", "dataset", "contrast", "age", "sex")
+SUFFIXES = {"t1": "T1w", "t2": "T2w", "flair": "FLAIR"}  # BIDS's
 
 
 def people(sheet: Path) -> dict[str, tuple[str, str]]:
@@ -38,13 +41,14 @@ def table(folder: Path, contrast: str) -> Iterator[dict[str, str]]:
         if not found:
             continue
         own = path.parents[2]
-        for place in (own, own.parent):
-            sheets.setdefault(place, people(place / "participants.tsv"))
+        if own not in sheets:
+            sheets[own] = people(own / "participants.tsv")
         name = found["subject"]
-        age, sex = sheets[own].get(name) or sheets[own.parent].get(name) or ("", "")
+        age, sex = sheets[own].get(name, ("", ""))
         subject = f"{found['dataset']}-{name}".replace("_", "")
         session = found["session"].replace("_", "")
-        values = (str(path.resolve()), subject, session, found["dataset"], age, sex)
+        place = (os.path.abspath(path), subject, session, found["dataset"])
+        values = (*place, SUFFIXES.get(contrast, contrast), age, sex)
         yield dict(zip(COLUMNS, values, strict=True))
 
 
@@ -58,10 +62,14 @@ def main(words: list[str]) -> int:
     if not rows:
         print(f"{words[0]}: no DATASET/sub_N/ses_N/{contrast}.nii.gz below it", file=sys.stderr)
         return 1
-    with Path(words[1]).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    try:
+        with Path(words[1]).open("x", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    except FileExistsError:
+        print(f"{words[1]}: is there already; name another file", file=sys.stderr)
+        return 1
     print(f"{words[1]}: {len(rows)} scans of {len({r['subject'] for r in rows})} people")
     return 0
 

@@ -1,6 +1,6 @@
 """A table of the IXI scans for `neuromf prepare`.
 
-python recipes/ixi.py FOLDER ixi.csv [IXI.csv]
+python recipes/ixi.py FOLDER ixi-scans.csv [IXI.csv]
 
 FOLDER holds IXI002-Guys-0828-T1.nii.gz and so on; IXI.csv is the sheet IXI.xls of the data set,
 saved as CSV, with the columns IXI_ID, SEX_ID (1 male, 2 female) and AGE. The hospital, which is the
@@ -10,6 +10,7 @@ scanner, becomes the data set, so that splits are stratified by it.
 from __future__ import annotations
 
 import csv
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -40,7 +41,7 @@ def table(folder: Path, known: dict[int, tuple[str, str]]) -> Iterator[dict[str,
             age, sex = known.get(int(found[1]), ("", ""))
             subject = f"IXI{found[1]}"
             yield dict(
-                zip(COLUMNS, (str(path.resolve()), subject, found[2], age, sex), strict=True)
+                zip(COLUMNS, (os.path.abspath(path), subject, found[2], age, sex), strict=True)
             )
 
 
@@ -54,10 +55,14 @@ def main(words: list[str]) -> int:
     if not rows:
         print(f"{words[0]}: no IXI*-T1.nii.gz below it", file=sys.stderr)
         return 1
-    with Path(words[1]).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        writer.writeheader()
-        writer.writerows(rows)
+    try:
+        with Path(words[1]).open("x", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    except FileExistsError:
+        print(f"{words[1]}: is there already; name another file", file=sys.stderr)
+        return 1
     print(f"{words[1]}: {len(rows)} scans, age of {sum(bool(r['age']) for r in rows)} known")
     return 0
 

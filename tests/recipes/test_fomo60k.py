@@ -37,4 +37,6 @@ def test_people_of_different_data_sets_are_different_people(tmp_path):
         ("B-sub1", "ses1"): ("B", "44"),
     }
     assert call(tmp_path / "fomo", tmp_path / "flair.csv", "flair").returncode == 0
+    assert {s.contrast for s in find_scans([str(tmp_path / "flair.csv")], "FLAIR")} == {"FLAIR"}
+    assert call(tmp_path / "fomo", tmp_path / "flair.csv", "flair").returncode == 1  # it is there
     assert call(tmp_path / "fomo", tmp_path / "swi.csv", "swi").returncode == 1

@@ -27,15 +27,25 @@ def test_scans_get_age_sex_and_hospital(tmp_path):
             nib.Nifti1Image(np.zeros((4, 4, 4), np.int16), np.eye(4)), tmp_path / f"{name}.nii.gz"
         )
     (tmp_path / "IXI.csv").write_text(SHEET)
-    done = call(tmp_path, tmp_path / "ixi.csv", tmp_path / "IXI.csv")
+    table = tmp_path / "ixi-scans.csv"
+    done = call(tmp_path, table, tmp_path / "IXI.csv")
     assert done.returncode == 0, done.stderr
     assert "3 scans, age of 2 known" in done.stdout
-    found = {s.subject: (s.dataset, s.age, s.sex) for s in find_scans([str(tmp_path / "ixi.csv")])}
+    found = {s.subject: (s.dataset, s.age, s.sex) for s in find_scans([str(table)])}
     assert found == {
         "IXI002": ("Guys", "35.80", "F"),
         "IXI012": ("HH", "38.78", "M"),
         "IXI013": ("HH", "", "M"),
     }
+
+
+def test_no_file_is_replaced(tmp_path):
+    (tmp_path / "IXI012-HH-1211-T1.nii.gz").touch()
+    (tmp_path / "IXI.csv").write_text(SHEET)
+    done = call(tmp_path, tmp_path / "IXI.csv", tmp_path / "IXI.csv")
+    assert done.returncode == 1
+    assert "is there already" in done.stderr
+    assert (tmp_path / "IXI.csv").read_text() == SHEET
 
 
 def test_without_the_sheet_and_without_scans(tmp_path):
