@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from neuromf import __version__
-from neuromf.invoke import run_verb, schema_of
+from neuromf.invoke import resolved, run_verb, schema_of
 from neuromf.verbs import VERBS, Verb
 
 app = typer.Typer(
@@ -55,13 +55,19 @@ def doctor(
     shape: Annotated[
         str, typer.Option(metavar="C,D,H,W", help="Of the latents, where there are none yet.")
     ] = "",
+    memory: Annotated[
+        float, typer.Option(metavar="GB", help="Plan for so much, not for what is free here.")
+    ] = 0.0,
 ) -> None:
     """Say what this machine has, and which verbs will work; of a training, what fits."""
-    from neuromf.doctor import read_shape, report, training_report
+    if words or shape or memory:
+        from neuromf.training import fits
 
-    if words or shape:
-        typer.echo(training_report(words or [], read_shape(shape)))
+        config = resolved("train", VERBS["train"], words or [])
+        typer.echo(fits.report(config, fits.read_shape(shape), memory))
     else:
+        from neuromf.doctor import report
+
         typer.echo(report(VERBS))
 
 
