@@ -97,7 +97,7 @@ def test_stages_out_of_order_are_refused_before_anything_is_made(config, tmp_pat
         ({"stages": ()}, "one or more"),
         ({"stages": ("a/flow.yaml", "b/flow.yaml")}, "its own name"),
         ({"words": ("latents=x",)}, "keys of their own"),
-        ({"words": ("seed=1",)}, "keys of their own"),
+        ({"words": ("seed=1",), "seed": 2}, "keys of their own"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):
@@ -119,3 +119,5 @@ def test_the_shipped_stages_are_presets_that_fit_each_other(tmp_path):
         == 1
     )
     assert {(c.batch, c.seed) for c in plan.values()} == {(2, 3)}
+    earlier = planned(StagesConfig(words=("seed=1",)), tmp_path)  # as before there was a key
+    assert {c.seed for c in earlier.values()} == {1}

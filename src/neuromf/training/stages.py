@@ -34,14 +34,16 @@ class StagesConfig:
     # presets of `neuromf train`, or YAML files
     stages: tuple[str, ...] = ("flow2mm", "secants2mm")
     teacher: str = ""  # a model folder: a flow trained before, in place of the first stage
-    seed: int = 0  # of every stage
+    seed: int | None = None  # of every stage; each stage's own, if not given
     # further words of `neuromf train`, for every stage: [device=cuda, batch=16]
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.stages or len(set(self.names)) < len(self.stages):
             raise ValueError(f"stages are {list(self.stages)}: one or more, each with its own name")
-        keys = {"latents", "vae", "teacher", "start", "seed"}
+        keys = {"latents", "vae", "teacher", "start"}
+        if self.seed is not None:
+            keys.add("seed")
         own = [w for w in self.words if w.partition("=")[0] in keys]
         if own:
             raise ValueError(
@@ -117,5 +119,7 @@ def resolved(config: StagesConfig, stage: str) -> TrainConfig:
     """Return the configuration of a stage, without a teacher yet."""
     file = stage.endswith((".yaml", ".yml"))
     words = [str(local_path(stage)) if file else f"preset={stage}", *config.words]
-    own = [f"latents={config.latents}", f"vae={config.vae}", f"seed={config.seed}"]
+    own = [f"latents={config.latents}", f"vae={config.vae}"]
+    if config.seed is not None:
+        own.append(f"seed={config.seed}")
     return load(TrainConfig, [*words, *own], "train")
