@@ -8,13 +8,18 @@ import torch
 from generation.support import model_config
 from neuromf.generation.generator import Generator
 from neuromf.generation.model import load_model, save_model
-from neuromf.generation.population import POPULATION, read_population, write_population
+from neuromf.generation.population import (
+    POPULATION,
+    population_of,
+    read_population,
+    write_population,
+)
 from neuromf.nets.variables import Conditions, Variable
 from support import randomised
 
 CONDITIONS = Conditions((Variable("age", (), 20, 80), Variable("sex", ("F", "M"))))
 PEOPLE = [{"age": "30", "sex": "M", "name": "b"}, {"age": "70", "sex": "F", "name": "a"},
-          {"age": "", "sex": "M", "name": "c"}, {"age": " ", "sex": "", "name": "d"}]  # fmt: skip
+          {"age": "n/a", "sex": "M", "name": "c"}, {"age": " ", "sex": "other", "name": "d"}]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +29,7 @@ def generator(tmp_path_factory, vae_folder):
     torch.manual_seed(0)
     state = randomised(config.build()).state_dict()
     save_model(folder, config, state, "# tiny\n", vae=str(vae_folder))
-    write_population(folder, CONDITIONS, PEOPLE)
+    write_population(folder, population_of(CONDITIONS, PEOPLE))
     return Generator(load_model(folder), "cpu")
 
 

@@ -30,6 +30,15 @@ def test_a_kind_of_training_is_checked_once(tmp_path):
     assert any("the average lags behind" in line for line in said)
 
 
+def test_every_value_of_an_axis_is_checked(tmp_path):
+    store = latent_store(tmp_path / "latents")
+    (tmp_path / "tiny.yaml").write_text(to_yaml(tiny_config(store)))
+    axes = {"fit.start": ["", str(tmp_path / "missing")]}
+    arms = planned(study(str(tmp_path / "tiny.yaml"), axes=axes))
+    with pytest.raises(ValueError, match=r"_seed-0: fit: .*missing: no folder"):
+        check_arms(arms, STEPS)
+
+
 def test_latents_that_are_not_there_are_said_before_anything_is_submitted(tmp_path):
     config = study(f"latents={tmp_path / 'absent'}")
     with pytest.raises(ValueError, match=r"^seed-0: fit: .*absent"):

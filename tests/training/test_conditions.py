@@ -130,17 +130,14 @@ def test_copies_are_no_people_of_a_population(config, monkeypatch):
     store.entries = [replace(e, parent=p) for e, p in zip(store.entries, parents, strict=True)]
     monkeypatch.setattr(export, "LatentStore", lambda location: store)
     known = Known.read(config, LatentStore(config.latents)).conditions
-    people = export.training_people(config, known)
-    assert [p["age"] for p in people] == [
-        "20",
-        "22",
-        "24",
-        "26",
-        "n/a",
-        *map(str, range(30, 41, 2)),
-    ]
+    people = export.training_population(config, known)
+    ages = [p["age"] for p in people]
+    assert ages == [str(age) for age in range(20, 41, 2) if age != 28]  # of one nothing is known
+    strangers = Conditions((Variable("site", ("a", "b")),))
+    with pytest.raises(ConfigError, match="nothing is known of the 11 people in .*no site"):
+        export.training_population(replace(config, table=""), strangers)
     with pytest.raises(ConfigError, match="takes no conditions"):
-        export.training_people(config, Conditions())
+        export.training_population(config, Conditions())
 
 
 def test_a_run_is_not_resumed_with_other_conditions(config, table, tmp_path):

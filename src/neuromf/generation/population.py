@@ -5,7 +5,7 @@ drawn like one of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from neuromf.generation.asked import Row, table_rows
@@ -29,15 +29,24 @@ def read_population(folder: Path, conditions: Conditions) -> tuple[Row, ...]:
     return rows
 
 
-def write_population(
-    folder: Path, conditions: Conditions, people: Sequence[Mapping[str, str]]
-) -> None:
-    """Write what is known of people, sorted, so that their order tells nothing."""
-    names = conditions.names
-    known = [
-        {v.name: "" if math.isnan(v.read(person[v.name])) else person[v.name].strip()
-         for v in conditions.variables}
-        for person in people
-    ]  # fmt: skip
-    known.sort(key=lambda row: [row[name] for name in names])
-    write_table(folder / POPULATION, [row for row in known if any(row.values())], names)
+def population_of(conditions: Conditions, people: Iterable[Mapping[str, str]]) -> list[Row]:
+    """Return what a model can be told of people, sorted, so that their order tells nothing; those
+    of whom nothing is known are left out, and a category that training never saw is not known.
+    """
+    rows = []
+    for person in people:
+        texts = {v.name: person[v.name].strip() for v in conditions.variables}
+        known = {
+            v.name: ""
+            if (v.values and texts[v.name] not in v.values) or math.isnan(v.read(texts[v.name]))
+            else texts[v.name]
+            for v in conditions.variables
+        }
+        if any(known.values()):
+            rows.append(known)
+    return sorted(rows, key=lambda row: list(row.values()))
+
+
+def write_population(folder: Path, rows: Sequence[Row]) -> None:
+    """Write what `population_of` returned into a model folder."""
+    write_table(folder / POPULATION, rows)

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.adapter import AdapterConfig, save_adapter
+from neuromf.generation.asked import Row
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
-from neuromf.generation.population import write_population
+from neuromf.generation.population import population_of, write_population
 from neuromf.latents.statistics import LatentStats
 from neuromf.latents.store import LatentStore
 from neuromf.nets.adapt import merge
@@ -70,7 +71,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
     conditions = model_config(state, trained, config.ema, source.name, path).conditions
-    people = training_people(trained, conditions) if config.population else []
+    people = training_population(trained, conditions) if config.population else []
     if config.push:
         check_push(config.push)
 
@@ -85,7 +86,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             license=config.license,
         )
         if people:
-            write_population(out, conditions, people)
+            write_population(out, people)
         if config.push:
             print(f"uploaded, for you alone to see: {push(out, config.push)}")
 
@@ -93,10 +94,10 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     return out
 
 
-def training_people(config: TrainConfig, conditions: Conditions) -> list[dict[str, str]]:
-    """Return what is known of each person whose own scans a training has, no copies; the first
-    scan of each. Raises ConfigError for a model without conditions, StoreError or
-    FileNotFoundError where the latents or their table are not there.
+def training_population(config: TrainConfig, conditions: Conditions) -> list[Row]:
+    """Return what is known of each person whose own scans a training has, no copies; by the first
+    scan of each. Raises ConfigError where there is nothing, StoreError or FileNotFoundError where
+    the latents or their table are not there.
     """
     if not conditions.names:
         raise ConfigError("population=true: this model takes no conditions")
@@ -107,7 +108,13 @@ def training_people(config: TrainConfig, conditions: Conditions) -> list[dict[st
         entry = store.entries[place]
         if not entry.parent:
             people.setdefault(entry.subject, rows[place])
-    return list(people.values())
+    found = population_of(conditions, people.values())
+    if not found:
+        raise ConfigError(
+            f"population=true: nothing is known of the {len(people)} people in {config.latents}, "
+            f"no {', no '.join(conditions.names)}: table=FILE of the training would say it"
+        )
+    return found
 
 
 def export(
