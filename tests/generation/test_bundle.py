@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from neuromf.generation import bundle
 from neuromf.generation.deploy import DeployConfig, run
 from neuromf.generation.deployed import Decoder, Step
 from neuromf.generation.model import load_model
+from neuromf.nets.variables import Conditions, Variable
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -54,3 +56,13 @@ def test_a_flow_takes_thirty_calls_unless_told_otherwise(model_folder):
     assert bundle.metadata(config, "0" * 64)["network_data_format"]["inputs"]["z"][
         "spatial_shape"
     ] == list(SHAPE[1:])
+
+
+def test_conditions_and_guidance_of_which_nothing_is_asked(model_folder):
+    conditions = Conditions((Variable("age", (), 20, 80),), guidance=3.0)
+    config = replace(load_model(model_folder).config, conditions=conditions)
+    sample = bundle.inference(config)["sample"]
+    words = sample.split("@times[k + 1]")[1].split("), range")[0]
+    age, guidance = eval(f"[{words.removeprefix(', ')}]", {"torch": torch})
+    assert age.isnan().tolist() == [True]
+    assert guidance.tolist() == [[1.0, 0.0, 1.0]]

@@ -1,12 +1,17 @@
 import json
 import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
 
 import onnx
 import onnxruntime
 import pytest
 import torch
 
+import neuromf
 from generation.support import SHAPE, model_config
+from neuromf.generation import deploy
 from neuromf.generation.deploy import DeployConfig, described, run
 from neuromf.generation.deployed import Decoder, Step
 from neuromf.generation.model import load_model, save_model
@@ -16,9 +21,9 @@ from neuromf.runtime.config import ConfigError
 
 @pytest.fixture(scope="module")
 def conditioned(tmp_path_factory, vae_folder):
-    """A rectified flow that knows age."""
+    """A rectified flow that knows age, and guidance."""
     folder = tmp_path_factory.mktemp("conditioned") / "tiny"
-    conditions = Conditions((Variable("age", (), 20, 80),))
+    conditions = Conditions((Variable("age", (), 20, 80),), guidance=3.0)
     config = model_config(vae_folder, predict="u", solver="euler", conditions=conditions)
     torch.manual_seed(0)
     network = config.build()
@@ -34,7 +39,7 @@ def programs(folder):
     step = Step(model.network, model.config).eval()
     decoder = Decoder(model.load_vae("cpu"), model.config).eval()
     noise = torch.randn(1, *SHAPE, generator=torch.Generator().manual_seed(7))
-    conditions = [torch.tensor([31.0])] * len(step.names)
+    conditions = [torch.tensor([31.0]), torch.tensor([[2.0, 0.0, 1.0]])] if step.names else []
     return step, decoder, (noise, torch.tensor([0.8]), torch.tensor([0.3]), *conditions)
 
 
@@ -49,6 +54,7 @@ def test_programs_of_torch_give_what_the_model_gives(tmp_path, conditioned):
         volume = decode(arguments[0])
         torch.testing.assert_close(volume, decoder(arguments[0]), rtol=0, atol=1e-6)
     assert volume.max() > 0.1
+    assert_no_place_of_the_source(tmp_path / "out")
 
 
 def test_onnx_runtime_gives_what_the_model_gives(tmp_path, conditioned):
@@ -67,12 +73,29 @@ def test_onnx_runtime_gives_what_the_model_gives(tmp_path, conditioned):
             expected = module(*given.values())
         assert expected.std() > 0.01
         torch.testing.assert_close(torch.from_numpy(found), expected, rtol=0, atol=1e-5)
+    assert_no_place_of_the_source(tmp_path / "out")
+
+
+def assert_no_place_of_the_source(folder):
+    """What is given away tells nothing of the machine that made it."""
+    for path in (*folder.glob("*.onnx"), *folder.glob("*.pt2")):
+        files = [path]
+        if path.suffix == ".pt2":
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(path.with_suffix(".files"))
+            files = [p for p in path.with_suffix(".files").rglob("*") if p.is_file()]
+        for file in files:
+            content = file.read_bytes()
+            assert b"site-packages" not in content
+            assert str(Path(neuromf.__file__).parent).encode() not in content
+            assert path.parent.name.encode() + b"/" not in content
 
 
 def test_what_the_programs_take_is_told(conditioned):
     model = load_model(conditioned)
     told = described(model, Step(model.network, model.config))
-    assert told["order"] == ["z", "t", "r", "condition_age"]
+    assert told["order"] == ["z", "t", "r", "condition_age", "condition_guidance"]
+    assert told["guidance"]["largest"] == 3
     assert told["network"]["shape"] == [1, *SHAPE]
     assert told["volume"]["shape"] == [1, 1, *(4 * n for n in SHAPE[1:])]
     assert told["conditions"][0]["high"] == 80
@@ -91,3 +114,17 @@ def test_what_is_missing_is_said_before_anything_is_made(tmp_path, model_folder,
 def test_models_of_pairs_are_refused(tmp_path, pair_model):
     with pytest.raises(ConfigError, match="images alone"):
         run(DeployConfig(str(pair_model)), tmp_path / "out")
+
+
+def test_flows_with_steps_of_their_own_and_graphs_that_are_too_large(
+    tmp_path, model_folder, monkeypatch
+):
+    monkeypatch.setattr(deploy, "LARGEST", 1e3)
+    with pytest.raises(ConfigError, match="more than one file may hold: format=torch"):
+        run(DeployConfig(str(model_folder), "onnx"), tmp_path / "out")
+    model = load_model(model_folder)
+    rflow = replace(model, config=replace(model.config, predict="u", solver="rflow"))
+    monkeypatch.setattr(deploy, "load_model", lambda name: rflow)
+    with pytest.raises(ConfigError, match="RFlowScheduler.*maisi192"):
+        run(DeployConfig("maisi-brain"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

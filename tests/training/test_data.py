@@ -27,7 +27,7 @@ def test_one_subject_and_conditions_of_which_nothing_is_known_are_said(store, tm
     known = Known.read(config, data.store, taken_over)
     known.values["age"][3] = 40.0  # of one latent it is known
     (said,) = replace(data, known=known).warnings()
-    assert "contrast is known of no training latent" in said
+    assert "no training latent has a value for contrast" in said
 
     alone = Data.read(tiny_config(latent_store(tmp_path / "alone", n=7, val=6)))
     assert "one subject" in alone.warnings()[0]

@@ -84,7 +84,7 @@ def metadata(config: ModelConfig, sha256: str) -> dict[str, Any]:
 
 def inference(config: ModelConfig) -> dict[str, Any]:
     """Return what inference.json holds: noise, network calls, the decoder, and NIfTI files."""
-    null = "".join(f", torch.full((1,), {value})" for value in _null(config))
+    null = "".join(f", {value}" for value in _null(config))
     size = tuple(n * config.vae.factor for n in config.shape[1:])
     return {
         "imports": ["$import functools", "$import torch", "$import monai"],
@@ -117,6 +117,7 @@ def inference(config: ModelConfig) -> dict[str, Any]:
 
 
 def _null(config: ModelConfig) -> list[str]:
-    """Return the value of each input of a condition where nothing is asked."""
+    """Return each input of a condition where nothing is asked, as Python writes it."""
     null = config.conditions.null(1) or {}
-    return [f"float('{float(value)}')" for value in null.values()]
+    return [f"torch.tensor({value.tolist()})".replace("nan", "float('nan')")
+            for value in null.values()]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
@@ -12,17 +13,21 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from neuromf.autoencoder.components import LESION
 from neuromf.generation import bundle
 from neuromf.generation.deployed import Decoder, Step
 from neuromf.generation.model import EMBEDDED, Model, load_model
 from neuromf.runtime.config import ConfigError
-from neuromf.runtime.files import atomic, write_json
+from neuromf.runtime.files import atomic, write_bytes, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 
 OPSET = 21
+LARGEST = 1.5e9  # bytes of weights in one ONNX file; torch writes larger ones into two
+# of a node: where it is in our source
+PLACES = ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node")
 NETWORK, DECODER, INPUTS = "network", "decoder", "inputs.json"
 OUTPUT = Output(
     "deploy",
@@ -55,8 +60,21 @@ def run(config: DeployConfig, out: Path, *, resume: bool = False, overwrite: boo
             f"model={config.model} draws images with lesion masks: only models of images alone can "
             "be deployed"
         )
+    if model.config.solver == "rflow":
+        raise ConfigError(
+            f"model={config.model} draws by the steps of MONAI's RFlowScheduler, which these "
+            "programs do not know: convert it to few calls first (`neuromf train preset=maisi192`)"
+        )
     step = Step(model.network, model.config).eval()
     decoder = Decoder(model.load_vae("cpu", name=config.decoder), model.config).eval()
+
+    for module in (step, decoder):
+        size = sum(4 * weight.numel() for weight in module.parameters())
+        if config.format == "onnx" and size > LARGEST:
+            raise ConfigError(
+                f"format=onnx: {size / 1e9:.1f} GB of weights are more than one file may hold: "
+                "format=torch has no such limit"
+            )
 
     with open_run(out, config, OUTPUT, [config.model], resume=resume, overwrite=overwrite):
         if config.format == "bundle":
@@ -99,6 +117,10 @@ def described(model: Model, step: Step) -> dict[str, Any]:
             "shape": [1, *config.shape],
         },
         "conditions": [asdict(v) | {"missing": "NaN"} for v in config.conditions.variables],
+        "guidance": {
+            "largest": config.conditions.guidance,
+            "values": "scale, first t, last t; 1, 0, 1 is none",
+        },
         "order": inputs(step),
         "calls": "one is enough" if config.solver == "average" else "a flow: 30 or so",
         "decoder": {"z": "a sample, at r = 0", "shape": [1, *config.shape]},
@@ -114,12 +136,14 @@ def described(model: Model, step: Step) -> dict[str, Any]:
 def write_program(path: Path, module: nn.Module) -> None:
     """Write a program of torch.export."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as temporary, quiet():
-        torch.export.save(exported(module), str(temporary))
+    content = io.BytesIO()  # a file's own name would be in it
+    with quiet():
+        torch.export.save(exported(module), content)
+    write_bytes(path, content.getvalue())
 
 
 def write_onnx(path: Path, module: nn.Module, inputs: Sequence[str], output: str) -> None:
-    """Write a graph of ONNX, its weights within; above 2 GB they would not fit."""
+    """Write a graph of ONNX, its weights within."""
     with quiet():
         program = torch.onnx.export(
             exported(module),
@@ -130,15 +154,22 @@ def write_onnx(path: Path, module: nn.Module, inputs: Sequence[str], output: str
             verbose=False,
         )
     assert program is not None  # with dynamo
+    for node in program.model.graph:
+        node.metadata_props.clear()  # where each is in our source, on this machine
     with atomic(path) as temporary:
         program.save(str(temporary))
 
 
 def exported(module: nn.Module) -> torch.export.ExportedProgram:
-    """Return a module as a graph for one sample."""
+    """Return a module as a graph for one sample, without the places of its source."""
     arguments: tuple[Tensor, ...] = module.example()  # type: ignore[operator]
     with torch.no_grad(), quiet():
-        return torch.export.export(module, arguments, strict=False)
+        program = torch.export.export(module, arguments, strict=False)
+    graphs = [m.graph for m in program.graph_module.modules() if isinstance(m, GraphModule)]
+    for node in (node for graph in graphs for node in graph.nodes):
+        for key in PLACES:
+            node.meta.pop(key, None)
+    return program
 
 
 @contextlib.contextmanager

@@ -59,8 +59,8 @@ class Data:
             )
         for name in self.known.silent(self.train.indices):
             said.append(
-                f"{name} is known of no training latent: the network, which takes it, is trained "
-                f"as if nothing were asked; table=FILE with a column {name} says it"
+                f"no training latent has a value for {name}, so the network cannot learn it: give "
+                f"table=FILE with a column {name}"
             )
         return said
 
