@@ -34,6 +34,11 @@ def test_latents_that_are_not_made_yet():
     assert "batch=16 accumulate=1 network.checkpointing=false, the same 32 latents" in larger
     with pytest.raises(ConfigError, match=r"--shape 4,48,48,48"):
         fits.report(replace(config, latents=""))
+    with pytest.raises(ConfigError, match="leave out --shape"):
+        fits.report(replace(config, latents="latents"), shape)
+    for memory in (-3.0, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="--memory"):
+            fits.report(config, shape, memory)
 
 
 def test_a_shape_is_four_numbers():

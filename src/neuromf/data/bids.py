@@ -15,6 +15,7 @@ from neuromf.data.volume import stem
 from neuromf.runtime.tables import read_table
 
 log = logging.getLogger("neuromf")
+VERSION = "1.10.0"  # of BIDS, that what we write follows
 
 
 def is_bids(path: Path) -> bool:

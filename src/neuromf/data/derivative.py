@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromf import __version__
+from neuromf.data import bids
 from neuromf.data.cohort import Entry, read_cohort
 from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.runtime.config import ConfigError
@@ -185,7 +186,7 @@ def describe(out: Path, named: Sequence[Named], links: dict[str, Path]) -> None:
     """Write what the data set says of itself, and of its people."""
     about = {
         "Name": f"{out.resolve().name}: prepared brain MRI",
-        "BIDSVersion": "1.10.0",
+        "BIDSVersion": bids.VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "NeuroMF", "Version": __version__}],
         "DatasetLinks": {name: link(root, out) for name, root in links.items()},

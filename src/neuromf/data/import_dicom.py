@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from neuromf.data import bids
 from neuromf.data.dicom_choice import choose, contrast_of, unusable
 from neuromf.data.dicom_series import Series, age_of, convert
 from neuromf.runtime.files import atomic, write_json, write_text
@@ -165,7 +166,7 @@ def write_tree(out: Path, chosen: Sequence[tuple[str, Series]], contrast: str) -
         for who, s in people(chosen).items()
     ]
     write_text(out / "participants.tsv", "\n".join(["participant_id\tage\tsex", *rows, ""]))
-    about = {"Name": out.name, "BIDSVersion": "1.10.0", "DatasetType": "raw"}
+    about = {"Name": out.name, "BIDSVersion": bids.VERSION, "DatasetType": "raw"}
     write_json(out / "dataset_description.json", about)
     write_text(out / ".bidsignore", "\n".join((*COMMON, *TABLES)) + "\n")
     write_text(out / "README.md", f"# {out.name}\n\nDICOM converted with dcm2niix.\n")

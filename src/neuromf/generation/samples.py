@@ -12,6 +12,7 @@ from typing import Any
 from safetensors.torch import save
 
 from neuromf import __version__
+from neuromf.data import bids
 from neuromf.data.pictures import pair_picture
 from neuromf.data.reading import picture
 from neuromf.data.volume import volume_sha256, write_mask, write_volume
@@ -62,7 +63,7 @@ class SampleFolder:
         by = {"Name": "NeuroMF", "Version": __version__, "Description": description}
         about = {
             "Name": name,
-            "BIDSVersion": "1.10.0",
+            "BIDSVersion": bids.VERSION,
             "DatasetType": "derivative",
             "Authors": [author, "The NeuroMF developers"],
             "GeneratedBy": [by],

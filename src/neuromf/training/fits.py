@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -45,6 +46,10 @@ def report(config: TrainConfig, shape: tuple[int, ...] = (), memory_gb: float = 
         raise ConfigError(
             "latents= names no folder: give one that `neuromf encode` wrote, or --shape 4,48,48,48"
         )
+    if shape and config.latents:
+        raise ConfigError(f"latents={config.latents} have a shape of their own: leave out --shape")
+    if not 0 <= memory_gb < math.inf:
+        raise ConfigError(f"--memory {memory_gb}: a number of GB above 0")
     device = pick_device(config.device)
     training = _training(config, shape)
     shape, subjects = training.shape, training.subjects
