@@ -4,10 +4,21 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    EnhancedMRImageStorage,
+    ExplicitVRLittleEndian,
+    MRImageStorage,
+    generate_uid,
+)
 
 SHAPE, MM = (40, 44, 36), 3.0  # a volume that could hold a brain
 CORNER = (8, 32, 26)  # where it is brightest
+KNOWN = {
+    "Modality": "MR", "Manufacturer": "SIEMENS", "PatientID": "P1", "PatientName": "Doe^Jane",
+    "PatientAge": "040Y", "PatientSex": "F", "StudyDate": "20200101", "SeriesNumber": 1,
+    "SeriesDescription": "T1 MPRAGE", "ImageType": ["ORIGINAL", "PRIMARY", "M"],
+    "MagneticFieldStrength": 3, "RepetitionTime": 2300, "EchoTime": 2.9,
+}  # fmt: skip
 
 
 def head_like():
@@ -36,12 +47,7 @@ def write_series(
     volume = head_like() if volume is None else volume
     row, column = np.array(row, float), np.array(column, float)
     normal, series = np.cross(row, column), generate_uid()
-    known = {
-        "Modality": "MR", "Manufacturer": "SIEMENS", "PatientID": "P1", "PatientName": "Doe^Jane",
-        "PatientAge": "040Y", "PatientSex": "F", "StudyDate": "20200101", "SeriesNumber": 1,
-        "SeriesDescription": "T1 MPRAGE", "ImageType": ["ORIGINAL", "PRIMARY", "M"],
-        "MagneticFieldStrength": 3, "RepetitionTime": 2300, "EchoTime": 2.9,
-    } | tags  # fmt: skip
+    known = KNOWN | tags
     study = generate_uid(entropy_srcs=[known["PatientID"], known["StudyDate"]])
 
     for k in range(volume.shape[2]):
@@ -70,3 +76,80 @@ def write_series(
             data.RescaleSlope, data.RescaleIntercept = slope
         name = f"{known['PatientID']}-{known['StudyDate']}-{known['SeriesNumber']}-{k:03d}.dcm"
         data.save_as(folder / name, enforce_file_format=True)
+
+
+def write_enhanced(
+    folder: Path, *, row=(1, 0, 0), column=(0, 1, 0), origin=(0, 0, 0), mm=MM, slope=(1.0, 0.0),
+    **tags,
+) -> None:  # fmt: skip
+    """Write a series as one enhanced file, a frame a slice; the last slice comes first. What all
+    frames share and what each has of its own lie in sequences (DICOM PS3.3, C.7.6.16).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    volume, known = head_like(), KNOWN | tags
+    row, column = np.array(row, float), np.array(column, float)
+    normal = np.cross(row, column)
+    data, meta = Dataset(), FileMetaDataset()
+    meta.MediaStorageSOPClassUID = data.SOPClassUID = EnhancedMRImageStorage
+    meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    data.file_meta = meta
+    for name in known.keys() - {"EchoTime", "RepetitionTime"}:
+        setattr(data, name, known[name])
+    data.StudyInstanceUID, data.SeriesInstanceUID = generate_uid(), generate_uid()
+    data.SeriesDate = data.AcquisitionDate = data.ContentDate = known["StudyDate"]
+    data.StudyTime = data.AcquisitionTime = data.ContentTime = "120000"
+    data.AcquisitionDateTime, data.InstanceNumber = known["StudyDate"] + "120000", 1
+
+    organisation = generate_uid()
+    data.DimensionOrganizationSequence = [of(DimensionOrganizationUID=organisation)]
+    data.DimensionIndexSequence = [
+        of(
+            DimensionOrganizationUID=organisation,
+            DimensionIndexPointer=pointer,
+            FunctionalGroupPointer=0x00209111,
+        )
+        for pointer in (0x00209056, 0x00209057)  # stack, position in it
+    ]
+    data.SharedFunctionalGroupsSequence = [
+        of(
+            PixelMeasuresSequence=[
+                of(PixelSpacing=[mm, mm], SliceThickness=mm, SpacingBetweenSlices=mm)
+            ],
+            PlaneOrientationSequence=[of(ImageOrientationPatient=[*row, *column])],
+            PixelValueTransformationSequence=[
+                of(RescaleSlope=slope[0], RescaleIntercept=slope[1], RescaleType="US")
+            ],
+            MREchoSequence=[of(EffectiveEchoTime=known["EchoTime"])],
+            MRTimingAndRelatedParametersSequence=[
+                of(RepetitionTime=known["RepetitionTime"], FlipAngle=9.0)
+            ],
+        )
+    ]
+    slices = list(reversed(range(volume.shape[2])))
+    data.PerFrameFunctionalGroupsSequence = [
+        of(
+            FrameContentSequence=[
+                of(StackID="1", InStackPositionNumber=k + 1, DimensionIndexValues=[1, k + 1])
+            ],
+            PlanePositionSequence=[
+                of(ImagePositionPatient=list(np.array(origin, float) + normal * mm * k))
+            ],
+        )
+        for k in slices
+    ]
+
+    pixels = np.stack([volume[:, :, k].T for k in slices]).astype(np.uint16)
+    data.NumberOfFrames, data.Rows, data.Columns = pixels.shape
+    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
+    data.BitsAllocated, data.BitsStored, data.HighBit = 16, 16, 15
+    data.PixelRepresentation, data.PixelData = 0, pixels.tobytes()
+    data.save_as(folder / f"{known['PatientID']}-enhanced.dcm", enforce_file_format=True)
+
+
+def of(**values) -> Dataset:
+    """Return an item of a sequence."""
+    item = Dataset()
+    for name, value in values.items():
+        setattr(item, name, value)
+    return item

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from data.dicom_support import position, write_series
+from data.dicom_support import position, write_enhanced, write_series
 from neuromf.data.bids import bids_scans
 from neuromf.data.dicom_series import Series
 from neuromf.data.import_dicom import ImportDicomConfig, label, run, sessions
@@ -28,10 +28,11 @@ def imported(tmp_path, **words):
     return out, code
 
 
+@pytest.mark.parametrize("write", [write_series, write_enhanced])
 @pytest.mark.parametrize("plane", [{}, SAGITTAL, CORONAL, OBLIQUE])
-def test_a_voxel_stays_where_it_was_in_the_scanner(tmp_path, plane):
+def test_a_voxel_stays_where_it_was_in_the_scanner(tmp_path, plane, write):
     origin = (-50.0, -60.0, -20.0)
-    write_series(tmp_path / "dicom" / "deep", **plane, origin=origin)
+    write(tmp_path / "dicom" / "deep", **plane, origin=origin)
     out, code = imported(tmp_path)
     assert code == 0
     (scan,) = bids_scans(out, "T1w")
@@ -41,8 +42,9 @@ def test_a_voxel_stays_where_it_was_in_the_scanner(tmp_path, plane):
     assert found == pytest.approx(position(**plane, origin=origin), abs=0.01)
 
 
-def test_slope_and_intercept_are_applied(tmp_path):
-    write_series(tmp_path / "dicom", slope=(2.0, -30.0))
+@pytest.mark.parametrize("write", [write_series, write_enhanced])
+def test_slope_and_intercept_are_applied(tmp_path, write):
+    write(tmp_path / "dicom", slope=(2.0, -30.0))
     out, _ = imported(tmp_path)
     (scan,) = bids_scans(out, "T1w")
     values = set(np.unique(nib.load(scan.path).get_fdata()))
