@@ -63,7 +63,7 @@ def test_damage_is_noticed(decoder_folder, tmp_path):
     folder = shutil.copytree(decoder_folder, tmp_path / "damaged")
     record = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(record | {"sha256": "c" * 64}))
-    with pytest.raises(WeightsError, match="damaged, or is of another decoder"):
+    with pytest.raises(WeightsError, match="of different networks, or the file is damaged"):
         load_vae(str(folder))
     record["network"]["half"] = 6
     (folder / "config.json").write_text(json.dumps(record))

@@ -73,7 +73,7 @@ def test_its_latent_space_is_that_of_its_encoder(folder, tmp_path):
 def test_damage_is_noticed(folder):
     record = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(record | {"sha256": "c" * 64}))
-    with pytest.raises(WeightsError, match="damaged, or is of another mask autoencoder"):
+    with pytest.raises(WeightsError, match="of different networks, or the file is damaged"):
         load_mask_autoencoder(folder, "x")
     (folder / "config.json").write_text(json.dumps(record | {"kind": "small-vae"}))
     with pytest.raises(ValueError, match="'mask-autoencoder' and 4 are needed"):

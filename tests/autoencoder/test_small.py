@@ -99,5 +99,5 @@ def test_damaged_weights_are_noticed(vae_folder, tmp_path):
     content = bytearray((folder / "model.safetensors").read_bytes())
     content[-2] ^= 1
     (folder / "model.safetensors").write_bytes(content)
-    with pytest.raises(WeightsError, match="the file was damaged, or is of another VAE"):
+    with pytest.raises(WeightsError, match="of different networks, or the file is damaged"):
         load_vae(str(folder))

@@ -50,7 +50,7 @@ def test_weights_of_another_model(tmp_path, model_folder):
     folder = copied(model_folder, tmp_path)
     record = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(record | {"sha256": "0" * 64}))
-    with pytest.raises(WeightsError, match="different models"):
+    with pytest.raises(WeightsError, match="different networks"):
         load_model(folder)
 
 

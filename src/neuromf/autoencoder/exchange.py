@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from neuromf.autoencoder.blocks import channels_last
 from neuromf.autoencoder.decoder import FACTOR, FAST_BYTES, DecoderConfig, FastDecoder
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
-from neuromf.pretrained.statedict import WeightsError, loaded, read_state, state_sha256
+from neuromf.pretrained.statedict import check_sha256, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
 from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.records import read_record
@@ -122,12 +122,7 @@ def load_decoder(
     network = loaded(
         lambda: FastDecoder(record.network, record.space.channels), read_state(path), str(path)
     )
-    sha256 = state_sha256(network.state_dict())
-    if sha256 != record.sha256:
-        raise WeightsError(
-            f"{path} has the fingerprint {sha256[:16]}, {CONFIG} says {record.sha256[:16]}: the "
-            "file was damaged, or is of another decoder"
-        )
+    check_sha256(path, state_sha256(network.state_dict()), record.sha256)
 
     channels_last(network)
     return frozen_decoder(network, record.name, record.space, record.earlier, precision, device)

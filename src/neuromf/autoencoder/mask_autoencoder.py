@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.blocks import Gather, Scatter, channels_last
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace
-from neuromf.pretrained.statedict import WeightsError, loaded, read_state, state_sha256
+from neuromf.pretrained.statedict import check_sha256, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
 from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.records import read_record
@@ -208,12 +208,7 @@ def load_mask_autoencoder(
     record = read_record(folder / CONFIG, MaskAutoencoderFile, "copy the folder again")
     path = folder / WEIGHTS
     network = loaded(lambda: MaskAutoencoder(record.network), read_state(path), str(path))
-    sha256 = state_sha256(network.state_dict())
-    if sha256 != record.sha256:
-        raise WeightsError(
-            f"{path} has the fingerprint {sha256[:16]}, {CONFIG} says {record.sha256[:16]}: the "
-            "file was damaged, or is of another mask autoencoder"
-        )
+    check_sha256(path, state_sha256(network.state_dict()), record.sha256)
 
     channels_last(network)
     encoder = {k: v for k, v in network.state_dict().items() if k.startswith("encoder.")}

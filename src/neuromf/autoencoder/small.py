@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from neuromf.autoencoder.blocks import ChannelNorm, Gather, Residual, Scatter, channels_last, conv
 from neuromf.autoencoder.decoder import FAST_BYTES, DecoderConfig, FastDecoder
 from neuromf.autoencoder.frozen import FrozenVAE
-from neuromf.pretrained.statedict import WeightsError, loaded, read_state, state_sha256
+from neuromf.pretrained.statedict import check_sha256, loaded, read_state, state_sha256
 from neuromf.runtime.device import Precision
 from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.records import read_record
@@ -165,12 +165,8 @@ def load_small(
         device,
         earlier=config.earlier,
     )
-    if config.sha256 not in {"", vae.sha256}:
-        raise WeightsError(
-            f"{folder / WEIGHTS} has the fingerprint {vae.sha256[:16]}, {CONFIG} says "
-            f"{config.sha256[:16]}: the file was damaged, or is of another VAE"
-        )
-
+    if config.sha256:
+        check_sha256(folder / WEIGHTS, vae.sha256, config.sha256)
     return vae
 
 

@@ -25,7 +25,14 @@ from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import Precondition, UNetConfig
 from neuromf.nets.precondition import build
 from neuromf.nets.variables import Conditions
-from neuromf.pretrained.statedict import WeightsError, load_strict, loaded, read_state, state_sha256
+from neuromf.pretrained.statedict import (
+    WeightsError,
+    check_sha256,
+    load_strict,
+    loaded,
+    read_state,
+    state_sha256,
+)
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import renamed
 from neuromf.runtime.files import write_bytes, write_json, write_text
@@ -181,12 +188,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> Model:
     config, expected = ModelConfig.read(path)
     network = loaded(config.build, read_state(folder / WEIGHTS), str(folder / WEIGHTS))
     sha256 = state_sha256(network.state_dict())
-    if sha256 != expected:
-        raise WeightsError(
-            f"{folder / WEIGHTS} has the fingerprint {sha256[:16]}, {CONFIG} says "
-            f"{expected[:16]}: they are of different models, or the file is damaged"
-        )
-
+    check_sha256(folder / WEIGHTS, sha256, expected)
     return Model(config, network.to(device).eval().requires_grad_(False), sha256, folder)
 
 

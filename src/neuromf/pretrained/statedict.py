@@ -122,6 +122,17 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def check_sha256(path: Path, found: str, expected: str) -> None:
+    """Raise WeightsError where the weights of a file are not those that the configuration beside it
+    names.
+    """
+    if found != expected:
+        raise WeightsError(
+            f"{path} has the fingerprint {found[:16]}, the config.json beside it says "
+            f"{expected[:16]}: they are of different networks, or the file is damaged"
+        )
+
+
 def plain(value: Tensor) -> Tensor:
     """Return a tensor without a subclass such as MONAI's MetaTensor."""
     return value.detach().as_subclass(Tensor)
