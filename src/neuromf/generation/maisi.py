@@ -129,7 +129,8 @@ def folded(
     of `spacing` mm. The branch of the interval adds zero.
 
     In each residual block a linear layer takes the embedding of time and class, and beside it that
-    of the spacing. The second part is a constant, which goes into the layer's bias.
+    of the spacing. The second part is a constant, which goes into the layer's bias; it is computed
+    in float64, so that its last digit does not depend on the machine's order of summation.
     """
     width = 4 * config.channels[0]
     constant = F.silu(spacing_embedding(state, spacing))
@@ -141,7 +142,7 @@ def folded(
             own[f"body.{name}"] = value[:, :width].clone()
         elif name.endswith("time_emb_proj.bias"):
             weight = state[f"{name.removesuffix('bias')}weight"]
-            own[f"body.{name}"] = value + weight[:, width:] @ constant
+            own[f"body.{name}"] = value + (weight[:, width:].double() @ constant).to(value)
         elif name.startswith("out.2."):
             own[f"body.{name}"] = -value
         else:
@@ -154,10 +155,16 @@ def folded(
 
 
 def spacing_embedding(state: Mapping[str, Tensor], spacing: Sequence[float]) -> Tensor:
-    """Return what their network makes of the spacing in mm, which it takes in hundredths."""
-    x = torch.tensor(spacing, dtype=state["spacing_layer.0.weight"].dtype) * 100
-    hidden = F.silu(state["spacing_layer.0.weight"] @ x + state["spacing_layer.0.bias"])
-    return state["spacing_layer.2.weight"] @ hidden + state["spacing_layer.2.bias"]
+    """Return what their network makes of the spacing in mm, which it takes in hundredths, in
+    float64.
+    """
+    x = 100 * torch.tensor(spacing, dtype=torch.float64)
+    first, second = (
+        {part: state[f"spacing_layer.{n}.{part}"].double() for part in ("weight", "bias")}
+        for n in (0, 2)
+    )
+    hidden = F.silu(first["weight"] @ x + first["bias"])
+    return second["weight"] @ hidden + second["bias"]
 
 
 def silent_interval(config: UNetConfig) -> dict[str, Tensor]:
