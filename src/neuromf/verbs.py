@@ -78,6 +78,12 @@ VERBS = {
         "neuromf.training.mask_config.TrainMaskAutoencoderConfig",
         example="updates=3000",
     ),
+    "train-skullstrip": Verb(
+        "Train the network that finds the brain in a head of any contrast, on label maps alone.",
+        "neuromf.training.strip",
+        "neuromf.training.strip_config.TrainSkullstripConfig",
+        example="labels=labels",
+    ),
     "validate-vae": Verb(
         "Reconstruct held-out volumes with a VAE: SSIM, PSNR and more, and a page to look at.",
         "neuromf.evaluation.reconstruction",

@@ -5,6 +5,7 @@ import pytest
 
 from neuromf.data.skullstrip import StripConfig, find_brain
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.pretrained.statedict import WeightsError
 from support import egg, head, placed, save_nifti
 
 STAND_IN = """#!{python}
@@ -101,3 +102,12 @@ def test_masks(tmp_path):
 def test_a_time_limit_is_a_time(value):
     with pytest.raises(ValueError, match="timeout is"):
         StripConfig(timeout=value)
+
+
+def test_weights_are_for_the_network_alone(tmp_path):
+    with pytest.raises(ValueError, match="no other method takes any"):
+        StripConfig(method="template", weights=str(tmp_path))
+    with pytest.raises(ValueError, match="needs weights="):
+        StripConfig(method="network")
+    with pytest.raises(WeightsError, match=r"holds no config\.json"):
+        StripConfig(method="network", weights=str(tmp_path)).check()

@@ -50,6 +50,8 @@ CASES = [
     ("train-decoder", "volumes={w}/volumes vae=small patch=16 latents={w}/store", "fingerprint"),
     ("train-mask-autoencoder", "patch=30", "a multiple of 4"),
     ("train-mask-autoencoder", "network.channels=0", "widths are 1 or more"),
+    ("train-skullstrip", "", "labels= names no folder"),
+    ("train-skullstrip", "labels={w}/nowhere", "holds 0 label maps"),
     ("mask-test", "", "masks= names no masks"),
     ("mask-test", "masks={w}/nowhere", "no volumes are there"),
     ("mask-test", "masks={w}/scans codes=[magic]", "mask code 'magic'"),

@@ -70,3 +70,20 @@ def lesioned(kind, contrast="T1w", seed=0, spacing=2.0, config=None):
         anatomy,
         add_lesion(volume, anatomy, kind, contrast, config or LesionConfig(), rng),
     )
+
+
+def labelled_head(spacing=3.0) -> Volume:
+    """Return a label map of concentric balls: hemispheres of white matter (40 mm), cortex (60 mm),
+    fluid, and scalp (85 mm).
+    """
+    n = int(192 / spacing)
+    place = spacing * (np.indices((n, n, n)) - (n - 1) / 2)
+    radius, left = np.linalg.norm(place, axis=0), place[0] < 0
+    ids = np.select(
+        [radius < 40, radius < 60, radius < 72, radius < 85],
+        [np.where(left, 2, 41), np.where(left, 3, 42), 24, 501],
+        0,
+    )
+    affine = np.diag([spacing] * 3 + [1.0])
+    affine[:3, 3] = -spacing * (n - 1) / 2
+    return Volume(ids.astype(np.float32), affine)

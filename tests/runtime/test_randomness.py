@@ -39,6 +39,7 @@ def test_no_two_streams_are_alike():
         Purpose.SEGMENTATION: 2,
         Purpose.MASK: 3,
         Purpose.POPULATION: 2,
+        Purpose.HEADS: 3,
     }
     states = [
         generator(p, *s).initial_seed() for p in Purpose for s in seeds if len(s) == lengths[p]

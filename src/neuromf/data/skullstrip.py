@@ -1,5 +1,5 @@
-"""Brain masks: none, a given one, the template's, or an external program's,
-behind one interface.
+"""Brain masks: none, a given one, the template's, a network's, or an external program's, behind one
+interface.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import Any, Literal, NamedTuple
 import nibabel as nib
 import numpy as np
 
+from neuromf.data.brain_network import load_brain_network, network_mask
 from neuromf.data.foreground import BRAIN_ML, Mask, foreground
 from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.template import template_mask
 from neuromf.data.volume import Volume, VolumeError
+from neuromf.runtime.folders import local_path
 
-Method = Literal["auto", "none", "mask", "template", "synthstrip", "hd-bet"]
+Method = Literal["auto", "none", "mask", "template", "network", "synthstrip", "hd-bet"]
 PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {
     # method -> program, its arguments for a scan and a stem of results, the mask that it writes
     "synthstrip": (
@@ -48,8 +50,15 @@ class StripConfig:
     program: str = ""  # path of the external program, if not on the PATH
     arguments: tuple[str, ...] = ()  # further arguments for it, --gpu for example
     timeout: float = 1800  # seconds per scan
+    weights: str = ""  # of method=network: a folder that train-skullstrip wrote
 
     def __post_init__(self) -> None:
+        if bool(self.weights) != (self.method == "network"):
+            raise ValueError(
+                f"method is {self.method}, weights {self.weights!r}: method=network needs "
+                "weights=, a folder that `neuromf train-skullstrip` wrote, and no other method "
+                "takes any"
+            )
         if (self.program or self.arguments) and self.method not in PROGRAMS:
             raise ValueError(
                 "program and arguments are for "
@@ -59,9 +68,13 @@ class StripConfig:
             raise ValueError(f"timeout is {self.timeout}: seconds, above 0 and up to a week")
 
     def check(self) -> None:
-        """Raise VolumeError if the method needs a program that is missing."""
+        """Raise VolumeError if the method needs a program that is missing, and WeightsError or
+        RecordError if it needs weights that cannot be read.
+        """
         if self.method in PROGRAMS:
             self.found()
+        if self.method == "network":
+            load_brain_network(local_path(self.weights))
 
     def found(self) -> str:
         """Return the path of the external program."""
@@ -113,6 +126,8 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
         mask, record = _given_mask(volume, Path(given)), {"file": given}
     elif method == "template":
         mask, record = template_mask(volume)
+    elif method == "network":
+        mask, record = network_mask(volume, local_path(config.weights))
     else:
         mask, record = _external_mask(volume, method, config)
 

@@ -32,6 +32,7 @@ class Purpose(IntEnum):
     SEGMENTATION = 16  # seed, person left out: weights, patches and augmentation of a training
     MASK = 17  # seed, update, part: which voxels are left out of the loss
     POPULATION = 18  # seed, number: whose conditions a sample gets where nothing is asked
+    HEADS = 19  # seed, stream, number: a head that a network learns to find the brain in
 
 
 def generator(purpose: Purpose, *numbers: int) -> torch.Generator:
