@@ -1,6 +1,6 @@
 """The pictures of volumes in the documentation: a row for each folder, a column for each volume.
 
-`python benchmarks/pictures.py OUT.png "LABEL=FOLDER" ["LABEL=FOLDER" ...] [--n 4] [--scale 2]`.
+`python benchmarks/pictures.py OUT.png "LABEL=FOLDER" ... [--n 4] [--columns 4] [--scale 2]`.
 A folder that `neuromf prepare` wrote shows its held-out people, any other its files in the order of
 names, so that samples of one seed stand under each other. Nothing is chosen.
 """
@@ -31,7 +31,7 @@ def main() -> None:
             raise SystemExit(f"{folder} holds {len(paths)} volumes, {chosen.n} are to be shown")
         pictures += [slices(read_volume(path).canonical().voxels) for path in paths]
         labels += [f"{label} {number}" for number in range(chosen.n)]
-    save(chosen.out, few_greys(sheet(pictures, labels, columns=chosen.n, scale=chosen.scale)))
+    save(chosen.out, few_greys(sheet(pictures, labels, chosen.columns or chosen.n, chosen.scale)))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -39,6 +39,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("out", type=Path)
     parser.add_argument("rows", nargs="+", metavar="LABEL=FOLDER")
     parser.add_argument("--n", type=int, default=4)
+    parser.add_argument("--columns", type=int, default=0, help="n, if not given")
     parser.add_argument("--scale", type=int, default=1)
     return parser
 

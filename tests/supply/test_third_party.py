@@ -32,5 +32,5 @@ def test_what_is_not_python_or_text_is_nothing_else():
     tracked = subprocess.run(
         ["git", "ls-files", "src"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    known = {".py", ".yaml", ".html", ".css", ".md", ".json", ".safetensors", ".js", ""}
+    known = {".py", ".yaml", ".html", ".css", ".csv", ".md", ".json", ".safetensors", ".js", ""}
     assert {Path(p).suffix for p in tracked} <= known
