@@ -45,7 +45,7 @@ def pictures() -> Pictures:
     data = (mean - mean.mean((2, 3, 4), keepdim=True)) / mean.std((2, 3, 4), keepdim=True)
     noise = generator.noise(0, SEED)
     path = [point_on_path(data, noise, torch.tensor([t])) for t in TIMES]
-    latent = generator.latent(0, 1, SEED)
+    latent = generator.latent(0, 1, SEED, generator.asked(seed=SEED))  # as `generate` draws it
     brain = vae.decode(latent)[0, 0].numpy()
 
     centred = latent - latent.mean((2, 3, 4), keepdim=True)
