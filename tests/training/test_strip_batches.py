@@ -2,6 +2,7 @@ import nibabel as nib
 import pytest
 import torch
 
+from neuromf.data.volume import VolumeError
 from neuromf.phantoms.heads import SHAPE, read_labels
 from neuromf.training.strip_batches import HELD_OUT, HeadBatches, heads, read_maps
 from neuromf.training.strip_config import TrainSkullstripConfig
@@ -36,3 +37,11 @@ def test_maps_are_split_by_name(tmp_path):
         read_maps(TrainSkullstripConfig(labels=str(folder), held_out=3))
     with pytest.raises(ValueError, match="names no folder"):
         read_maps(TrainSkullstripConfig())
+
+
+def test_a_file_that_is_no_label_map_is_named(tmp_path):
+    folder = write_maps(tmp_path / "maps", 2)
+    labels = labelled_head()
+    nib.save(nib.Nifti1Image(labels.voxels + 0.4, labels.affine), folder / "other.nii.gz")
+    with pytest.raises(VolumeError, match=r"other\.nii\.gz: no label map of a head"):
+        read_maps(TrainSkullstripConfig(labels=str(folder), held_out=1))

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from neuromf.data.reading import read_volume
+from neuromf.data.volume import VolumeError
 from neuromf.phantoms.heads import Labels, draw_head, read_labels
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.randomness import Purpose, numpy_generator
@@ -70,7 +71,13 @@ def read_maps(config: TrainSkullstripConfig) -> tuple[list[Labels], list[Labels]
             f"{folder} holds {len(files)} label maps (.nii, .nii.gz, .mgz), held_out is "
             f"{config.held_out}: one more at least is needed"
         )
-    maps = [read_labels(read_volume(file)) for file in files]
+    maps = []
+    for file in files:
+        labels = read_volume(file)
+        try:
+            maps.append(read_labels(labels))
+        except VolumeError as error:
+            raise VolumeError(f"{file}: {error}") from None
     return maps[: -config.held_out], maps[-config.held_out :]
 
 
