@@ -86,11 +86,9 @@ def keys_command(
         raise settings.ConfigError(f"unknown verb {name!r}: {', '.join(VERBS)}")
     verb = VERBS[name]
     schema = schema_of(verb)
-    lines = describe(
-        schema,
-        settings.load(schema, [f"preset={verb.preset}"] if verb.preset else [], name),
-        prefix,
-    )
+    # Without a preset the defaults need not be a whole configuration: a study has no steps yet.
+    config = settings.load(schema, [f"preset={verb.preset}"], name) if verb.preset else schema
+    lines = describe(schema, config, prefix)
     if not lines:
         raise settings.ConfigError(
             f"no key of {name} begins with {prefix!r}: `neuromf keys {name}` lists them"

@@ -1,8 +1,14 @@
 from dataclasses import dataclass, field
 
+import pytest
+from typer.testing import CliRunner
+
+from neuromf.cli import app
+from neuromf.invoke import schema_of
 from neuromf.runtime import config as settings
 from neuromf.runtime.keys import comments, describe
 from neuromf.training.config import TrainConfig
+from neuromf.verbs import VERBS
 
 
 @dataclass(frozen=True)
@@ -55,3 +61,27 @@ def test_of_a_real_verb():
         line.split()[:2] == ["optimiser.clip", "1.0"] and "norm of the gradient" in line
         for line in lines
     )
+
+
+@dataclass(frozen=True)
+class Named:
+    parts: dict[str, Inner] = field(default_factory=dict)  # by name
+
+
+def test_the_keys_of_what_a_mapping_of_names_holds_come_once():
+    lines = describe(Named, Named({"one": Inner(0.1), "two": Inner()}))
+    assert [" ".join(line.split()) for line in lines] == [
+        "parts one, two by name",
+        "parts.NAME.rate 0.5 of learning",
+        "parts.NAME.wrapped false a comment inside brackets fmt: skip",
+        "parts.NAME.bare 1",
+    ]
+    assert describe(Named, Named())[0].split() == ["parts", "{}", "by", "name"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_says_what_its_keys_mean(verb: str):
+    schema = schema_of(VERBS[verb])
+    said = CliRunner().invoke(app, ["keys", verb])
+    assert said.exit_code == 0
+    assert all(f"\n{name}" in f"\n{said.output}" for name in schema.__dataclass_fields__)

@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 
 
 def describe(schema: type, config: Any, prefix: str = "") -> list[str]:
-    """Return a line for each key of a configuration: name, value, comment;
-    those that begin with `prefix`.
+    """Return a line for each key of a configuration, or of the defaults if that is the schema
+    itself: name, value, comment; those that begin with `prefix`.
     """
     found = [
         row for row in _rows(schema, OmegaConf.structured(config)) if row[0].startswith(prefix)
@@ -62,17 +62,22 @@ def _rows(schema: type, config: DictConfig, prefix: str = "") -> list[tuple[str,
     for field in dataclasses.fields(schema):
         value = config[field.name]
         inner = OmegaConf.get_type(config, field.name)
-        if (
-            isinstance(value, DictConfig)
-            and dataclasses.is_dataclass(inner)
-            and not value._is_none()
-        ):
-            assert isinstance(inner, type)
+        element = _element(value)
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner) and not value._is_none():
             rows += _rows(inner, value, f"{prefix}{field.name}.")
+        elif element is not None:
+            rows.append((f"{prefix}{field.name}", ", ".join(value) or "{}", said[field.name]))
+            rows += _rows(element, OmegaConf.structured(element), f"{prefix}{field.name}.NAME.")
         else:
             rows.append((f"{prefix}{field.name}", _shown(value), said.get(field.name, "")))
 
     return rows
+
+
+def _element(value: Any) -> type | None:
+    """Return what a mapping of names holds, if that is a dataclass of its own keys."""
+    element = value._metadata.element_type if isinstance(value, DictConfig) else None
+    return element if isinstance(element, type) and dataclasses.is_dataclass(element) else None
 
 
 def _shown(value: Any) -> str:

@@ -40,7 +40,7 @@ OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
 class ToyConfig:
     """The toy study: named arms, trained one after another."""
 
-    arms: dict[str, Arm] = field(default_factory=dict)
+    arms: dict[str, Arm] = field(default_factory=dict)  # by name, as the presets give some
     only: tuple[str, ...] = ()  # names of the arms to run; none is all
     seed: int = 0
 
