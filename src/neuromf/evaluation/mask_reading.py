@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from neuromf.data.files import volumes_below, volumes_matching, written_by_us
 from neuromf.data.reading import read_volume
-from neuromf.data.resample import Grid, isotropic_grid
+from neuromf.data.resample import Grid, isotropic_grid, nearest
 from neuromf.data.scans import LABELS
 from neuromf.data.volume import Volume, VolumeError, stem
 from neuromf.runtime.folders import local_path
@@ -91,7 +91,7 @@ def read_mask(path: Path, name: str, spacing: float, factor: int) -> LesionMask:
     volume = read_volume(path).canonical()
     lesion = lesion_value(path, volume)
     binary = Volume((volume.voxels == lesion).astype(np.float32), volume.affine)
-    on_grid = nearest(binary, cubic_grid(binary, spacing)) > 0
+    on_grid = nearest(binary, cubic_grid(binary, spacing)).voxels > 0
     if not on_grid.any():
         raise VolumeError(
             f"{path}: its {int(binary.voxels.sum())} lesion voxels lie between those of a grid of "
@@ -120,15 +120,6 @@ def cubic_grid(volume: Volume, spacing: float) -> Grid:
     size = np.asarray(volume.voxels.shape) * np.asarray(volume.spacing)
     d, h, w = (int(n) for n in np.ceil(np.round(size / spacing, 3)))
     return isotropic_grid(volume, spacing, (d, h, w), (np.asarray(volume.voxels.shape) - 1) / 2)
-
-
-def nearest(volume: Volume, grid: Grid) -> NDArray[np.float32]:
-    """Return the voxels (D, H, W) of a volume nearest to those of a grid, 0 outside."""
-    step = np.linalg.inv(volume.affine) @ grid.affine
-    found: NDArray[np.float32] = ndimage.affine_transform(
-        volume.voxels, step[:3, :3], step[:3, 3], grid.shape, order=0, mode="constant"
-    )
-    return found
 
 
 def surroundings(mask: NDArray[np.bool_], margin: int, factor: int) -> NDArray[np.bool_]:
