@@ -89,7 +89,9 @@ def plan(config: SweepConfig) -> str:
     arms, steps = planned(config), {s.name: s.verb for s in read_steps(config.steps)}
     share = Share.of(config)
     with Estimates() as estimates, threads(share.threads):
-        costs = {arm.name: estimates.of(arm, steps) for arm in arms}
+        groups = {arm.group: arm for arm in arms}  # seeds cost the same
+        of_group = {name: estimates.of(arm, steps) for name, arm in groups.items()}
+    costs = {arm.name: of_group[arm.group] for arm in arms}
     unmeasured = [step for step in steps if not any(step in cost for cost in costs.values())]
     return plan_table(costs, share, unmeasured)
 
