@@ -1,9 +1,13 @@
 """Words become a configuration, a folder and a place to run."""
 
-import pytest
+from dataclasses import replace
 
-from neuromf.invoke import beside, run_verb, schema_of
-from neuromf.runtime.config import ConfigError
+import pytest
+import typer
+
+from neuromf.invoke import _resumed, beside, run_verb, schema_of
+from neuromf.runtime.config import ConfigError, to_yaml
+from neuromf.training.strip_config import TrainSkullstripConfig
 from neuromf.verbs import VERBS
 
 
@@ -54,3 +58,46 @@ def test_resume_and_overwrite_exclude_each_other():
 @pytest.mark.parametrize("name", VERBS)
 def test_every_verb_has_a_schema(name):
     assert schema_of(VERBS[name]).__name__.endswith("Config")
+
+
+def resumed(out, words):
+    """Return how a run in `out` would be resumed with these words."""
+    return _resumed("train-skullstrip", VERBS["train-skullstrip"], words, out)
+
+
+def test_a_resumed_run_keeps_what_the_words_do_not_name(tmp_path):
+    first = TrainSkullstripConfig(labels="maps", updates=7, batch=5)
+    (tmp_path / "config.yaml").write_text(to_yaml(first))
+    assert resumed(tmp_path, []) == first
+    assert resumed(tmp_path, ["num_workers=2"]) == replace(first, num_workers=2)
+
+    (tmp_path / "own.yaml").write_text("labels: others")
+    assert resumed(tmp_path, [str(tmp_path / "own.yaml")]) == TrainSkullstripConfig(labels="others")
+    with pytest.raises(ConfigError, match="updates in 'updates=many'"):
+        resumed(tmp_path, ["updates=many"])
+
+
+def test_nothing_to_resume_is_said(tmp_path):
+    with pytest.raises(ConfigError, match="nothing to resume: .*none holds no config.yaml"):
+        resumed(tmp_path / "none", [])
+    assert resumed(tmp_path / "none", ["labels=maps"]) == TrainSkullstripConfig(labels="maps")
+
+
+@pytest.mark.parametrize(
+    ("begun", "told"), [(False, "nothing was begun in"), (True, "--resume continues in")]
+)
+def test_ctrl_c_says_whether_anything_is_there_to_resume(
+    begun, told, tmp_path, monkeypatch, capsys
+):
+    def interrupted(config, out, **_):
+        if begun:
+            out.mkdir()
+            (out / "config.yaml").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("neuromf.training.strip.run", interrupted)
+    words = ["labels=maps", f"out={tmp_path / 'mine'}"]
+    with pytest.raises(typer.Exit) as stopped:
+        run_verb("train-skullstrip", VERBS["train-skullstrip"], words)
+    assert stopped.value.exit_code == 130
+    assert f"neuromf: stopped; {told} {tmp_path / 'mine'}" in capsys.readouterr().err

@@ -42,8 +42,7 @@ def run_verb(
         raise settings.ConfigError("out= names no folder: out=runs/mine, for example")
     out = local_path(outs[-1]) if outs else Path("runs") / name
 
-    config = _resumed(verb, words, out) if resume else None
-    config = config or resolved(name, verb, words)
+    config = _resumed(name, verb, words, out) if resume else resolved(name, verb, words)
     if verb.beside and not outs:
         out = beside(getattr(config, verb.beside), out)
     if dry_run and verb.arms:
@@ -56,14 +55,29 @@ def run_verb(
         _run(verb, config, out, resume=resume, overwrite=overwrite)
 
 
-def _resumed(verb: Verb, words: list[str], out: Path) -> Any | None:
-    """Return the configuration of the folder to resume, where no words name another."""
+def _resumed(name: str, verb: Verb, words: list[str], out: Path) -> Any:
+    """Return the configuration to resume a folder with: what its first start wrote, with what the
+    words say otherwise. A preset or a YAML file among them is a whole configuration of its own.
+
+    Raises ConfigError where the folder has no configuration and no words give one.
+    """
     from neuromf.runtime import config as settings
 
     path = out / "config.yaml"
-    if words or not path.is_file():
-        return None
-    return settings.load_record(schema_of(verb), path.read_text(encoding="utf-8"), str(path))
+    if not words and not path.is_file():
+        raise settings.ConfigError(
+            f"nothing to resume: {out} holds no config.yaml of an earlier start, and the command "
+            "line no keys for a first one"
+        )
+    if not path.is_file() or any(_is_layer(word) for word in words):
+        return resolved(name, verb, words)
+    first = settings.load_record(schema_of(verb), path.read_text(encoding="utf-8"), str(path))
+    return settings.load(schema_of(verb), _named(verb, words), name, first)
+
+
+def _is_layer(word: str) -> bool:
+    """Return True for a preset or a YAML file."""
+    return word.startswith("preset=") or ("=" not in word and word.endswith((".yaml", ".yml")))
 
 
 def resolved(name: str, verb: Verb, words: list[str]) -> Any:
@@ -72,17 +86,18 @@ def resolved(name: str, verb: Verb, words: list[str]) -> Any:
     """
     from neuromf.runtime import config as settings
 
-    if verb.operand:
-        words = _with_operands(verb, words)
+    words = _named(verb, words)
     if verb.preset and not any(word.startswith("preset=") or "=" not in word for word in words):
         words = [f"preset={verb.preset}", *words]
     return settings.load(schema_of(verb), words, name)
 
 
-def _with_operands(verb: Verb, words: list[str]) -> list[str]:
-    """Return words with the key before each that is neither `key=value` nor a YAML file; a list
-    takes all of them.
+def _named(verb: Verb, words: list[str]) -> list[str]:
+    """Return words with the key before each that is neither `key=value` nor a YAML file, where the
+    verb has a key for them; a list takes all of them.
     """
+    if not verb.operand:
+        return words
     plain = [w for w in words if "=" not in w and not w.endswith((".yaml", ".yml"))]
     if not verb.operands:
         return [f"{verb.operand}={w}" if w in plain else w for w in words]
@@ -126,7 +141,9 @@ def _run(verb: Verb, config: Any, out: Path, *, resume: bool, overwrite: bool) -
     try:
         result = module.run(config, out, resume=resume, overwrite=overwrite)
     except KeyboardInterrupt:
-        typer.echo(f"neuromf: stopped; --resume continues in {out}", err=True)
+        begun = (out / "config.yaml").is_file()
+        how = f"--resume continues in {out}" if begun else f"nothing was begun in {out}"
+        typer.echo(f"neuromf: stopped; {how}", err=True)
         raise typer.Exit(130) from None
     except Stopped as reason:
         typer.echo(f"neuromf: {reason} in {out}", err=True)

@@ -35,6 +35,8 @@ def test_maps_are_split_by_name(tmp_path):
     assert (len(train), len(held_out)) == (1, 2)
     with pytest.raises(ValueError, match=r"holds 3 label maps .*, held_out is 3"):
         read_maps(TrainSkullstripConfig(labels=str(folder), held_out=3))
+    with pytest.raises(ValueError, match="none: no folder there"):
+        read_maps(TrainSkullstripConfig(labels=str(tmp_path / "none")))
     with pytest.raises(ValueError, match="names no folder"):
         read_maps(TrainSkullstripConfig())
 

@@ -34,14 +34,14 @@ class ConfigError(ValueError):
     """
 
 
-def load(schema: type[T], words: Sequence[str], verb: str) -> T:
+def load(schema: type[T], words: Sequence[str], verb: str, start: T | None = None) -> T:
     """Return the dataclass `schema` filled from `words`: YAML files, `preset=NAME` and
-    `key.sub=value`, later ones winning.
+    `key.sub=value`, later ones winning. What no word names is as in `start`, or the default.
 
     A preset is looked up in the package's `presets/VERB/`. Raises ConfigError for an unknown key, a
     wrong type or choice, a missing file, or a value the dataclass itself refuses.
     """
-    base = OmegaConf.structured(schema)
+    base = OmegaConf.structured(schema if start is None else start)
     layers: list[Any] = []
     for word in words:
         key, equals, value = word.partition("=")

@@ -65,6 +65,8 @@ def read_maps(config: TrainSkullstripConfig) -> tuple[list[Labels], list[Labels]
     if not config.labels:
         raise ValueError("labels= names no folder: one of whole-head label maps (NIfTI, MGZ)")
     folder = local_path(config.labels)
+    if not folder.is_dir():
+        raise ValueError(f"labels={folder}: no folder there")
     files = label_files(folder)
     if len(files) <= config.held_out:
         raise ValueError(
