@@ -40,8 +40,8 @@ from ways import TINY, network_with_weights
 
 STEPS = 30
 SIZES = {  # latent, mm, decoder
-    "tiny": ((4, 8, 8, 8), 10.0, "small"),  # to try the benchmark with
-    "small2mm": ((4, 20, 24, 20), 2.0, "small"),
+    "tiny": ((4, 8, 8, 8), 10.0, "small-sharp"),  # to try the benchmark with
+    "small2mm": ((4, 20, 24, 20), 2.0, "small-sharp"),
     "maisi128": ((4, 32, 32, 32), 1.5, "maisi-random"),
     "brain192": ((4, 48, 48, 48), 1.0, "maisi-random"),
 }
@@ -88,7 +88,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("size", choices=SIZES)
     parser.add_argument("--volumes", type=int, default=5)
     parser.add_argument("--model", default="embedded", help="of small2mm")
-    parser.add_argument("--decoder", default="", help="small, maisi-random, a folder")
+    parser.add_argument("--decoder", default="", help="small, small-sharp, maisi-random, a folder")
     parser.add_argument("--decode-memory-gb", type=float, help="decode in tiles that need this")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--out", type=Path)

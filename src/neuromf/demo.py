@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.load import SHARP, load_vae
 from neuromf.data.cohort import read_cohort
 from neuromf.data.reading import picture, read_volume
 from neuromf.data.resample import Grid, resample
@@ -176,8 +176,8 @@ def story(config: DemoConfig, out: Path, shipped: list[Path], drawn: dict[int, l
 
 
 def reconstructions(volumes: list[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
-    """Return what the VAE that ships makes of volumes (D, H, W)."""
-    vae = load_vae("small")
+    """Return what the VAE that ships makes of volumes (D, H, W), decoded as samples are."""
+    vae = load_vae(SHARP)
     encoded = [vae.encode(torch.from_numpy(v)[None, None]) for v in volumes]
     return [vae.decode(z)[0, 0].clamp(0, 1).numpy() for z in encoded]
 

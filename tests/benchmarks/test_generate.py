@@ -39,7 +39,7 @@ def test_both_parametrisations_draw_the_same_latent(monkeypatch):
 def test_a_decoder_is_chosen_by_its_name():
     words = ["tiny", "--device", "cpu"]
     chosen = generate.arguments().parse_args(words)
-    assert parts(chosen, torch.device("cpu")).vae.name == "small-vae"
+    assert parts(chosen, torch.device("cpu")).vae.name == "small-sharp"
     chosen = generate.arguments().parse_args([*words, "--decoder", "nowhere"])
     with pytest.raises(ValueError, match="vae=nowhere"):
         parts(chosen, torch.device("cpu"))

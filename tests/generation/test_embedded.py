@@ -28,6 +28,11 @@ def test_the_size_of_a_brain(drawn):
         assert 0.9 < litres < 2.0
 
 
+def test_samples_are_sharpened_unless_another_decoder_is_named():
+    assert neuromf.load("embedded", device="cpu").vae.name == "small-sharp"
+    assert neuromf.load("embedded", device="cpu", decoder="small").vae.name == "small-vae"
+
+
 def test_left_is_like_right_and_ventricles_are_dark(drawn):
     for volume in drawn:
         halves = volume.voxels, volume.voxels[::-1]

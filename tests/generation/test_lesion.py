@@ -8,12 +8,16 @@ import pytest
 import torch
 
 import neuromf
+from generation.support import pairs
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.mask_codes import load_mask_code
 from neuromf.data.scans import find_scans
 from neuromf.data.volume import Volume
 from neuromf.generation.command import GenerateConfig, run
+from neuromf.generation.generator import Generator
 from neuromf.generation.lesion import decoded_lesion, without_specks
+from neuromf.generation.model import load_model
+from support import tiny_decoder
 
 
 def test_a_mask_is_what_the_code_decodes_inside_the_brain(vae_folder):
@@ -74,6 +78,16 @@ def test_a_missing_mask_is_drawn_again(pair_model, tmp_path):
     mask.unlink()
     run(config, out, resume=True)
     assert mask.read_bytes() == before
+
+
+def test_a_decoder_of_images_decodes_no_masks(vae_folder, tmp_path):
+    """A signed distance is no brain: the VAE that encoded it decodes it, whatever decodes images."""
+    own = load_vae(str(vae_folder))
+    other = str(tiny_decoder(tmp_path / "other", own))
+    model = load_model(pairs(tmp_path, vae_folder, "distance"))
+    generator = Generator(model, "cpu", decoder=other)
+    assert generator.vae.sha256 == load_vae(other).sha256
+    assert generator.mask_code.vae.sha256 == own.sha256
 
 
 def test_a_model_of_images_draws_no_masks(model_folder, tmp_path):

@@ -11,7 +11,7 @@ from neuromf.autoencoder.decoder import new_decoder
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.small import gradient_l1
 from neuromf.training.decoder_config import TrainDecoderConfig
-from neuromf.training.decoder_task import DecoderTask, detail, high_pass
+from neuromf.training.decoder_task import DecoderTask, detail
 from neuromf.training.latent_patches import DecoderBatch
 from support import TINY_DECODER, randomised, tiny_vae_network
 
@@ -96,19 +96,3 @@ def test_detail_in_the_wrong_place_does_not_make_up():
 def test_background_counts_as_equal():
     faint, inside = 1e-3 * torch.rand(1, 1, 16, 16, 16), torch.tensor([[[0, 16]] * 3])
     assert detail(faint, torch.zeros_like(faint), inside)[0] < 1e-4
-
-
-@pytest.mark.parametrize(("period", "left"), [(2, 1.0), (4, 0.5), (1e9, 0.0)])
-def test_what_the_high_pass_leaves_of_a_wave(period, left):
-    """Two voxels a period are the Nyquist frequency."""
-    for axis in (2, 3, 4):
-        phase = 2 * torch.pi * torch.arange(32) / period + 0.3
-        wave = torch.cos(phase).view([-1 if a == axis else 1 for a in range(5)])
-        wave = wave.expand(1, 1, 32, 32, 32)
-        inside = wave[:, :, 1:-1, 1:-1, 1:-1]
-        torch.testing.assert_close(high_pass(wave), left * inside, atol=1e-5, rtol=0)
-
-
-def test_a_step_between_opposite_sides_is_no_fine_detail():
-    ramp = torch.linspace(0, 1, 32).expand(1, 1, 32, 32, 32)
-    assert high_pass(ramp).abs().max() < 1e-6

@@ -9,10 +9,23 @@ import torch
 
 from neuromf.autoencoder.exchange import KIND, load_decoder, with_decoder
 from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.sharpening import with_sharpening
 from neuromf.autoencoder.small import CONFIG, load_small
 from neuromf.runtime.device import Precision
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import read_json_object
+
+SMALL, SHARP = "small-vae", "small-sharp"
+SHARPENING = 0.6  # of SHARP: validation people keep 0.68 of their detail in place of 0.45, and PSNR
+# falls by 0.3 dB (docs/vae.md)
+DECODED_BY = {SMALL: SHARP}  # what generated latents of a VAE are decoded with, if not by itself
+
+
+def decodes(vae: str) -> str:
+    """Return the VAE of the same latent space, as `load_vae` takes it, that generated latents are
+    decoded with where nobody says otherwise.
+    """
+    return DECODED_BY.get(vae, vae)
 
 
 def load_vae(
@@ -21,22 +34,21 @@ def load_vae(
     precision: Precision = "float32",
     decoder: str = "",
 ) -> FrozenVAE:
-    """Return `small` (ships with the package), `maisi` or `maisi-v2` (downloaded before,
-    see `neuromf weights`), or the VAE in a folder that `train-vae` wrote, or in a MAISI
-    checkpoint file. A folder that `train-decoder` wrote gives a VAE that decodes only.
+    """Return `small` (ships with the package), `small-sharp` (the same, sharpening what it
+    decodes), `maisi` or `maisi-v2` (downloaded before, see `neuromf weights`), or the VAE in a
+    folder that `train-vae` wrote, or in a MAISI checkpoint file. A folder that `train-decoder`
+    wrote gives a VAE that decodes only.
 
     `decoder` is another VAE or decoder of the same latent space, to decode with.
     """
     if decoder:
         vae = load_vae(name, device, precision)
         return with_decoder(vae, load_vae(decoder, device, precision))
-    if name in {
-        "small",
-        "small-vae",
-    }:  # its key here, and the name that stores and models know it by
-        return load_small(
-            Path(str(resources.files("neuromf") / "weights" / "small-vae")), device, precision
-        )
+    if name in {"small", SMALL}:  # its key here, and the name that stores and models know it by
+        folder = Path(str(resources.files("neuromf") / "weights" / SMALL))
+        return load_small(folder, device, precision)
+    if name == SHARP:
+        return with_sharpening(load_vae(SMALL, device, precision), SHARPENING, SHARP)
     if name in {"maisi", "maisi-v1", "maisi-v2", "maisi-random"}:
         from neuromf.autoencoder.maisi import load_maisi
 
@@ -51,6 +63,7 @@ def load_vae(
 
         return maisi_from_file(path, device, precision)
     raise ValueError(
-        f"vae={name}: small, maisi, maisi-v2, maisi-random (untrained, for measuring), a folder "
-        "that `neuromf train-vae` or `train-decoder` wrote, or a MAISI checkpoint"
+        f"vae={name}: small, small-sharp, maisi, maisi-v2, maisi-random (untrained, for "
+        "measuring), a folder that `neuromf train-vae` or `train-decoder` wrote, or a MAISI "
+        "checkpoint"
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from neuromf import __version__
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
-from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.generator import Drawn
 from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
@@ -44,7 +44,7 @@ class BaselinesConfig:
     kinds: tuple[str, ...] = tuple(KINDS)
     seed: int = 0  # sample i of a seed is always the same volume
     suffix: str = "T1w"  # of the files' names, as BIDS has them
-    decoder: str = ""  # a VAE of the same latent space; the latents' own, if empty
+    decoder: str = ""  # a VAE of the same latent space; as `generate` if empty
     precision: Precision = "float32"
     decode_memory_gb: float | None = None  # decode in tiles that need at most this
     device: str = "auto"  # auto, cpu, mps, cuda, cuda:1
@@ -83,7 +83,8 @@ class Baselines:
     def vae(self) -> FrozenVAE:
         """The VAE that decodes."""
         wanted = self.store.vae
-        vae = load_vae(self.config.decoder or wanted.name, self.device, self.config.precision)
+        name = self.config.decoder or decodes(wanted.name)
+        vae = load_vae(name, self.device, self.config.precision)
         advice = "give the folder or file of that one with decoder="
         check_space(vae, wanted, "the latents were made with", advice)
         return vae

@@ -41,7 +41,7 @@ class GenerateConfig:
     guidance: float = 1.0  # how closely samples follow their conditions; 1 is as in the data
     guidance_interval: tuple[float, float] = (0.0, 1.0)  # the first and last t at which it acts
     suffix: str = "T1w"  # of the files' names, as BIDS has them
-    # a VAE of the same latent space; the model's own, if empty
+    # a VAE of the same latent space; the model's own (small-sharp for small), if empty
     decoder: str = key("", formerly="vae")
     latents: bool = False  # write the latents too
     smallest_lesion_ml: float = SMALLEST_ML  # of a model of pairs; smaller lesions are left out

@@ -96,7 +96,9 @@ class Generator:
         wanted = next((c.vae for c in self.config.components if c.name == LESION), None)
         if wanted is None:
             return None
-        code = load_mask_code(wanted.name, self.vae, self.device, self.precision)
+        # by the VAE itself: a decoder that is made for images knows no other fields
+        own = self.model.load_vae(self.device, self.precision, self.model.own_vae)
+        code = load_mask_code(wanted.name, own, self.device, self.precision)
         code.check(wanted, self.config.name)
         return code
 

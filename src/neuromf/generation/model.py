@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import IMAGE, Component, check_components
 from neuromf.autoencoder.frozen import FrozenVAE, LatentSpace, check_space
-from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.flow.path import Prediction
 from neuromf.flow.sampler import Solver
 from neuromf.latents.statistics import LatentStats
@@ -130,18 +130,23 @@ class Model:
     sha256: str  # of the network's state
     folder: Path
 
+    @property
+    def own_vae(self) -> str:
+        """The VAE of the model's latents, as `load_vae` takes it: the one in the model's folder,
+        else the one that the model names.
+        """
+        own = self.folder / VAE
+        return str(own) if own.is_dir() else self.config.vae.name
+
     def load_vae(
         self, device: torch.device | str, precision: Precision = "float32", name: str = ""
     ) -> FrozenVAE:
-        """Return the VAE that decodes: the one called `name` if given, else the one in the model's
-        folder, else the one that the model names.
+        """Return the VAE that decodes: the one called `name` if given, else what generated latents
+        of the model's own are decoded with.
 
         Raises ValueError if its latent space is not the one that the model was trained in.
         """
-        own = self.folder / VAE
-        vae = load_vae(
-            name or (str(own) if own.is_dir() else self.config.vae.name), device, precision
-        )
+        vae = load_vae(name or decodes(self.own_vae), device, precision)
         check_space(
             vae,
             self.config.vae,

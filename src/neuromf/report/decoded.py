@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
-from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.model import VAE, ModelConfig, read_config
 from neuromf.report.previews import CALLS
@@ -90,4 +90,4 @@ def _vae(folder: Path, config: ModelConfig) -> FrozenVAE | None:
 
 @functools.cache
 def _shipped(name: str) -> FrozenVAE:
-    return load_vae(name, "cpu")
+    return load_vae(decodes(name), "cpu")

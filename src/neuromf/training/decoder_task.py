@@ -12,6 +12,7 @@ from torch import Tensor
 
 from neuromf.autoencoder.decoder import FastDecoder
 from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.sharpening import high_pass
 from neuromf.autoencoder.small import gradient_l1
 from neuromf.runtime.device import float64
 from neuromf.training.decoder_config import TrainDecoderConfig
@@ -84,7 +85,8 @@ def detail(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
     """
     unlike, sums = [], []
     for one, other, i in zip(a, b, inside, strict=True):
-        parts = [high_pass(inner(v, i)).square() for v in (one, other)]
+        # without the outermost voxels, which the high pass sees half of
+        parts = [high_pass(inner(v, i))[..., 1:-1, 1:-1, 1:-1].square() for v in (one, other)]
         block = [min(BLOCK, n) for n in parts[0].shape[2:]]  # small patches are one block
         first, second = (F.avg_pool3d(part, block, BLOCK // 2) for part in parts)
         unlike.append(((first + FLOOR) / (second + FLOOR)).log().square().mean())
@@ -92,22 +94,6 @@ def detail(a: Tensor, b: Tensor, inside: Tensor) -> tuple[Tensor, Tensor]:
 
     above, below = torch.stack(sums).sum(0)
     return torch.stack(unlike).mean(), above / below.clamp(min=1e-20)
-
-
-def high_pass(volumes: Tensor) -> Tensor:
-    """Return volumes (B, 1, D, H, W) minus what a binomial filter (1, 2, 1) / 4 along each axis
-    leaves of them, without the outermost voxels.
-
-    Half the amplitude of a wave of half the Nyquist frequency along an axis is left, all of one of
-    the Nyquist frequency. A Fourier transform would not be local, and of a patch it would need a
-    window against the step between its opposite sides.
-    """
-    smooth = volumes
-    for axis in (2, 3, 4):
-        n = smooth.shape[axis] - 2
-        sides = smooth.narrow(axis, 0, n) + smooth.narrow(axis, 2, n)
-        smooth = 0.25 * sides + 0.5 * smooth.narrow(axis, 1, n)
-    return volumes[:, :, 1:-1, 1:-1, 1:-1] - smooth
 
 
 def inner(volume: Tensor, inside: Tensor) -> Tensor:

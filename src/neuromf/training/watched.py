@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from neuromf.autoencoder.frozen import FrozenVAE, check_space
-from neuromf.autoencoder.load import load_vae
+from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.training.bar import Bar
 from neuromf.training.config import TrainConfig
 from neuromf.training.data import Data
@@ -46,7 +46,7 @@ class Watched:
             return None
         config, wanted = self.config, self.data.store.vae
         try:
-            vae = load_vae(config.vae or wanted.name, "cpu", config.precision)
+            vae = load_vae(config.vae or decodes(wanted.name), "cpu", config.precision)
             check_space(vae, wanted, "the latents were made with", "encode again, or name that VAE")
         except (ValueError, OSError) as error:
             if config.vae:
