@@ -71,7 +71,13 @@ def _resumed(name: str, verb: Verb, words: list[str], out: Path) -> Any:
         )
     if not path.is_file() or any(_is_layer(word) for word in words):
         return resolved(name, verb, words)
-    first = settings.load_record(schema_of(verb), path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        first = settings.load_record(schema_of(verb), text, str(path))
+    except settings.ConfigError:
+        if not words:
+            raise
+        return resolved(name, verb, words)  # another verb's, perhaps: opening the folder tells
     return settings.load(schema_of(verb), _named(verb, words), name, first)
 
 

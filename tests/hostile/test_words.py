@@ -51,7 +51,7 @@ CASES = [
     ("train-mask-autoencoder", "patch=30", "a multiple of 4"),
     ("train-mask-autoencoder", "network.channels=0", "widths are 1 or more"),
     ("train-skullstrip", "", "labels= names no folder"),
-    ("train-skullstrip", "labels={w}/nowhere", "holds 0 label maps"),
+    ("train-skullstrip", "labels={w}/nowhere", "no folder there"),
     ("mask-test", "", "masks= names no masks"),
     ("mask-test", "masks={w}/nowhere", "no volumes are there"),
     ("mask-test", "masks={w}/scans codes=[magic]", "mask code 'magic'"),
