@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 import neuromf
 from neuromf.data.scans import find_scans
 from neuromf.data.volume import STEPS
-from neuromf.generation import samples
+from neuromf.generation import command, samples
 from neuromf.generation.command import GenerateConfig, run
 from neuromf.generation.samples import SampleFolder, sample_path
 from neuromf.runtime import config as settings
@@ -81,10 +81,21 @@ def test_resume_draws_what_is_missing(tmp_path, model_folder, monkeypatch):
 
 def test_other_settings_do_not_mix(tmp_path, model_folder):
     run(asked(model_folder), tmp_path / "samples")
-    with pytest.raises(settings.ConfigError, match="another configuration .*nfe"):
+    with pytest.raises(settings.ConfigError, match=r"another NFE \(1, now 2\)"):
         run(asked(model_folder, nfe=2), tmp_path / "samples", resume=True)
     with pytest.raises(FileExistsError, match="not empty"):
         run(asked(model_folder), tmp_path / "samples")
+
+
+def test_samples_of_another_decoder_stay(tmp_path, model_folder, monkeypatch):
+    paths = run(asked(model_folder), tmp_path / "samples")
+    before = [path.read_bytes() for path in paths]
+    describe = command.describe
+    other = {"VAE": "another", "VAESha256": "0" * 64}
+    monkeypatch.setattr(command, "describe", lambda *a: describe(*a) | other)
+    with pytest.raises(settings.ConfigError, match=r"sub-00000.* another VAE \(.*, now another\)"):
+        run(asked(model_folder, n=4), tmp_path / "samples", resume=True)
+    assert [path.read_bytes() for path in paths] == before
 
 
 def test_a_full_disk_stops_and_is_gone_on_from(tmp_path, model_folder, monkeypatch):

@@ -8,7 +8,7 @@ import torch
 
 from neuromf.data.volume import Volume, centred_affine
 from neuromf.generation.generator import Drawn
-from neuromf.generation.samples import SampleFolder, is_there, refuse_fewer, with_ending
+from neuromf.generation.samples import SampleFolder, is_there, with_ending
 from neuromf.runtime.config import ConfigError
 
 SHAPE = (8, 10, 8)
@@ -36,7 +36,6 @@ def test_what_is_missing_is_drawn_and_nothing_else(tmp_path):
     assert samples.missing() == [0, 1]
     more = SampleFolder(tmp_path, 5, "T1w", {"Model": "none"})
     assert more.missing() == [0, 1, 3, 4]
-    assert SampleFolder(tmp_path, 3, "T1w", {"Model": "another"}).missing() == [0, 1, 2]
 
 
 def test_a_sample_is_not_there_under_another_number(tmp_path):
@@ -55,7 +54,32 @@ def test_the_folder_says_what_it_is(tmp_path):
 
 
 def test_fewer_are_refused(tmp_path):
-    filled(tmp_path)
-    refuse_fewer(tmp_path, 3)
+    samples, _ = filled(tmp_path)
+    samples.refuse_others()
     with pytest.raises(ConfigError, match="holds samples up to sub-00002, n=2 asks for fewer"):
-        refuse_fewer(tmp_path, 2)
+        SampleFolder(tmp_path, 2, "T1w", samples.about).refuse_others()
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (
+            {"Model": "a", "VAE": "new", "VAESha256": "2"},
+            r"another VAE \(old, now new\): .* that again with decoder=,",
+        ),
+        ({"Model": "a", "VAE": "old", "VAESha256": "2"}, r"another VAESha256 \(1, now 2\):"),
+        ({"Model": "b", "VAE": "new", "VAESha256": "2"}, r"Model \(a, now b\), another VAE \("),
+        ({"Model": "a", "VAE": "old"}, r"another VAESha256 \(1, now none\)"),
+        ({"Versions": {"torch": "2"}}, r"another .*Versions.torch \(none, now 2\)"),
+    ],
+)
+def test_samples_drawn_otherwise_are_not_replaced(tmp_path, about, said):
+    old = {"Model": "a", "VAE": "old", "VAESha256": "1"}
+    samples = SampleFolder(tmp_path, 3, "T1w", old)
+    samples.fill([0, 2], draw, "draw")
+    with pytest.raises(ConfigError, match=said):
+        SampleFolder(tmp_path, 5, "T1w", about).refuse_others()
+    with_ending(samples.paths[0], ".json").write_text("{")  # killed here: nobody's sample
+    with pytest.raises(ConfigError, match="holds sub-00002"):
+        SampleFolder(tmp_path, 5, "T1w", about).refuse_others()
+    SampleFolder(tmp_path, 5, "T1w", old).refuse_others()

@@ -17,7 +17,7 @@ from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.generator import Drawn
-from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
+from neuromf.generation.samples import FILES, SampleFolder
 from neuromf.latents.closed_form import KINDS, ClosedForm, closed_form
 from neuromf.latents.dataset import LatentDataset
 from neuromf.latents.store import LatentStore
@@ -121,15 +121,17 @@ def run(
     """
     baselines = Baselines(config)
     vae = baselines.vae
+    folders = [
+        SampleFolder(out / kind, config.n, config.suffix, describe(baselines, vae, kind))
+        for kind in config.kinds
+    ]
     if resume:
-        for kind in config.kinds:
-            refuse_fewer(out / kind, config.n)
+        for folder in folders:
+            folder.refuse_others()
 
     inputs = [config.latents, config.decoder]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
-        for kind in config.kinds:
-            about = describe(baselines, vae, kind)
-            folder = SampleFolder(out / kind, config.n, config.suffix, about)
+        for kind, folder in zip(config.kinds, folders, strict=True):
             folder.describe(
                 f"Volumes drawn from {SENTENCES[kind]}",
                 f"The authors of the latents {Path(config.latents).name}",

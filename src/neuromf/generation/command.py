@@ -13,7 +13,7 @@ from neuromf.generation.adapter import load_adapter
 from neuromf.generation.generator import SMALLEST_ML, Generator
 from neuromf.generation.model import load_model
 from neuromf.generation.page import page
-from neuromf.generation.samples import FILES, SampleFolder, refuse_fewer
+from neuromf.generation.samples import FILES, SampleFolder
 from neuromf.runtime.device import Precision
 from neuromf.runtime.fields import NAMED, key
 from neuromf.runtime.files import write_json, write_text
@@ -96,13 +96,14 @@ def run(
     )
     if config.table:
         config = replace(config, n=len(wanted.rows))
+    calls = config.nfe * (2 if wanted.led else 1)
+    about = describe(generator, config, calls)
+    folder = SampleFolder(out, config.n, config.suffix, about, config.latents, wanted)
     if resume:
-        refuse_fewer(out, config.n)
+        folder.refuse_others()
+
     inputs = [config.model, config.adapter, config.decoder, config.table]
     with open_run(out, config, OUTPUT, inputs, resume=resume, overwrite=overwrite):
-        calls = config.nfe * (2 if wanted.led else 1)
-        about = describe(generator, config, calls)
-        folder = SampleFolder(out, config.n, config.suffix, about, config.latents, wanted)
         name = generator.config.name
         folder.describe(
             f"Brains drawn from {name}",

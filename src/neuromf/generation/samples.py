@@ -84,6 +84,28 @@ class SampleFolder:
             lines.append("\t".join([subject(number), *(str(values.get(n, "n/a")) for n in names)]))
         return "\n".join(lines) + "\n"
 
+    def refuse_others(self) -> None:
+        """Raise ConfigError if the folder holds samples that a resumed run would leave over or
+        replace: of higher numbers, or drawn from another model, by another decoder or version.
+        """
+        pattern = f"sub-*/anat/sub-*_desc-generated_{self.suffix}.nii.gz"
+        numbers = [int(p.name[4:9]) for p in self.folder.glob(pattern) if p.name[4:9].isdigit()]
+        more = [number for number in numbers if number >= self.n]
+        if more:
+            raise ConfigError(
+                f"{self.folder} holds samples up to {subject(max(more))}, n={self.n} asks for "
+                f"fewer: n={max(more) + 1} keeps them, or choose another out=FOLDER"
+            )
+        for number in sorted(numbers):
+            about, _ = read_sidecar(sample_path(self.folder, number, self.suffix))
+            if about and (other := differences(about, self.about | self.asked.sidecar(number))):
+                vae = " with decoder=" if other[0].startswith("VAE (") else ""
+                raise ConfigError(
+                    f"{self.folder} holds {subject(number)}, which was drawn with another "
+                    f"{', another '.join(other)}: --resume adds what is drawn in the same way; "
+                    f"give that again{vae}, or choose another out=FOLDER"
+                )
+
     def missing(self) -> list[int]:
         """Return the numbers of the samples that are not there, or not whole."""
         masks = [lesion_path(self.folder, number) for number in range(self.n)]
@@ -149,36 +171,47 @@ class SampleFolder:
         contact_sheets(self.folder, drawn, labels)
 
 
-def refuse_fewer(folder: Path, n: int) -> None:
-    """Raise ConfigError if a folder that is resumed holds more samples than are asked for: the
-    others would stay.
-    """
-    numbers = [
-        int(p.name[4:9]) for p in folder.glob("sub-*/anat/sub-*.nii.gz") if p.name[4:9].isdigit()
-    ]
-    more = [number for number in numbers if number >= n]
-    if more:
-        raise ConfigError(
-            f"{folder} holds samples up to sub-{max(more):05d}, n={n} asks for fewer: "
-            f"n={max(more) + 1} keeps them, or choose another out=FOLDER"
-        )
-
-
 def is_there(path: Path, about: dict[str, Any], index: int, mask: Path | None = None) -> bool:
     """Return True if a sample, and its lesion mask if it has one, was completely written by the
     same model with the same settings.
     """
-    try:
-        record = read_json_object(with_ending(path, ".json"))
-    except (OSError, ValueError):
-        return False
-    own = {key: record.pop(key) for key in (*OF_A_FILE, *OF_A_LESION) if key in record}
-    same = own.get("Index") == index and record == about
+    written, own = read_sidecar(path)
+    same = own.get("Index") == index and written == about
     if not same or not path.is_file() or own.get("Sha256") != volume_sha256(path):
         return False
     if "LesionSha256" not in own:
         return True
     return mask is not None and mask.is_file() and own["LesionSha256"] == volume_sha256(mask)
+
+
+def read_sidecar(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what the sidecar of a volume says of how it was drawn, and what it says of this
+    sample alone; nothing where there is no sidecar, or a damaged one.
+    """
+    try:
+        record = read_json_object(with_ending(path, ".json"))
+    except (OSError, ValueError):
+        return {}, {}
+    own = {key: record.pop(key) for key in (*OF_A_FILE, *OF_A_LESION) if key in record}
+    return record, own
+
+
+def differences(written: dict[str, Any], about: dict[str, Any]) -> list[str]:
+    """Return what differs between two sidecars, each as "VAE (small, now small-sharp)"; a checksum
+    only where nothing that has a name differs.
+    """
+    was, now = flat(written), flat(about)
+    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    named = [key for key in keys if not key.endswith("Sha256") and key != "Description"]
+    return [f"{key} ({was.get(key, 'none')}, now {now.get(key, 'none')})" for key in named or keys]
+
+
+def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested values under the names of their keys, joined by dots."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
+    return result
 
 
 def sample_path(folder: Path, index: int, suffix: str) -> Path:
