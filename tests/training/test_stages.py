@@ -98,11 +98,21 @@ def test_stages_out_of_order_are_refused_before_anything_is_made(config, tmp_pat
         ({"stages": ("a/flow.yaml", "b/flow.yaml")}, "its own name"),
         ({"words": ("latents=x",)}, "keys of their own"),
         ({"words": ("seed=1",), "seed": 2}, "keys of their own"),
+        ({"words": ("flow2mm.teacher=x",)}, "keys of their own"),
     ],
 )
 def test_what_cannot_be_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         StagesConfig(**changes)
+
+
+def test_a_word_after_the_name_of_a_stage_is_for_that_stage_alone(config, tmp_path):
+    words = ("updates=3", "secants.updates=7", "flow.optimiser.lr=0.5")
+    plan = planned(replace(config, words=words), tmp_path)
+    assert [c.updates for c in plan.values()] == [3, 7, 3]
+    assert [c.optimiser.lr == 0.5 for c in plan.values()] == [True, False, False]
+    with pytest.raises(ConfigError, match=r"'?flow3\.updates"):
+        planned(replace(config, words=("flow3.updates=2",)), tmp_path)
 
 
 def test_the_shipped_stages_are_presets_that_fit_each_other(tmp_path):

@@ -35,7 +35,8 @@ class StagesConfig:
     stages: tuple[str, ...] = ("flow2mm", "secants2mm")
     teacher: str = ""  # a model folder: a flow trained before, in place of the first stage
     seed: int | None = None  # of every stage; each stage's own, if not given
-    # further words of `neuromf train`, for every stage: [device=cuda, batch=16]
+    # further words of `neuromf train`, for every stage, or for one after its name:
+    # [device=cuda, batch=16, flow2mm.updates=5000]
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -44,7 +45,7 @@ class StagesConfig:
         keys = {"latents", "vae", "teacher", "start"}
         if self.seed is not None:
             keys.add("seed")
-        own = [w for w in self.words if w.partition("=")[0] in keys]
+        own = [w for w in self.words if _without_stage(w, self.names).partition("=")[0] in keys]
         if own:
             raise ValueError(
                 f"words holds {', '.join(own)}: latents, vae, teacher and seed are keys of their "
@@ -118,8 +119,18 @@ def planned(config: StagesConfig, out: Path) -> dict[str, TrainConfig]:
 def resolved(config: StagesConfig, stage: str) -> TrainConfig:
     """Return the configuration of a stage, without a teacher yet."""
     file = stage.endswith((".yaml", ".yml"))
-    words = [str(local_path(stage)) if file else f"preset={stage}", *config.words]
+    name = Path(stage).stem
+    others = tuple(f"{other}." for other in config.names if other != name)
+    words = [str(local_path(stage)) if file else f"preset={stage}"]
+    words += [_without_stage(w, (name,)) for w in config.words if not w.startswith(others)]
     own = [f"latents={config.latents}", f"vae={config.vae}"]
     if config.seed is not None:
         own.append(f"seed={config.seed}")
     return load(TrainConfig, [*words, *own], "train")
+
+
+def _without_stage(word: str, names: tuple[str, ...]) -> str:
+    """Return a word without the name of the stage that it is for."""
+    for name in names:
+        word = word.removeprefix(f"{name}.")
+    return word
