@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -46,6 +47,26 @@ def test_perfect_samples_measure_as_perfect():
 def test_noise_does_not_pass_for_samples():
     metrics, _ = measure(SHORT, SHORT.manifold(), lambda z, t, r: z, seed=0)
     assert metrics["distance_1"] > 0.5
+
+
+def test_a_stray_sample_moves_the_mean_and_not_the_median():
+    manifold = SHORT.manifold()
+
+    def with_stray(factor):
+        def velocity(z, t, r):
+            x = manifold.embed(manifold.nearest(z).angles)
+            x[0] *= factor
+            return z - x
+
+        return velocity
+
+    arm = replace(SHORT, samples=400, batch=400, objective=replace(SHORT.objective, predict="u"))
+    metrics, _ = measure(arm, manifold, with_stray(1000.0), seed=0)
+    assert metrics["distance_1"] > 1
+    assert metrics["distance_1_median"] < 1e-6
+    diverged, _ = measure(arm, manifold, with_stray(math.inf), seed=0)
+    assert diverged["diverged_1"] == 1 and "distance_1" not in diverged
+    assert diverged["distance_1_median"] < 1e-6
 
 
 def test_blobs_that_are_data_measure_as_data():

@@ -35,6 +35,10 @@ def measure(
     metrics: dict[str, Any] = {
         f"distance_{calls}": found.distance.mean().item() for calls, found in near.items()
     }
+    # one stray sample of a thousand rules a mean, and leaves a median as it is
+    metrics |= {
+        f"distance_{calls}_median": found.distance.median().item() for calls, found in near.items()
+    }
     metrics |= {
         f"diverged_{calls}": int(found.distance.isinf().sum()) for calls, found in near.items()
     }
