@@ -88,6 +88,8 @@ def test_a_decoder_of_images_decodes_no_masks(vae_folder, tmp_path):
     generator = Generator(model, "cpu", decoder=other)
     assert generator.vae.sha256 == load_vae(other).sha256
     assert generator.mask_code.vae.sha256 == own.sha256
+    usual = Generator(model, "cpu")
+    assert usual.mask_code.vae is usual.vae  # and is loaded once where it decodes images too
 
 
 def test_a_model_of_images_draws_no_masks(model_folder, tmp_path):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from neuromf.autoencoder.components import LESION, split
 from neuromf.autoencoder.frozen import FrozenVAE
+from neuromf.autoencoder.load import decodes
 from neuromf.autoencoder.mask_codes import MaskCode, load_mask_code
 from neuromf.data.volume import Volume
 from neuromf.flow import sample
@@ -97,7 +98,9 @@ class Generator:
         if wanted is None:
             return None
         # by the VAE itself: a decoder that is made for images knows no other fields
-        own = self.model.load_vae(self.device, self.precision, self.model.own_vae)
+        own = self.vae
+        if (self._decoder or decodes(self.model.own_vae)) != self.model.own_vae:
+            own = self.model.load_vae(self.device, self.precision, self.model.own_vae)
         code = load_mask_code(wanted.name, own, self.device, self.precision)
         code.check(wanted, self.config.name)
         return code
