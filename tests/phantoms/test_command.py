@@ -52,14 +52,20 @@ def test_without_any_change_a_copy_is_its_source(tmp_path):
         np.testing.assert_array_equal(copy.affine, entry.read().affine)
 
 
-def test_only_training_subjects_are_copied(tmp_path):
+@pytest.mark.parametrize("people", ["train", "val"])
+def test_people_of_one_split_are_copied_and_copies_stay_in_it(tmp_path, people):
     folder = tiny_cohort(tmp_path / "c")
-    run(replace(SMALL, source=str(folder), n=9), tmp_path / "out")
+    run(replace(SMALL, source=str(folder), people=people, n=9), tmp_path / "out")
     split = json.loads((folder / "split.json").read_text())
     copies = read_cohort(tmp_path / "out")
-    assert {e.record["parent"] for e in copies} <= set(split["train"])
-    assert {e.split for e in copies} == {"train"}
+    assert {e.record["parent"] for e in copies} <= set(split[people])
+    assert {e.split for e in copies} == {people}
     assert len({e.subject for e in copies}) == 9
+
+
+def test_a_split_of_what_is_no_cohort_is_refused():
+    with pytest.raises(ValueError, match="people=val chooses among .* source=mni152 is none"):
+        find_sources("mni152", "val")
 
 
 def test_resume_makes_what_is_missing(tmp_path, coarse_mni152):

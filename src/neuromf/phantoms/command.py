@@ -23,7 +23,7 @@ from neuromf.data.cohort import (
 from neuromf.data.scan import Scan
 from neuromf.data.scans import find_scans
 from neuromf.data.volume import Volume, VolumeError, volume_sha256
-from neuromf.phantoms.config import MNI, PhantomConfig, Source
+from neuromf.phantoms.config import MNI, PhantomConfig, Source, Split
 from neuromf.phantoms.draw import draw, from_labels, from_template, from_volume
 from neuromf.phantoms.flair import NOTE
 from neuromf.runtime.files import stop_if_disk
@@ -38,7 +38,7 @@ ABOUT = ("dataset", "group", "age", "sex")
 
 def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bool = False) -> int:
     """Write n phantoms into `out` as `prepare` writes volumes; return the number that failed."""
-    sources = find_sources(config.source)
+    sources = find_sources(config.source, config.people)
     with open_run(out, config, OUTPUT, [config.source], resume=resume, overwrite=overwrite):
         records, failed = [], []
         with progress("phantoms") as bar:
@@ -81,23 +81,32 @@ def run(config: PhantomConfig, out: Path, *, resume: bool = False, overwrite: bo
     return len(failed)
 
 
-def find_sources(source: str) -> list[Source]:
-    """Return the sources that phantoms are made of in turn; of a prepared cohort, the training
-    subjects alone.
+def find_sources(source: str, people: Split = "train") -> list[Source]:
+    """Return the sources that phantoms are made of in turn; of a prepared cohort, the people of
+    one split alone.
 
-    Raises FileNotFoundError if there is none.
+    Raises FileNotFoundError if there is none, ValueError where another source is to be copied by
+    a split.
     """
+    folder = local_path(source)
+    cohort = source != MNI and (folder / "manifest.csv").is_file()
+    if people != "train" and not cohort:
+        raise ValueError(
+            f"people={people} chooses among the people of a folder that prepare wrote, and "
+            f"source={source} is none"
+        )
     if source == MNI:
         return [Source("", "", {"dataset": MNI}, "", from_template)]
-    folder = local_path(source)
-    if (folder / "manifest.csv").is_file():
-        entries = [e for e in read_cohort(folder) if e.split == "train"]
+    if cohort:
+        entries = [e for e in read_cohort(folder) if e.split == people]
         if not entries:
-            raise FileNotFoundError(f"{folder} has no training subject to copy: see its split.json")
+            raise FileNotFoundError(
+                f"{folder} has nobody of the split {people} to copy: see its split.json"
+            )
         return [
             Source(
                 e.person,
-                "train",
+                people,
                 {k: e.record[k] for k in ABOUT},
                 e.record["sha256"],
                 functools.partial(from_volume, entry=e),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from neuromf.phantoms.lesion_config import Contrast, LesionConfig, Lesions
 from neuromf.runtime.fields import key
 
 MNI = "mni152"
+Split = Literal["train", "val", "test"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class PhantomConfig:
 
     # mni152, a folder that prepare wrote, or label maps (a file, folder, glob or manifest)
     source: str = MNI
+    people: Split = "train"  # who of a prepared cohort is copied; a copy stays in that split
     n: int = key(32, free=True)
     spacing: float = 2.0  # mm; copies of a prepared cohort keep its own
     shape: tuple[int, int, int] = (80, 96, 80)
