@@ -75,6 +75,23 @@ def test_gradient_of_a_ramp():
     torch.testing.assert_close(gradient_magnitude(ramp)[1:-1], torch.full((14, 16, 16), 1 / 16))
 
 
+def test_gmsd_of_extruded_images_is_that_of_the_paper():
+    """Xue 2014: Prewitt filters (1, 0, -1) / 3 and T = 170 for grey values from 0 to 255."""
+    draw = torch.Generator().manual_seed(3)
+    pair = [torch.rand(20, 24, generator=draw) for _ in range(2)]
+    across = np.array([[1, 0, -1]] * 3) / 3
+    lengths = [
+        np.hypot(
+            *(ndimage.convolve(255 * image.double().numpy(), k, mode="mirror") for k in kernels)
+        )
+        for image, kernels in ((image, (across, across.T)) for image in pair)
+    ]
+    first, second = lengths
+    quality = (2 * first * second + 170) / (first**2 + second**2 + 170)
+    a, b = (image[..., None].expand(-1, -1, 8) for image in pair)
+    assert gmsd(a, b) == pytest.approx(quality.std(), rel=1e-4)
+
+
 def test_gmsd_sees_blur_and_not_a_shift_of_brightness():
     a, _ = volumes()
     blurred = torch.nn.functional.avg_pool3d(a[None, None], 3, 1, 1)[0, 0]

@@ -18,7 +18,9 @@ K1, K2 = 0.01, 0.03
 SCALE_WINDOW = 7  # voxels per side, of the multi-scale measure
 # exponents of the scales, finest first (Wang 2003)
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-GMS_CONSTANT = 0.0026  # c of Xue 2014 for values in [0, 1]: 170 / 255²
+# c of Xue 2014 for values in [0, 1]: 170 / 255² for differences across two voxels, which are twice
+# the gradients here
+GMS_CONSTANT = 170 / 255**2 / 4
 
 
 class Moments(NamedTuple):
@@ -125,7 +127,7 @@ def gmsd(a: Tensor, b: Tensor, mask: Tensor | None = None) -> float:
     equal (Xue 2014).
 
     It is a perceptual distance that needs no network; here in three dimensions, with
-    Prewitt differences.
+    Prewitt differences, and without Xue's reduction to half the resolution before them.
     """
     _refuse_small("GMSD", a, b, 2)
     _refuse_unlike("GMSD", a, b, mask, 1.0)
