@@ -1,6 +1,6 @@
 """What sharpening reconstructions brings back and what it costs: `small-sharp`'s amount.
 
-`python benchmarks/sharpening.py FOLDER [--split val] [--vae small] [--out FILE]`, FOLDER being one
+`python benchmarks/sharpening.py FOLDER [--split val] [--vae small] [--decoder FOLDER] [--out FILE]`, FOLDER being one
 that `neuromf prepare` wrote. For each amount: energy above half the Nyquist frequency over real,
 PSNR and SSIM, means over volumes. Beside them, of reconstructions as they are: the share of their
 squared error that lies above half the Nyquist frequency, and there their energy over real and the
@@ -26,7 +26,7 @@ from neuromf.metrics.similarity import psnr, ssim
 from neuromf.metrics.spectrum import CUTOFF, frequency_radius, high_frequency_ratio
 from neuromf.runtime.files import write_json
 
-AMOUNTS = (0.0, 0.3, 0.45, 0.6, 0.75, 0.9)
+AMOUNTS = (0.0, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05)
 FIGURES = ("energy", "psnr", "ssim")
 BAND = ("share_of_error", "energy", "squared_correlation")
 
@@ -38,10 +38,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", default="val")
     parser.add_argument("--vae", default="small")
+    parser.add_argument("--decoder", default="", help="another one of the same latent space")
     parser.add_argument("--out", type=Path)
     chosen = parser.parse_args()
     entries = [e for e in read_cohort(chosen.folder) if e.split == chosen.split]
-    vae = load_vae(chosen.vae)
+    vae = load_vae(chosen.vae, decoder=chosen.decoder)
 
     rows, bands = [], []
     for entry in entries:

@@ -27,6 +27,17 @@ def test_the_sharpening_vae_has_more_detail():
     assert 1.28 < kept / lost < 2.56  # squares of the filter's gains there
 
 
+def test_the_fast_vae_encodes_as_the_small_one_and_decodes_nearly_so():
+    small, fast = load_vae("small"), load_vae("small-fast")
+    assert (fast.name, fast.space) == ("small-fast", small.space)
+    x = torch.zeros(1, 1, 24, 24, 24)
+    x[..., 6:18, 6:18, 6:18] = 0.7
+    z = small.encode(x)
+    assert torch.equal(fast.encode(x), z)
+    assert (fast.decode(z) - small.decode(z)).abs().mean() < 0.02
+    assert fast.decode_bytes < 0.2 * small.decode_bytes
+
+
 def test_generated_latents_are_decoded_by_the_sharpening_vae():
     assert decodes("small-vae") == "small-sharp"
     assert decodes("maisi-v1") == "maisi-v1"

@@ -90,7 +90,7 @@ def test_a_folder_with_other_weights(tmp_path):
     save_small(tmp_path, SmallVAE(), TINY_VAE, "mine")
     with pytest.raises(WeightsError, match="of another shape: encoder.1.weight"):
         load_vae(str(tmp_path))
-    with pytest.raises(ValueError, match="vae=nothing: small, small-sharp, maisi"):
+    with pytest.raises(ValueError, match="vae=nothing: small, small-sharp, small-fast, maisi"):
         load_vae("nothing")
 
 

@@ -15,9 +15,10 @@ from neuromf.runtime.device import Precision
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import read_json_object
 
-SMALL, SHARP = "small-vae", "small-sharp"
+SMALL, SHARP, FAST = "small-vae", "small-sharp", "small-fast"
 SHARPENING = 0.6  # of SHARP: validation people keep 0.68 of their detail in place of 0.45, and PSNR
 # falls by 0.3 dB (docs/vae.md)
+FAST_SHARPENING = 0.9  # of FAST, for as much detail
 DECODED_BY = {SMALL: SHARP}  # what generated latents of a VAE are decoded with, if not by itself
 
 
@@ -35,7 +36,7 @@ def load_vae(
     decoder: str = "",
 ) -> FrozenVAE:
     """Return `small` (ships with the package), `small-sharp` (the same, sharpening what it
-    decodes), `maisi` or `maisi-v2` (downloaded before, see `neuromf weights`), or the VAE in a
+    decodes), `small-fast` (the same, with a fast decoder that is sharpened), `maisi` or `maisi-v2` (downloaded before, see `neuromf weights`), or the VAE in a
     folder that `train-vae` wrote, or in a MAISI checkpoint file. A folder that `train-decoder`
     wrote gives a VAE that decodes only.
 
@@ -45,10 +46,12 @@ def load_vae(
         vae = load_vae(name, device, precision)
         return with_decoder(vae, load_vae(decoder, device, precision))
     if name in {"small", SMALL}:  # its key here, and the name that stores and models know it by
-        folder = Path(str(resources.files("neuromf") / "weights" / SMALL))
-        return load_small(folder, device, precision)
+        return load_small(_shipped(SMALL), device, precision)
     if name == SHARP:
         return with_sharpening(load_vae(SMALL, device, precision), SHARPENING, SHARP)
+    if name == FAST:
+        fast = load_vae(SMALL, device, precision, str(_shipped("fast-decoder")))
+        return with_sharpening(fast, FAST_SHARPENING, FAST)
     if name in {"maisi", "maisi-v1", "maisi-v2", "maisi-random"}:
         from neuromf.autoencoder.maisi import load_maisi
 
@@ -63,7 +66,12 @@ def load_vae(
 
         return maisi_from_file(path, device, precision)
     raise ValueError(
-        f"vae={name}: small, small-sharp, maisi, maisi-v2, maisi-random (untrained, for "
+        f"vae={name}: small, small-sharp, small-fast, maisi, maisi-v2, maisi-random (untrained, for "
         "measuring), a folder that `neuromf train-vae` or `train-decoder` wrote, or a MAISI "
         "checkpoint"
     )
+
+
+def _shipped(name: str) -> Path:
+    """Return the folder of weights that ship with the package."""
+    return Path(str(resources.files("neuromf") / "weights" / name))
