@@ -1,7 +1,7 @@
 """What sharpening reconstructions brings back and what it costs: `small-sharp`'s amount.
 
-`python benchmarks/sharpening.py FOLDER [--split val] [--vae small] [--decoder FOLDER] [--out FILE]`, FOLDER being one
-that `neuromf prepare` wrote. For each amount: energy above half the Nyquist frequency over real,
+`python benchmarks/sharpening.py FOLDER [--split val] [--vae small] [--decoder FOLDER] [--out FILE]`,
+the first FOLDER being one that `neuromf prepare` wrote. For each amount: energy above half the Nyquist frequency over real,
 PSNR and SSIM, means over volumes. Beside them, of reconstructions as they are: the share of their
 squared error that lies above half the Nyquist frequency, and there their energy over real and the
 square of their correlation with the volume, which are equal for a mean of all volumes with the same

@@ -36,22 +36,17 @@ def load_vae(
     decoder: str = "",
 ) -> FrozenVAE:
     """Return `small` (ships with the package), `small-sharp` (the same, sharpening what it
-    decodes), `small-fast` (the same, with a fast decoder that is sharpened), `maisi` or `maisi-v2` (downloaded before, see `neuromf weights`), or the VAE in a
-    folder that `train-vae` wrote, or in a MAISI checkpoint file. A folder that `train-decoder`
-    wrote gives a VAE that decodes only.
+    decodes), `small-fast` (the same, with a fast decoder that is sharpened), `maisi` or `maisi-v2`
+    (downloaded before, see `neuromf weights`), or the VAE in a folder that `train-vae` wrote, or in
+    a MAISI checkpoint file. A folder that `train-decoder` wrote gives a VAE that decodes only.
 
     `decoder` is another VAE or decoder of the same latent space, to decode with.
     """
     if decoder:
         vae = load_vae(name, device, precision)
         return with_decoder(vae, load_vae(decoder, device, precision))
-    if name in {"small", SMALL}:  # its key here, and the name that stores and models know it by
-        return load_small(_shipped(SMALL), device, precision)
-    if name == SHARP:
-        return with_sharpening(load_vae(SMALL, device, precision), SHARPENING, SHARP)
-    if name == FAST:
-        fast = load_vae(SMALL, device, precision, str(_shipped("fast-decoder")))
-        return with_sharpening(fast, FAST_SHARPENING, FAST)
+    if name in {"small", SMALL, SHARP, FAST}:
+        return _small(name, device, precision)
     if name in {"maisi", "maisi-v1", "maisi-v2", "maisi-random"}:
         from neuromf.autoencoder.maisi import load_maisi
 
@@ -66,12 +61,19 @@ def load_vae(
 
         return maisi_from_file(path, device, precision)
     raise ValueError(
-        f"vae={name}: small, small-sharp, small-fast, maisi, maisi-v2, maisi-random (untrained, for "
-        "measuring), a folder that `neuromf train-vae` or `train-decoder` wrote, or a MAISI "
+        f"vae={name}: small, small-sharp, small-fast, maisi, maisi-v2, maisi-random (untrained, "
+        "for measuring), a folder that `neuromf train-vae` or `train-decoder` wrote, or a MAISI "
         "checkpoint"
     )
 
 
-def _shipped(name: str) -> Path:
-    """Return the folder of weights that ship with the package."""
-    return Path(str(resources.files("neuromf") / "weights" / name))
+def _small(name: str, device: torch.device | str, precision: Precision) -> FrozenVAE:
+    """Return the VAE that ships with the package, decoding as its name says."""
+    folders = resources.files("neuromf") / "weights"
+    vae = load_small(Path(str(folders / SMALL)), device, precision)
+    if name == SHARP:
+        return with_sharpening(vae, SHARPENING, SHARP)
+    if name == FAST:
+        fast = load_decoder(Path(str(folders / "fast-decoder")), device, precision)
+        return with_sharpening(with_decoder(vae, fast), FAST_SHARPENING, FAST)
+    return vae  # by "small", its key here, or by the name that stores and models know it by
