@@ -1,11 +1,11 @@
 """What sharpening reconstructions brings back and what it costs: `small-sharp`'s amount.
 
-`python benchmarks/sharpening.py FOLDER [--split val] [--vae small] [--decoder FOLDER] [--out FILE]`,
-the first FOLDER being one that `neuromf prepare` wrote. For each amount: energy above half the Nyquist frequency over real,
-PSNR and SSIM, means over volumes. Beside them, of reconstructions as they are: the share of their
-squared error that lies above half the Nyquist frequency, and there their energy over real and the
-square of their correlation with the volume, which are equal for a mean of all volumes with the same
-latent.
+`python benchmarks/sharpening.py VOLUMES [--split val] [--vae small] [--decoder NAME] [--out FILE]`,
+VOLUMES being a folder that `neuromf prepare` wrote. For each amount: energy above half the Nyquist
+frequency over real, PSNR and SSIM, means over volumes. Beside them, of reconstructions as they are:
+the share of their squared error that lies above half the Nyquist frequency, and there their energy
+over real and the square of their correlation with the volume, which are equal for a mean of all
+volumes with the same latent.
 """
 
 from __future__ import annotations
