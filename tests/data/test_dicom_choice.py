@@ -26,6 +26,34 @@ def test_contrasts_by_description(description, contrast):
     assert contrast_of(replace(GOOD, description=description)) == contrast
 
 
+@pytest.mark.parametrize(
+    "description",
+    [
+        "AX T1 PRE CONTRAST", "AX T1 PRE-CONTRAST", "SAG MPRAGE W/O CONTRAST", "T1 non-contrast",
+        "T1 MPRAGE without contrast", "AX T1 W/O GD", "t1 ohne KM", "T1_MPR nativ vor KM",
+        "t1_mprage_wo_contrast", "T1 pre Gadovist", "T1 without IV contrast", "T1 MPRAGE POST-OP",
+        "t1 post surgery", "T1 POST OP PRE GD", "T1 NON CE",
+    ],
+)  # fmt: skip
+def test_an_agent_that_was_not_given_is_none(description):
+    native = replace(GOOD, description=description)
+    assert contrast_of(native) == "T1w"
+    assert choose([native], "ce-T1w")[0] is None
+    assert contrast_of(replace(native, contrast_agent=True)) == "ce-T1w"  # the header knows better
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "T1 PRE-OP POST CONTRAST", "T1 pre op +C", "T1 nach KM", "T1 vor und nach KM",
+        "T1 PRE AND POST CONTRAST", "MPRAGE with and without contrast", "T1 W/WO CONTRAST",
+        "T1 contrast", "t1_mprage_post_gd", "T1 MPRAGE CE", "T1 POST-OP POST GD",
+    ],
+)  # fmt: skip
+def test_an_agent_that_was_given_is_found_beside_other_words(description):
+    assert contrast_of(replace(GOOD, description=description)) == "ce-T1w"
+
+
 def test_an_agent_in_the_header_counts_as_one_in_the_name():
     assert contrast_of(replace(GOOD, contrast_agent=True)) == "ce-T1w"
 

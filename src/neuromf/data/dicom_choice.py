@@ -9,7 +9,16 @@ from neuromf.data.dicom_series import Series
 
 SMALLEST_MM = 100.0  # along every axis; less is no whole brain
 LARGEST_VOXEL = 3.5  # mm; above, slices lie too far apart to be resampled to cubes
-AGENT = re.compile(r"(?<![a-z])(post|gd|gad\w*|km|ce|contrast)(?![a-z])|\+ ?c(?![a-z])")
+# `post-op` names an operation, not an agent
+AGENT = re.compile(
+    r"(?<![a-z])(post(?! ?(?:op|surg))|gd|gad\w*|km|ce|contrast)(?![a-z])|\+ ?c(?![a-z])"
+)
+# an agent that was not given: `pre contrast`, `w/o gd`; not so `with and without contrast`
+NO_AGENT = re.compile(
+    r"(?<!and )(?<!und )(?<!& )(?<!w/)(?<!with/)(?<![a-z])"
+    r"(?:pre|non|no|without|w[/ ]?o|before|prä|vor|ohne|sans|sin|senza) ?"
+    r"(?:iv |any )?(?:gd|gad\w*|km|ce|contrast)(?![a-z])"
+)
 # in the order in which they are looked for: a T1 FLAIR is T1-weighted, a T2 FLAIR is FLAIR
 CONTRASTS = {
     "SWI": re.compile(r"swi|susc|swan"),
@@ -27,8 +36,16 @@ def contrast_of(series: Series) -> str:
     """
     text = series.description.casefold()
     found = next((name for name, words in CONTRASTS.items() if words.search(text)), "")
-    agent = series.contrast_agent or AGENT.search(text)
+    agent = series.contrast_agent or names_agent(text)
     return f"ce-{found}" if found and agent else found
+
+
+def names_agent(text: str) -> bool:
+    """Return True if a description in lower case says that a contrast agent was given; one that
+    says that none was, `pre contrast`, names none.
+    """
+    words = re.sub(r"[\s_-]+", " ", text)
+    return bool(AGENT.search(NO_AGENT.sub(" ", words)))
 
 
 def unusable(series: Series) -> str:
