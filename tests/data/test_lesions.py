@@ -10,7 +10,6 @@ from neuromf.data.lesions import (
     Lesion,
     binary,
     in_space_of,
-    overlap,
     prepare_lesion,
     share_outside_brain,
 )
@@ -100,14 +99,6 @@ def test_another_space_is_refused(scan):
     beside = egg(placed(spacing=(3.0, 3.0, 3.0)), margin_mm=40)
     with pytest.raises(VolumeError, match="100 % of the lesion lies outside the scan's field of"):
         in_space_of(HERE, ball(beside, centre=(95.0, 0.0, 0.0), radius=8), scan)
-
-
-def test_overlap_is_1_where_one_view_holds_the_other(scan):
-    inner = Volume(scan.voxels[20:-20, 20:-20, 20:-20], scan.affine @ shift(20))
-    assert overlap(inner, scan) == overlap(scan, inner) == overlap(scan, scan) == 1
-    half = scan.affine.copy()
-    half[0, 3] += scan.voxels.shape[0] * scan.spacing[0] / 2
-    assert overlap(Volume(scan.voxels, half), scan) == pytest.approx(0.5, abs=0.07)
 
 
 def test_shares_are_noted_or_refused(scan):

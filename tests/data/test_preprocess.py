@@ -8,9 +8,7 @@ from neuromf.data.preprocess import (
     preprocess,
     put_back,
     scale,
-    share_outside,
 )
-from neuromf.data.resample import Grid
 from neuromf.data.skullstrip import StripConfig
 from neuromf.data.volume import Volume, VolumeError
 from support import AFFINES, EGG_CENTRE, egg, placed, save_nifti
@@ -100,11 +98,6 @@ def test_what_is_cut_is_said():
     assert any("% of the brain lies outside" in note for note in prepared.notes)
 
 
-def test_share_outside_counts_voxels():
-    brain = np.ones((10, 10, 10), bool)
-    assert share_outside(brain, placed(), Grid((10, 10, 5), placed())) == 0.5
-
-
 def test_a_given_mask_is_applied(tmp_path):
     source = egg(placed())
     half = (source.voxels > 0) & (np.arange(source.voxels.shape[0]) > source.voxels.shape[0] // 2)[
@@ -191,3 +184,15 @@ def test_equals_the_plain_monai_pipeline(tmp_path):
         apart = np.linalg.inv(affine) @ ours.affine
         np.testing.assert_allclose(apart[:3, :3], np.eye(3), atol=1e-4)
         assert np.abs(apart[:3, 3]).max() < 2  # voxels: both are centred on the brain
+
+
+def test_what_is_noted_of_a_mask_is_noted_of_the_volume(tmp_path):
+    source = egg(placed())
+    affine = source.affine @ np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 16], [0, 0, 0, 1]])
+    late = Volume(np.ascontiguousarray(source.voxels[:, :, 16:]), affine)
+    mask = save_nifti(
+        tmp_path / "m.nii", Volume((source.voxels > 0).astype(np.float32), source.affine)
+    )
+    prepared, record = preprocess(late, STEPS, str(mask))
+    assert any("of the brain mask lies outside the scan" in note for note in prepared.notes)
+    assert "notes" not in record["strip"]

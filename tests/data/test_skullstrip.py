@@ -89,13 +89,81 @@ def test_masks(tmp_path):
         assert record["method"] == "mask"
     with pytest.raises(VolumeError, match="give a `mask` column"):
         find_brain(source, StripConfig(method="mask"))
-    elsewhere = placed()
-    elsewhere[:3, 3] += 900
-    far = save_nifti(
-        tmp_path / "far.nii.gz", Volume((source.voxels > 250).astype(np.float32), elsewhere)
+
+
+def mask_file(path, grid):
+    """The mask of the egg on a grid, whatever that grid's place is."""
+    return str(save_nifti(path, Volume((grid.voxels > 250).astype(np.float32), grid.affine)))
+
+
+def moved(volume, mm, axis=1):
+    affine = volume.affine.copy()
+    affine[axis, 3] += mm
+    return Volume(volume.voxels, affine)
+
+
+@pytest.mark.parametrize("mm", [50, 900])
+def test_a_mask_of_another_space_is_refused(tmp_path, mm):
+    source = egg(placed())
+    path = mask_file(tmp_path / "m.nii.gz", moved(source, mm))
+    for method in ("mask", "auto"):
+        with pytest.raises(VolumeError, match="m.nii.gz: .* of another subject or space"):
+            find_brain(source, StripConfig(method=method), path)
+
+
+def test_a_mask_that_is_larger_than_a_brain_is_refused(tmp_path):
+    source = egg(placed(), margin_mm=40)
+    almost_all = source.voxels * 0 + 1
+    almost_all[0] = 0
+    path = save_nifti(tmp_path / "m.nii.gz", Volume(almost_all, source.affine))
+    with pytest.raises(VolumeError, match="3000 ml at most is expected: is it the mask of a head"):
+        find_brain(source, StripConfig(method="mask"), str(path))
+
+
+def cut(volume, *ends):
+    """The same volume with fewer voxels at the ends of its axes."""
+    affine = volume.affine.copy()
+    affine[:3, 3] = (affine @ [*(low for low, _ in ends), 1])[:3]
+    inner = tuple(
+        slice(low, n - high) for (low, high), n in zip(ends, volume.voxels.shape, strict=True)
     )
-    with pytest.raises(VolumeError, match="left a brain of 0 ml"):
-        find_brain(source, StripConfig(method="mask"), str(far))
+    return Volume(np.ascontiguousarray(volume.voxels[inner]), affine)
+
+
+@pytest.mark.parametrize(
+    ("scan", "mask"),
+    [
+        (egg(placed()), egg(placed(), margin_mm=40)),
+        (egg(placed()), cut(egg(placed()), (6, 6), (6, 6), (6, 6))),  # its bounding box, about
+        (egg(placed(spacing=(1.5, 1.5, 6.0))), egg(placed())),
+        (egg(placed()), egg(placed(spacing=(1.5, 1.5, 6.0)))),
+        (egg(placed()), egg(placed(spacing=(3, 2, 2), degrees=12, flips=(-1, 1, 1)))),
+        (cut(egg(placed()), (0, 0), (0, 0), (9, 0)), egg(placed())),  # slices that begin late
+        (moved(egg(placed()), 6), egg(placed())),  # the head moved a little between two scans
+    ],
+    ids=["larger", "smaller", "thick scan", "thick mask", "turned", "cut scan", "moved"],
+)
+def test_ordinary_masks_are_taken(tmp_path, scan, mask):
+    path = mask_file(tmp_path / "m.nii.gz", mask)
+    found, _, record = find_brain(scan, StripConfig(), path)
+    assert "notes" not in record
+    assert record["brain_ml"] == pytest.approx((scan.voxels > 250).sum() * scan.voxel_ml, rel=0.06)
+    assert (found & (scan.voxels > 0)).sum() > 0.93 * found.sum()
+
+
+def test_a_mask_that_reaches_out_of_the_scan_is_noted(tmp_path):
+    scan, whole = cut(egg(placed()), (0, 0), (0, 0), (16, 0)), egg(placed())
+    _, _, record = find_brain(scan, StripConfig(), mask_file(tmp_path / "m.nii.gz", whole))
+    (note,) = record["notes"]
+    assert "% of the brain mask lies outside the scan's field of view" in note
+
+
+def test_a_mask_in_the_air_is_noted(tmp_path):
+    """There is room for it in the scan, so that it may be a mask of the scan."""
+    scan = egg(placed(), margin_mm=70)
+    path = mask_file(tmp_path / "m.nii.gz", moved(egg(placed()), 50))
+    (note,) = find_brain(scan, StripConfig(), path)[2]["notes"]
+    assert "% of the brain mask lies in its background: is it the mask of this scan?" in note
 
 
 @pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), 1e12])

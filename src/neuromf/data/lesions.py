@@ -15,13 +15,12 @@ import numpy as np
 from neuromf.data.foreground import Mask, Region
 from neuromf.data.lesion_file import lesion_ml, told_grid
 from neuromf.data.orientation import largest_gap
-from neuromf.data.preprocess import share_outside
 from neuromf.data.reading import read_labels
-from neuromf.data.resample import Grid, grid_of, nearest
+from neuromf.data.resample import Grid, nearest
+from neuromf.data.view import LEAST_OVERLAP, overlap, share_out_of_view, share_outside
 from neuromf.data.volume import Affine, Volume, VolumeError, Voxels
 
 SAME = 0.5  # of the smallest voxel side, by which the corners of one and the same grid may differ
-LEAST_OVERLAP = 0.5  # of the smaller field of view, that two grids of one space share
 OUT_OF_VIEW = 0.05  # share of a lesion that may lie outside the image's field of view
 OUT_OF_BRAIN = 0.5  # share of a lesion that may lie outside the brain,
 NOTED = 0.1  # and the share from which on it is noted
@@ -100,31 +99,13 @@ def in_space_of(path: Path, mask: Volume, scan: Volume) -> tuple[Volume, list[st
     apart = f"{path}: has {told_grid(own)}, the scan {told_grid(wanted)}"
     if overlap(own, wanted) < LEAST_OVERLAP:
         raise VolumeError(f"{apart}: it is of another subject or space")
-    outside = _share_out_of_view(own, wanted)
+    outside = share_out_of_view(own, wanted)
     if outside > OUT_OF_VIEW:
         raise VolumeError(
             f"{apart}: {100 * outside:.0f} % of the lesion lies outside the scan's field of view, "
             "so it is of another subject or space"
         )
     return own, [f"the lesion mask is on another grid ({told_grid(own)}) in the scan's space"]
-
-
-def overlap(one: Volume, two: Volume) -> float:
-    """Return the share of a volume's field of view that lies in another's, of the two shares the
-    larger: 1 where one field of view holds the other.
-    """
-    shares = []
-    for inner, outer in ((one, two), (two, one)):
-        points = np.minimum(inner.voxels.shape, 16)  # along each axis, from the first voxel on
-        step = (np.asarray(inner.voxels.shape) - 1) / (points - 1)
-        lattice = inner.affine @ np.diag([*step, 1.0])
-        shares.append(1 - share_outside(np.ones(points, bool), lattice, grid_of(outer)))
-    return max(shares)
-
-
-def _share_out_of_view(mask: Volume, scan: Volume) -> float:
-    lesion = mask.voxels > 0
-    return share_outside(lesion, mask.affine, grid_of(scan)) if lesion.any() else 0.0
 
 
 def prepare_lesion(lesion: Lesion, brain: Region, grid: Grid) -> tuple[Volume, dict[str, Any]]:

@@ -17,6 +17,7 @@ from neuromf.data.outliers import black_of_brain, without_outliers
 from neuromf.data.reading import LARGEST_BYTES
 from neuromf.data.resample import Grid, isotropic_grid, resample
 from neuromf.data.skullstrip import StripConfig, find_brain
+from neuromf.data.view import share_outside
 from neuromf.data.volume import Affine, Volume, VolumeError
 
 FEW_VALUES = 12  # an image has more
@@ -116,7 +117,7 @@ def preprocess_with_brain(
     else:
         prepared, high = scale_to_tissue(resampled, kept, steps.intensity)
 
-    notes = [*volume.notes, *outliers.notes()]
+    notes = [*volume.notes, *outliers.notes(), *strip_record.pop("notes", [])]
     if lifted:
         notes.append(
             f"the smallest values lie far below the brain's (CT?): all up to {low:g} is black"
@@ -244,14 +245,3 @@ def scale_to_tissue(
 
 def _divided(volume: Volume, high: float) -> Volume:
     return Volume(np.clip(volume.voxels / np.float32(high), 0, 1), volume.affine, volume.notes)
-
-
-def share_outside(brain: Mask, affine: Affine, grid: Grid) -> float:
-    """Return the share of a mask's voxels whose centres lie outside a grid."""
-    points = np.argwhere(brain).astype(np.float32)
-    to_grid = (np.linalg.inv(grid.affine) @ affine).astype(np.float32)
-    indices = points @ to_grid[:3, :3].T + to_grid[:3, 3]
-    inside = ((indices > -0.5) & (indices < np.asarray(grid.shape, dtype=np.float32) - 0.5)).all(
-        axis=1
-    )
-    return float(1 - inside.mean())

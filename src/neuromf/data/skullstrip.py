@@ -18,8 +18,9 @@ import numpy as np
 from neuromf.data.brain_network import load_brain_network, network_mask
 from neuromf.data.foreground import BRAIN_ML, Mask, foreground
 from neuromf.data.reading import read_volume
-from neuromf.data.resample import Grid, resample
+from neuromf.data.resample import grid_of, resample
 from neuromf.data.template import template_mask
+from neuromf.data.view import LEAST_OVERLAP, overlap, share_out_of_view
 from neuromf.data.volume import Volume, VolumeError
 from neuromf.runtime.folders import local_path
 
@@ -38,6 +39,12 @@ PROGRAMS: dict[str, tuple[str, Callable[[str, str], list[str]], str]] = {
     ),
 }
 LONGEST_S = 7 * 24 * 3600.0
+LARGEST_ML = 3000.0  # of a brain mask, room for a mask that was grown by some mm; a head has 4 l
+# share of a given mask that may lie outside the scan: one that begins late lacks the vertex, or a
+# part of the cerebellum, which a mask drawn on another scan of the person has
+OUT_OF_VIEW = 0.1
+NOTED = 0.03  # and the share from which on it is noted
+IN_AIR = 0.2  # share of a given mask in the scan's background that is noted; a mask may be generous
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,8 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
     """Return the brain of a canonical volume. In a stripped scan, everything but its constant
     background is kept.
 
-    `given` is the file of a precomputed mask. Raises VolumeError if the method finds no brain, and
-    names the option.
+    `given` is the file of a precomputed mask. The record may hold `notes`. Raises VolumeError if
+    the method finds no brain, or the mask is of another space, and names the option.
     """
     method: str = config.method
     if method == "mask" and not given:
@@ -123,7 +130,7 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
         method = "template"
 
     if method == "mask":
-        mask, record = _given_mask(volume, Path(given)), {"file": given}
+        mask, record = _given_mask(volume, Path(given))
     elif method == "template":
         mask, record = template_mask(volume)
     elif method == "network":
@@ -137,17 +144,51 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
             f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml: try another "
             "method, or give a mask"
         )
+    if ml > LARGEST_ML:
+        raise VolumeError(
+            f"preprocessing.strip.method={method} left a brain of {ml:.0f} ml, {LARGEST_ML:.0f} ml "
+            "at most is expected: is it the mask of a head? Try another method, or another mask"
+        )
 
     return Brain(mask, mask, {"method": method, "brain_ml": round(ml, 1)} | record)
 
 
-def _given_mask(volume: Volume, path: Path) -> Mask:
-    """Return a mask from a file on any grid, in the volume's voxels."""
-    mask = read_volume(path)
-    binary = Volume((mask.voxels > 0).astype(np.float32), mask.affine)
-    return (
-        resample(binary.canonical(), Grid(_shape(volume), volume.affine), smooth=False).voxels > 0.5
+def _given_mask(volume: Volume, path: Path) -> tuple[Mask, dict[str, Any]]:
+    """Return a mask from a file on any grid, in the volume's voxels, and a record of it. Raises
+    VolumeError if it lies in another space.
+    """
+    mask = _read_mask(path)
+    outside = share_out_of_view(mask, volume)
+    if overlap(mask, volume) < LEAST_OVERLAP or outside > OUT_OF_VIEW:
+        raise VolumeError(
+            f"{path}: {100 * outside:.0f} % of the brain mask lies outside the scan's field of "
+            f"view, {100 * OUT_OF_VIEW:.0f} % at most is expected: it is of another subject or "
+            "space, or a header is wrong (if the scan shows a part of the brain only, cut the mask "
+            "to it)"
+        )
+    placed = _on_grid(mask, volume)
+    air = float((placed & ~foreground(volume).mask).sum() / max(placed.sum(), 1))
+    said = (
+        (outside, NOTED, "outside the scan's field of view"),
+        (air, IN_AIR, "in its background"),
     )
+    notes = [
+        f"{100 * share:.0f} % of the brain mask lies {where}: is it the mask of this scan?"
+        for share, least, where in said
+        if share > least
+    ]
+    return placed, {"file": str(path)} | ({"notes": notes} if notes else {})
+
+
+def _read_mask(path: Path) -> Volume:
+    """Return a mask in its own voxels, 0 and 1."""
+    mask = read_volume(path)
+    return Volume((mask.voxels > 0).astype(np.float32), mask.affine).canonical()
+
+
+def _on_grid(mask: Volume, volume: Volume) -> Mask:
+    """Return a mask in the voxels of a volume."""
+    return resample(mask, grid_of(volume), smooth=False).voxels > 0.5
 
 
 def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Mask, dict[str, Any]]:
@@ -177,12 +218,7 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
             )
             raise VolumeError(f"{program} ended with status {done.returncode} and no mask: {said}")
 
-        return _given_mask(volume, Path(to + written)), {
+        return _on_grid(_read_mask(Path(to + written)), volume), {
             "program": program,
             "stderr": done.stderr.strip()[-500:],
         }
-
-
-def _shape(volume: Volume) -> tuple[int, int, int]:
-    d, h, w = volume.voxels.shape
-    return d, h, w
