@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import replace
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -203,6 +204,22 @@ def test_a_manifest_with_a_missing_file(scans, tmp_path):
         "patient",
         "mine",
     )
+
+
+def test_scan_and_mask_without_orientation(tmp_path):
+    """Analyze 7.5 knows none; what is assumed of a scan holds for its mask."""
+    brain = egg(AFFINES["straight"]).voxels
+    kept = brain > 250
+    for name, voxels in (("scan", brain), ("mask", kept.astype(np.float32))):
+        image = nib.AnalyzeImage(voxels, None)
+        image.header.set_zooms((2, 2, 2))
+        nib.save(image, tmp_path / f"{name}.hdr")
+    table, out = tmp_path / "m.csv", tmp_path / "out"
+    table.write_text("path,mask\nscan.hdr,mask.hdr\n")
+    assert run(config(table, assume_orientation="LAS"), out) == 0
+    (entry,) = read_cohort(out)
+    assert entry.sidecar()["strip"]["method"] == "mask"
+    assert entry.sidecar()["brain_ml"] == pytest.approx(kept.sum() * 8 / 1000, abs=0.1)
 
 
 def test_settings_are_checked():

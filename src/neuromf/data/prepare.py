@@ -171,12 +171,13 @@ def prepare_files(
     """Return a scan's prepared volume, the record of every step, and its lesion mask on the same
     grid, None if it has none. Raises VolumeError if either cannot be used.
     """
-    whole = read_volume(Path(scan.path), config.assume_orientation)
+    codes = config.assume_orientation
+    whole = read_volume(Path(scan.path), codes)
     if not scan.lesion:
-        return *preprocess(whole, config.preprocessing, scan.mask), None
+        return *preprocess(whole, config.preprocessing, scan.mask, codes), None
 
-    lesion = read_scan_lesion(Path(scan.lesion), whole, config.assume_orientation)
-    volume, record, brain = preprocess_with_brain(whole, config.preprocessing, scan.mask)
+    lesion = read_scan_lesion(Path(scan.lesion), whole, codes)
+    volume, record, brain = preprocess_with_brain(whole, config.preprocessing, scan.mask, codes)
     mask, of_lesion = prepare_lesion(lesion, brain, grid_of(volume))
     notes = [*record["notes"], *of_lesion.pop("lesion_notes")]
     return volume, record | of_lesion | {"notes": notes}, mask

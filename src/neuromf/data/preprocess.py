@@ -77,19 +77,19 @@ class Preprocessed(NamedTuple):
 
 
 def preprocess(
-    volume: Volume, steps: Preprocessing, mask_file: str = ""
+    volume: Volume, steps: Preprocessing, mask_file: str = "", assume_orientation: str = ""
 ) -> tuple[Volume, dict[str, Any]]:
     """Return the prepared volume, in [0, 1] on a cubic grid around the brain, and a
-    record of every step.
+    record of every step. `assume_orientation` is for the mask, as it was for the scan.
 
     Raises VolumeError if no brain is found.
     """
-    volume, record, _ = preprocess_with_brain(volume, steps, mask_file)
+    volume, record, _ = preprocess_with_brain(volume, steps, mask_file, assume_orientation)
     return volume, record
 
 
 def preprocess_with_brain(
-    volume: Volume, steps: Preprocessing, mask_file: str = ""
+    volume: Volume, steps: Preprocessing, mask_file: str = "", assume_orientation: str = ""
 ) -> Preprocessed:
     """Return what `preprocess` does, and the brain."""
     values, counts = np.unique(volume.voxels[::2, ::2, ::2], return_counts=True)
@@ -100,7 +100,7 @@ def preprocess_with_brain(
 
     volume, outliers = without_outliers(volume, values, counts)
     canonical = volume.canonical()
-    kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file)
+    kept, brain, strip_record = find_brain(canonical, steps.strip, mask_file, assume_orientation)
     ml = float(brain.sum()) * canonical.voxel_ml
     if ml < steps.smallest_ml:
         raise VolumeError(

@@ -106,12 +106,15 @@ class Brain(NamedTuple):
     record: dict[str, Any]
 
 
-def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
+def find_brain(
+    volume: Volume, config: StripConfig, given: str = "", assume_orientation: str = ""
+) -> Brain:
     """Return the brain of a canonical volume. In a stripped scan, everything but its constant
     background is kept.
 
-    `given` is the file of a precomputed mask. The record may hold `notes`. Raises VolumeError if
-    the method finds no brain, or the mask is of another space, and names the option.
+    `given` is the file of a precomputed mask, `assume_orientation` its axis codes where its header
+    gives none. The record may hold `notes`. Raises VolumeError if the method finds no brain, or the
+    mask is of another space, and names the option.
     """
     method: str = config.method
     if method == "mask" and not given:
@@ -130,7 +133,7 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
         method = "template"
 
     if method == "mask":
-        mask, record = _given_mask(volume, Path(given))
+        mask, record = _given_mask(volume, Path(given), assume_orientation)
     elif method == "template":
         mask, record = template_mask(volume)
     elif method == "network":
@@ -153,11 +156,11 @@ def find_brain(volume: Volume, config: StripConfig, given: str = "") -> Brain:
     return Brain(mask, mask, {"method": method, "brain_ml": round(ml, 1)} | record)
 
 
-def _given_mask(volume: Volume, path: Path) -> tuple[Mask, dict[str, Any]]:
+def _given_mask(volume: Volume, path: Path, assume_orientation: str) -> tuple[Mask, dict[str, Any]]:
     """Return a mask from a file on any grid, in the volume's voxels, and a record of it. Raises
     VolumeError if it lies in another space.
     """
-    mask = _read_mask(path)
+    mask = _read_mask(path, assume_orientation)
     outside = share_out_of_view(mask, volume)
     if overlap(mask, volume) < LEAST_OVERLAP or outside > OUT_OF_VIEW:
         raise VolumeError(
@@ -180,9 +183,9 @@ def _given_mask(volume: Volume, path: Path) -> tuple[Mask, dict[str, Any]]:
     return placed, {"file": str(path)} | ({"notes": notes} if notes else {})
 
 
-def _read_mask(path: Path) -> Volume:
+def _read_mask(path: Path, assume_orientation: str = "") -> Volume:
     """Return a mask in its own voxels, 0 and 1."""
-    mask = read_volume(path)
+    mask = read_volume(path, assume_orientation)
     return Volume((mask.voxels > 0).astype(np.float32), mask.affine).canonical()
 
 
