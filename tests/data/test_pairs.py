@@ -77,6 +77,32 @@ def test_what_is_said(pairs, made, tmp_path, capsys):
     assert "lesions: 7 with a mask, 1 without; median 6.91 ml, 6.66 to 7.36" in said
 
 
+def test_a_mask_that_somebody_drew_beside_the_volume_stays(pairs, tmp_path):
+    """The table learns of lesions after the cohort was prepared, and one was drawn by hand."""
+    table, out = tmp_path / "m.csv", tmp_path / "out"
+    table.write_text(f"path,subject\n{pairs}/0.nii.gz,s0\n{pairs}/1.nii.gz,s1\n")
+    assert run(config(table), out) == 0
+    drawn = out / "s0_lesion.nii.gz"
+    drawn.write_bytes(b"a drawing")
+    rows = "".join(f"{pairs}/{n}.nii.gz,s{n},{pairs}/{n}_mask.nii.gz\n" for n in (0, 1))
+    table.write_text(f"path,subject,lesion\n{rows}")
+
+    assert run(config(table), out, resume=True) == 1
+    assert drawn.read_bytes() == b"a drawing"
+    with (out / "rejected.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    assert "s0_lesion.nii.gz: was not written by neuromf, and would be replaced" in row["reason"]
+
+    drawn.rename(tmp_path / "drawn.nii.gz")
+    assert run(config(table), out, resume=True) == 0
+    assert [e.read_lesion() is not None for e in read_cohort(out)] == [True, True]
+    # half of what a killed run wrote is made again
+    (out / "s1.json").unlink()
+    drawn.write_bytes(drawn.read_bytes()[:100])
+    assert run(config(table), out, resume=True) == 0
+    assert all(e.read_lesion() is not None for e in read_cohort(out))
+
+
 def test_a_changed_mask_is_noticed(pairs, tmp_path):
     scan, mask, table = pairs / "0.nii.gz", tmp_path / "m.nii.gz", tmp_path / "m.csv"
     shutil.copy(pairs / "0_mask.nii.gz", mask)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from neuromf.data.lesion_file import lesion_path, read_lesion, remove_lesion, save_lesion
+from neuromf.data.own_files import refuse_replacing
 from neuromf.data.pictures import pair_picture
 from neuromf.data.reading import picture, read_volume
 from neuromf.data.scan import Scan
@@ -132,15 +133,16 @@ def save_entry(
     grid), and then its record, which marks both as complete; return the record.
 
     A mask of an earlier run is deleted where there is none now. Raises VolumeError for a lesion
-    mask on another grid, or with other values.
+    mask on another grid, or with other values, and where somebody's own file would be replaced.
     """
-    path = folder / f"{scan.name}.nii.gz"
+    path, mask = folder / f"{scan.name}.nii.gz", lesion_path(folder, scan.name)
+    refuse_replacing(folder / f"{scan.name}.json", [path] if lesion is None else [path, mask])
     write_volume(path, volume)
     whole = {"name": scan.name} | scan.row() | {"sha256": volume_sha256(path)} | dict(record)
     if lesion is None:
         remove_lesion(folder, scan.name)
     else:
-        whole |= save_lesion(lesion_path(folder, scan.name), volume, lesion)
+        whole |= save_lesion(mask, volume, lesion)
     write_json(folder / f"{scan.name}.json", whole)
     return whole
 
@@ -275,8 +277,7 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
     folders = [local_path(str(v)) for v in given if v]
     if not folders:
         raise ValueError(
-            "volumes= is empty: a folder that `neuromf "
-            "prepare` or `phantom` wrote, or a list of them"
+            "volumes= is empty: a folder that `neuromf prepare` or `phantom` wrote, or several"
         )
 
     cohorts = {folder: read_cohort(folder) for folder in dict.fromkeys(folders)}
@@ -285,10 +286,8 @@ def read_cohorts(volumes: Any) -> list[list[Entry]]:
 
     for entry in (e for cohort in cohorts.values() for e in cohort):
         if entry.name in names:
-            raise ValueError(
-                f"{entry.name} is both {names[entry.name]} and "
-                f"{entry.path}: rename one in its manifest"
-            )
+            both = f"{entry.name} is both {names[entry.name]} and {entry.path}"
+            raise ValueError(f"{both}: rename one in its manifest")
         names[entry.name] = entry.path
         first = people.setdefault(person(entry.person), entry)
         if first.split != entry.split:
