@@ -30,6 +30,13 @@ def test_bids(tmp_path):
     assert len(find_scans([str(tmp_path)], contrast="T2w")) == 1
 
 
+def test_files_that_macos_leaves_beside_others_are_no_scans(tmp_path):
+    touch(tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz")
+    touch(tmp_path / "sub-01" / "anat" / "._sub-01_T1w.nii.gz")
+    (scan,) = find_scans([str(tmp_path)])
+    assert scan.path.endswith("/sub-01_T1w.nii.gz")
+
+
 @pytest.mark.parametrize("content", ["{", "[1]", "3", '{"Name": null}', "[" * 100_000])
 def test_a_description_that_describes_nothing(tmp_path, content):
     touch(tmp_path / "study" / "sub-01" / "anat" / "sub-01_T1w.nii.gz")

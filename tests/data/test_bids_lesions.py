@@ -102,6 +102,15 @@ def test_two_masks_are_refused_and_both_named(tree):
     assert two.problem == ""
 
 
+def test_files_that_macos_leaves_beside_others_are_no_masks(tree):
+    folder = tree / "derivatives" / "lesions" / "sub-01" / "anat"
+    touch(folder / "sub-01_label-lesion_mask.nii.gz")
+    touch(folder / "._sub-01_label-lesion_mask.nii.gz")
+    one, _ = find_scans([str(tree)], "FLAIR")
+    assert one.problem == ""
+    assert Path(one.lesion).name == "sub-01_label-lesion_mask.nii.gz"
+
+
 def test_what_neuromf_wrote_is_no_derivative(tree):
     folder = tree / "derivatives" / "volumes"
     touch(folder / "sub-01_lesion.nii.gz")

@@ -46,7 +46,9 @@ def _images(root: Path, contrast: str) -> Iterator[Scan]:
             if os.path.basename(here) != "anat":
                 continue
             for name in names:
-                if not is_volume(name) or not stem(Path(name)).casefold().endswith(ending):
+                hidden = name.startswith(".")  # ._NAME: what macOS leaves on other disks
+                named = stem(Path(name)).casefold().endswith(ending)
+                if hidden or not is_volume(name) or not named:
                     continue
                 match = NAMED.match(name)
                 yield Scan(

@@ -123,7 +123,8 @@ def find_masks(root: Path) -> list[Named]:
     for top in (*sorted(root.glob("sub-*")), root / "derivatives"):
         for here, _, names in folders_below(top):
             for name in names:
-                if not is_volume(name) or not HINT.search(name):
+                hidden = name.startswith(".")  # ._NAME: what macOS leaves on other disks
+                if hidden or not is_volume(name) or not HINT.search(name):
                     continue
                 path = Path(here, name)
                 named = Named.of(path.relative_to(root))
