@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neuromf.data.volume import Volume, VolumeError
-from neuromf.phantoms.labels import BRIGHTNESS, labelled_brain
+from neuromf.phantoms.labels import BRIGHTNESS, labelled_brain, without_parcels
 from support import placed
 
 
@@ -40,11 +40,24 @@ def test_an_image_is_no_label_map():
         labelled_brain(image, 0.1, np.random.default_rng(0))
 
 
-def test_parcels_are_their_tissue():
+def with_cortex(left, right):
     labels = two_hemispheres()
-    parcels = Volume(
-        np.where(labels.voxels == 42, 2035, np.where(labels.voxels == 3, 1021, labels.voxels)),
-        labels.affine,
-    )
+    voxels = np.where(labels.voxels == 3, left, labels.voxels)
+    return Volume(np.where(labels.voxels == 42, right, voxels), labels.affine)
+
+
+@pytest.mark.parametrize("cortex", [(1021, 2035), (11100, 12175), (11141, 12101)])
+def test_parcels_are_their_tissue(cortex):
+    labels, parcels = two_hemispheres(), with_cortex(*cortex)
     one, two = (labelled_brain(v, 0.1, np.random.default_rng(0)).voxels for v in (labels, parcels))
     np.testing.assert_array_equal(one, two)
+
+
+def test_white_matter_parcels_of_the_atlas_of_2009():
+    ids = without_parcels(np.array([[[13100, 14175, 3021, 4035, 15000, 251]]], np.int32))
+    assert ids.tolist() == [[[2, 41, 2, 41, 15000, 251]]]
+
+
+def test_a_map_without_cortex_is_refused():
+    with pytest.raises(VolumeError, match=r"without cortex \(largest value 21042\): 3 and 42"):
+        labelled_brain(with_cortex(21003, 21042), 0.1, np.random.default_rng(0))

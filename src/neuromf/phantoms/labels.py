@@ -46,12 +46,16 @@ def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) ->
     """
     ids = without_parcels(np.rint(labels.voxels).astype(np.int32))
     present = np.unique(ids)
-    if np.abs(labels.voxels - np.rint(labels.voxels)).max() > 1e-3 or not {2, 41} <= set(
-        present.tolist()
-    ):
+    values = set(present.tolist())
+    if np.abs(labels.voxels - np.rint(labels.voxels)).max() > 1e-3 or not {2, 41} <= values:
         raise VolumeError(
             f"no FreeSurfer label map (values {present[:6].tolist()} ...): labels such as 2 and "
             "41, cerebral white matter, are needed; give `prepare` images, and this its folder"
+        )
+    if not {3, 42} & values:
+        raise VolumeError(
+            f"a label map without cortex (largest value {present[-1]}): 3 and 42, or parcels of it "
+            "as in aparc+aseg, are needed: is the cortex labelled with other numbers?"
         )
 
     spread = {
@@ -68,12 +72,13 @@ def labelled_brain(labels: Volume, contrast: float, rng: np.random.Generator) ->
 
 
 def without_parcels(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels in which the parcels of aparc+aseg and wmparc are replaced by their tissue:
-    cortex or white matter.
+    """Return labels in which the parcels of aparc+aseg, aparc.a2009s+aseg and wmparc are replaced
+    by their tissue: cortex or white matter.
     """
     out = ids.copy()
     for thousand, tissue in ((1, 3), (2, 42), (3, 2), (4, 41)):
-        out[ids // 1000 == thousand] = tissue
+        # 10 more in the atlas of 2009
+        out[(ids // 1000 == thousand) | (ids // 1000 == thousand + 10)] = tissue
     out[(ids == 5001)] = 2
     out[(ids == 5002)] = 41
     return out
