@@ -118,6 +118,33 @@ def test_other_contrasts_of_a_folder_are_left_out(tmp_path):
         find_scans([str(tmp_path / "only")])
 
 
+def file_names(scans):
+    return [os.path.basename(scan.path) for scan in scans]
+
+
+def test_label_maps_are_found_by_their_names_where_they_are_wanted(tmp_path):
+    for name in (
+        "sub-01_dseg.nii.gz",
+        "sub-01_T1w.nii.gz",
+        "sub-01_desc-brain_mask.nii.gz",
+        "sub-02_T1w_seg.nii.gz",
+        "sub-03.nii.gz",
+    ):
+        touch(tmp_path / name)
+    found = find_scans([str(tmp_path)], label_maps=True)
+    assert file_names(found) == ["sub-01_dseg.nii.gz", "sub-02_T1w_seg.nii.gz", "sub-03.nii.gz"]
+    assert [s.subject for s in found] == ["sub-01", "sub-02", "sub-03"]
+    assert file_names(find_scans([str(tmp_path)])) == ["sub-01_T1w.nii.gz", "sub-03.nii.gz"]
+
+
+def test_label_maps_may_have_any_name_but_that_of_a_mask(tmp_path):
+    touch(tmp_path / "a" / "sub-01_T1w.nii.gz")  # whoever says that it is a label map is believed
+    assert file_names(find_scans([str(tmp_path / "a")], label_maps=True)) == ["sub-01_T1w.nii.gz"]
+    touch(tmp_path / "b" / "sub-01_mask.nii.gz")
+    with pytest.raises(FileNotFoundError, match=r"no label map among 1 volumes \(mask\): their na"):
+        find_scans([str(tmp_path / "b")], label_maps=True)
+
+
 def test_the_folder_names_the_subject_where_files_do_not(tmp_path):
     for name in ("anna/mri/orig.mgz", "bert/mri/orig.mgz", "bert/T1.nii"):
         touch(tmp_path / name)

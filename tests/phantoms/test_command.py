@@ -86,6 +86,12 @@ def test_label_maps_become_brains(tmp_path):
     assert not touched_faces(volume.voxels)
 
 
+def test_a_folder_of_label_maps_that_are_named_so(tmp_path):
+    for name in ("sub-01_dseg.nii.gz", "sub-02_dseg.nii.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert [source.parent for source in find_sources(str(tmp_path))] == ["sub-01", "sub-02"]
+
+
 def test_bad_sources(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such file"):
         find_sources(str(tmp_path / "none"))

@@ -30,21 +30,26 @@ log = logging.getLogger("neuromf")
 CONTRASTS = re.compile(r"[_-](T1w?|T2w?|FLAIR|PDw?|mprage|brain)(?:_\d+mm)?$", re.IGNORECASE)
 IMAGES = re.compile(r"(t1w?|t2w?|flair|pdw?)", re.IGNORECASE)  # columns of a table that name images
 LABELS = re.compile(r"[_-](mask|seg|dseg|aseg|lesions?|labels?|roi|probseg)$", re.IGNORECASE)
+MAPS = re.compile(r"[_-](seg|dseg|aseg|labels?)$", re.IGNORECASE)  # of these, whole label maps
 FILES = ("path", "mask", "lesion")  # columns of a table that name files, relative to it
 NO_FILE = "n/a"  # in a cell of these, as in the tables of BIDS
 OURS = {"run", "split", "__metadata__"}  # run.json, split.json; reserved in headers of safetensors
 
 
-def find_scans(sources: Iterable[str], contrast: str = "T1w") -> list[Scan]:
+def find_scans(
+    sources: Iterable[str], contrast: str = "T1w", *, label_maps: bool = False
+) -> list[Scan]:
     """Return the scans that each source names, in a fixed order; `contrast` chooses the files
     of a BIDS tree or folder, and the column of a table without `path`.
 
-    A folder's files that are named after another contrast, or as masks, are left out. A subject's
-    name that two datasets share is preceded by the dataset's; if two subjects would share a file
-    name, it gets a label. Raises FileNotFoundError if a source holds none, ValueError if a manifest
-    lacks its path column.
+    A folder's files that are named after another contrast, or as masks, are left out; with
+    `label_maps`, those named as label maps are what is looked for. A subject's name that two
+    datasets share is preceded by the dataset's; if two subjects would share a file name, it gets a
+    label. Raises FileNotFoundError if a source holds none, ValueError if a manifest lacks its path
+    column.
     """
-    return _labelled(_told_apart([scan for source in sources for scan in _scans(source, contrast)]))
+    found = [scan for source in sources for scan in _scans(source, contrast, label_maps)]
+    return _labelled(_told_apart(found))
 
 
 def read_manifest(path: Path, contrast: str = "T1w") -> list[Scan]:
@@ -89,14 +94,14 @@ def _image_column(path: Path, columns: list[str], contrast: str) -> str:
     )
 
 
-def _scans(source: str, contrast: str) -> list[Scan]:
+def _scans(source: str, contrast: str, label_maps: bool) -> list[Scan]:
     path = local_path(source)
     if path.is_file() and path.suffix.lower() in {".csv", ".tsv"}:
         found = read_manifest(path, contrast)
     elif path.is_dir() and is_bids(path):
         found = list(bids_scans(path, contrast))
     elif path.is_dir():
-        found = _from_folder(path, contrast)
+        found = _from_folder(path, contrast, label_maps)
     elif path.exists() or path.is_symlink():
         found = [_from_name(path)]
     elif glob.has_magic(source):
@@ -133,18 +138,34 @@ def _from_name(path: Path) -> Scan:
     return Scan(str(path), CONTRASTS.sub("", name) or name)
 
 
-def _from_folder(folder: Path, contrast: str) -> list[Scan]:
-    """Return the scans below a folder: those named after the contrast or after
-    none, without masks.
+def _wanted(paths: list[Path], contrast: str, label_maps: bool) -> list[Path]:
+    """Return the files that are named after a contrast or after none, without masks; or the label
+    maps, which may have no name of the kind.
     """
-    paths = volumes_below(folder)
-    wanted = [
-        p for p in paths if _contrast(p) in {"", _plain(contrast)} and not LABELS.search(stem(p))
+    plain = {"", _plain(contrast)}
+    if label_maps and any(MAPS.search(stem(p)) for p in paths):
+        plain = {""}  # a T1w beside them is what they were made of
+    return [
+        p
+        for p in paths
+        if (label_maps and MAPS.search(stem(p)))
+        or (_contrast(p) in plain and not LABELS.search(stem(p)))
     ]
+
+
+def _from_folder(folder: Path, contrast: str, label_maps: bool = False) -> list[Scan]:
+    """Return the scans below a folder, see `_wanted`."""
+    paths = volumes_below(folder)
+    wanted = _wanted(paths, contrast, label_maps)
     if paths and not wanted:
         found = ", ".join(sorted({_contrast(p) or "mask" for p in paths}))
+        sought, advice = (
+            ("label map", "their names end in _dseg, _seg, _aseg or _labels, or name no kind")
+            if label_maps
+            else (contrast, "contrast=..., perhaps")
+        )
         raise FileNotFoundError(
-            f"{folder}: no {contrast} among {len(paths)} volumes ({found}): contrast=..., perhaps"
+            f"{folder}: no {sought} among {len(paths)} volumes ({found}): {advice}"
         )
 
     left_out = [p for p in paths if p not in set(wanted)]

@@ -123,7 +123,7 @@ def find_sources(source: str, people: Split = "train") -> list[Source]:
             volume_sha256(Path(s.path)),
             functools.partial(from_labels, path=Path(s.path)),
         )
-        for s in find_scans([source])
+        for s in find_scans([source], label_maps=True)
     ]
 
 
