@@ -40,13 +40,13 @@ def position(row=(1, 0, 0), column=(0, 1, 0), origin=(0, 0, 0), index=CORNER, mm
 
 def write_series(
     folder: Path, *, row=(1, 0, 0), column=(0, 1, 0), origin=(0, 0, 0), mm=MM, volume=None,
-    missing=(), slope=None, **tags,
+    missing=(), slope=None, uid=None, **tags,
 ) -> None:  # fmt: skip
-    """Write a series, a file a slice. `tags` are DICOM attributes."""
+    """Write a series, a file a slice. `tags` are DICOM attributes, `uid` that of the series."""
     folder.mkdir(parents=True, exist_ok=True)
     volume = head_like() if volume is None else volume
     row, column = np.array(row, float), np.array(column, float)
-    normal, series = np.cross(row, column), generate_uid()
+    normal, series = np.cross(row, column), uid or generate_uid()
     known = KNOWN | tags
     study = generate_uid(entropy_srcs=[known["PatientID"], known["StudyDate"]])
 

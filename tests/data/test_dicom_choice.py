@@ -81,3 +81,18 @@ def test_what_was_there_is_said_where_nothing_fits():
     assert why == "no series fits FLAIR: 3 MPRAGE: 176 x 256 x 256, 1 x 1 x 1 mm"
     assert choose([], "T1w")[1].endswith("none that is a whole brain in 3D")
     assert choose([GOOD], "FLAIR", wanted="mprage")[0] == GOOD
+
+
+def test_parts_of_one_series_are_told_apart():
+    one, two = (replace(GOOD, part=part) for part in ("e1", "e2"))
+    assert choose([one, two], "T1w", "e2$") == (two, "")
+    assert choose([one], "T1w", "MPRAGE$") == (one, "")  # as without a part
+    why = choose([one, two], "T1w")[1]
+    assert "3 MPRAGE e1: 176" in why
+    assert choose([one, two], "T1w", "^3 .* e1$")[0] == one  # as the message says
+    assert "series='^3 " not in why
+    assert "'^3 .* e1$' for example" in why
+    assert choose([GOOD, two], "T1w", "MPRAGE$") == (GOOD, "")
+    assert "'^3 .* e2$'" in choose([GOOD, two], "T1w")[1]
+    assert "series='^NUMBER DESCRIPTION$'" in choose([GOOD, replace(GOOD)], "T1w")[1]
+    assert choose([one, replace(GOOD, number=4)], "T1w")[1].endswith("Name one: series='^NUMBER '")

@@ -90,6 +90,22 @@ def test_two_that_fit_are_refused_with_a_list_until_one_is_named(tmp_path):
     assert code == 0
 
 
+def test_an_echo_of_a_series_can_be_named(tmp_path):
+    """dcm2niix makes a volume of each; their number and description are one."""
+    for echo, ms in ((1, 1.7), (2, 3.5)):
+        known = {"SeriesNumber": 4, "SeriesDescription": "MEMPRAGE", "uid": "1.2.3.4"}
+        folder = tmp_path / "dicom" / str(echo)
+        write_series(folder, **known, EchoTime=ms, EchoNumbers=echo)
+    said = r"2 series fit \^4 : 4 MEMPRAGE e1: .*; 4 MEMPRAGE e2: .*'\^4 \.\* e1\$' for example"
+    with pytest.raises(ValueError, match=said.replace("fit ", "fit series=")):
+        imported(tmp_path, series="^4 ")
+    shutil.rmtree(tmp_path / "bids")
+    out, code = imported(tmp_path, series="^4 .* e2$")
+    assert code == 0
+    (sidecar,) = out.rglob("*_T1w.json")
+    assert json.loads(sidecar.read_text())["EchoTime"] == pytest.approx(0.0035)
+
+
 def test_people_and_sessions_without_their_names(tmp_path):
     folder = tmp_path / "dicom"
     write_series(folder, PatientID="HOSP-77", StudyDate="20200101")

@@ -67,12 +67,15 @@ def _checks(series: Series) -> Iterator[tuple[bool, str]]:
 
 def choose(session: Sequence[Series], contrast: str, wanted: str = "") -> tuple[Series | None, str]:
     """Return the series of a session that is the image of a contrast, and why none is. `wanted` is
-    a regular expression that `NUMBER DESCRIPTION` has to match; it stands above the contrast.
+    a regular expression for `NUMBER DESCRIPTION PART`, of which the part is there where a series
+    has several volumes, such as echoes; it stands above the contrast.
     """
     usable = [s for s in session if not unusable(s)]
     if wanted:
         pattern = re.compile(wanted, re.IGNORECASE)
-        fitting = [s for s in usable if pattern.search(f"{s.number} {s.description}")]
+        fitting = [s for s in usable if pattern.search(f"{_text(s)} {s.part}".rstrip())]
+        # one that ends in $ and knows of no part
+        fitting = fitting or [s for s in usable if pattern.search(_text(s))]
     else:
         fitting = [s for s in usable if contrast_of(s) == contrast]
 
@@ -81,6 +84,20 @@ def choose(session: Sequence[Series], contrast: str, wanted: str = "") -> tuple[
     asked = f"series={wanted}" if wanted else contrast
     if fitting:
         found = "; ".join(s.told for s in fitting)
-        return None, f"{len(fitting)} series fit {asked}: {found}. Name one: series='^NUMBER '"
+        return None, f"{len(fitting)} series fit {asked}: {found}. Name one: {_naming(fitting)}"
     others = "; ".join(s.told for s in usable) or "none that is a whole brain in 3D"
     return None, f"no series fits {asked}: {others}"
+
+
+def _text(series: Series) -> str:
+    return f"{series.number} {series.description}"
+
+
+def _naming(fitting: Sequence[Series]) -> str:
+    """Return how to name one of several series."""
+    if len({s.number for s in fitting}) == len(fitting):
+        return "series='^NUMBER '"
+    part = next((s for s in fitting if s.part), None)
+    if part is None:
+        return "series='^NUMBER DESCRIPTION$'"
+    return f"series='^NUMBER .* PART$', '^{part.number} .* {part.part}$' for example"

@@ -20,6 +20,7 @@ import nibabel as nib
 
 PROGRAM = "dcm2niix"
 FORMAT = "%s_%j"  # number and UID of the series: two of a folder never share a name
+NAME = re.compile(r"(?P<number>\d+)(?:_[\d.]+)?_?(?P<part>.*)")  # what dcm2niix makes of it
 INSTALL = "pip install 'neuromf[dicom]', or install dcm2niix and name it with program="
 SECONDS = 3600
 
@@ -33,6 +34,7 @@ class Series:
     study: str = ""  # its UID
     when: str = ""  # of the acquisition, ISO
     number: int = 0
+    part: str = ""  # of its series, where dcm2niix makes several volumes of one: e2, an echo
     description: str = ""
     modality: str = ""
     image_type: tuple[str, ...] = ()
@@ -52,7 +54,9 @@ class Series:
         """The series in words, for a list to choose from."""
         sizes = " x ".join(map(str, self.shape))
         voxels = " x ".join(f"{s:.3g}" for s in self.spacing[:3])
-        return f"{self.number} {self.description or '(no description)'}: {sizes}, {voxels} mm"
+        part = f" {self.part}" if self.part else ""
+        name = f"{self.number} {self.description or '(no description)'}{part}"
+        return f"{name}: {sizes}, {voxels} mm"
 
 
 def convert(folder: Path, into: Path, program: str = "") -> list[Series]:
@@ -78,7 +82,7 @@ def convert(folder: Path, into: Path, program: str = "") -> list[Series]:
     if not files:
         said = (done.stdout + done.stderr).strip().splitlines() or ["nothing was said"]
         raise ValueError(f"{folder}: dcm2niix made no volume of it: {said[-1]}")
-    return sorted((read(f) for f in files), key=lambda s: (s.patient, s.study, s.number))
+    return sorted((read(f) for f in files), key=lambda s: (s.patient, s.study, s.number, s.part))
 
 
 def read(file: Path) -> Series:
@@ -87,11 +91,12 @@ def read(file: Path) -> Series:
     header = nib.load(file).header
     shape = tuple(int(n) for n in header.get_data_shape())
     spacing = tuple(float(s) for s in header.get_zooms()[:3])
-    number = int(re.match(r"\d+", name)[0]) if re.match(r"\d+", name) else 0  # type: ignore[index]
+    named = NAME.match(name)
+    number, part = (int(named["number"]), named["part"]) if named else (0, "")
     sidecar = file.with_name(f"{name}.json")
     if not sidecar.is_file():
         problem = "slices are missing, or their distances differ: no volume"
-        return Series(file, number=number, shape=shape, spacing=spacing, problem=problem)
+        return Series(file, number=number, part=part, shape=shape, spacing=spacing, problem=problem)
 
     about: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"))
     study = str(about.get("StudyInstanceUID") or "")  # stands for a person without a name
@@ -101,6 +106,7 @@ def read(file: Path) -> Series:
         study=study,
         when=str(about.get("AcquisitionDateTime") or ""),
         number=number,
+        part=part,
         description=str(about.get("SeriesDescription") or about.get("ProtocolName") or ""),
         modality=str(about.get("Modality") or ""),
         image_type=tuple(map(str, about.get("ImageType") or ())),

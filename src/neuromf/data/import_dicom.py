@@ -185,6 +185,7 @@ def row(series: Series, session: str, chosen: Sequence[Series]) -> dict[str, Any
     return {
         "session": session,
         "number": series.number,
+        "part": series.part,
         "description": series.description,
         "contrast": contrast_of(series),
         "shape": " ".join(map(str, series.shape)),
