@@ -65,6 +65,13 @@ def test_a_program_that_fails_is_quoted(tmp_path):
         find_brain(egg(placed()), StripConfig(method="synthstrip", program=tool))
 
 
+def test_a_program_may_say_what_is_no_utf_8(tmp_path):
+    body = 'sys.stderr.buffer.write(b"f\\xfcr"); sys.exit(1)'
+    tool = program(tmp_path, "latin", body)
+    with pytest.raises(VolumeError, match="status 1 and no mask: f\ufffdr"):
+        find_brain(egg(placed()), StripConfig(method="synthstrip", program=tool))
+
+
 def test_a_program_that_hangs_is_stopped(tmp_path):
     tool = program(tmp_path, "slow", "import time; time.sleep(60)")
     with pytest.raises(VolumeError, match=r"longer than preprocessing.strip.timeout=1 s"):

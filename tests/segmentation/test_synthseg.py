@@ -57,6 +57,14 @@ def test_sizes_come_in_order(tmp_path):
     assert called.endswith("--robust --parc")
 
 
+def test_a_program_may_say_what_is_no_utf_8(tmp_path):
+    files = sorted(write_set(tmp_path / "set", range(2)).glob("*.nii.gz"))
+    tool = program(tmp_path)
+    with open(tool, "a") as stream:
+        stream.write('sys.stdout.buffer.write(b"f\\xfcr")\n')
+    assert len(synthseg(files, tmp_path / "out", SynthSegConfig(tool))) == 2
+
+
 def test_failures_are_told(tmp_path):
     files = sorted(write_set(tmp_path / "set", range(2)).glob("*.nii.gz"))
     with pytest.raises(SynthSegError, match="status 1: out of memory"):

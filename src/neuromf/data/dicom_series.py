@@ -72,8 +72,14 @@ def convert(folder: Path, into: Path, program: str = "") -> list[Series]:
     # -ba n: who and when are needed to tell people and sessions apart, and are not passed on
     command = [found, "-b", "y", "-ba", "n", "-z", "y", "-d", "9", "-f", FORMAT, "-o", str(into)]
     try:
+        # what it says need not be UTF-8: descriptions and paths stand in it
         done = subprocess.run(
-            [*command, str(folder)], capture_output=True, text=True, timeout=SECONDS, check=False
+            [*command, str(folder)],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ValueError(f"{found}: {error}") from None
@@ -93,12 +99,10 @@ def read(file: Path) -> Series:
     spacing = tuple(float(s) for s in header.get_zooms()[:3])
     named = NAME.match(name)
     number, part = (int(named["number"]), named["part"]) if named else (0, "")
-    sidecar = file.with_name(f"{name}.json")
-    if not sidecar.is_file():
-        problem = "slices are missing, or their distances differ: no volume"
+    about, problem = _sidecar(file.with_name(f"{name}.json"))
+    if problem:
         return Series(file, number=number, part=part, shape=shape, spacing=spacing, problem=problem)
 
-    about: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8", errors="replace"))
     study = str(about.get("StudyInstanceUID") or "")  # stands for a person without a name
     return Series(
         file=file,
@@ -115,6 +119,19 @@ def read(file: Path) -> Series:
         contrast_agent=any(key.startswith("ContrastBolus") for key in about),
         about=about,
     )
+
+
+def _sidecar(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what a series' sidecar says, and why the series is unusable where it says nothing."""
+    if not path.is_file():
+        return {}, "slices are missing, or their distances differ: no volume"
+    try:
+        about = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+    except (ValueError, RecursionError) as error:
+        return {}, f"{path.name}, its headers as dcm2niix wrote them, is no JSON ({error})"
+    if not (isinstance(about, dict) and about):
+        return {}, f"{path.name}, its headers as dcm2niix wrote them, says nothing"
+    return about, ""
 
 
 def age_of(series: Series) -> str:

@@ -206,8 +206,14 @@ def _external_mask(volume: Volume, method: str, config: StripConfig) -> tuple[Ma
         command = [program, *arguments(scan, to), *config.arguments]
 
         try:
+            # what a program says need not be UTF-8
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=config.timeout, check=False
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=config.timeout,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             raise VolumeError(

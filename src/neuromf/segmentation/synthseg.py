@@ -101,8 +101,14 @@ def synthseg(files: Sequence[Path], folder: Path, config: SynthSegConfig) -> lis
     ]
 
     try:
+        # what a program says need not be UTF-8
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=config.timeout, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=config.timeout,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         raise SynthSegError(
