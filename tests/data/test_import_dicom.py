@@ -150,6 +150,45 @@ def test_sessions_are_studies_in_the_order_of_their_dates():
     assert [name.split("_")[1] for name, _ in found] == ["ses-1", "ses-2"]
 
 
+def test_a_scan_that_has_another_name_by_now_is_not_left_beside_itself(tmp_path):
+    """A person with one study is sub-x, with two sub-x_ses-1 and sub-x_ses-2."""
+    write_series(tmp_path / "dicom")
+    out, _ = imported(tmp_path)
+    config = ImportDicomConfig(str(tmp_path / "dicom"))
+    before = {p: p.read_bytes() for p in out.rglob("sub-*") if p.is_file()}
+    assert run(config, out, resume=True) == 0  # nothing has changed
+
+    write_series(tmp_path / "dicom", StudyDate="20210101")
+    with pytest.raises(FileExistsError, match=r"2 files of an earlier start \(sub-.*--overwrite"):
+        run(config, out, resume=True)
+    assert {p: p.read_bytes() for p in out.rglob("sub-*") if p.is_file()} == before
+    assert run(config, out, overwrite=True) == 0
+    assert [s.session for s in bids_scans(out, "T1w")] == ["1", "2"]
+
+
+def test_a_scan_that_no_series_fits_any_more_is_not_left(tmp_path):
+    write_series(tmp_path / "dicom")
+    write_series(tmp_path / "dicom", PatientID="P2")
+    out, _ = imported(tmp_path)
+    write_series(tmp_path / "dicom", PatientID="P2", SeriesNumber=2)
+    config = ImportDicomConfig(str(tmp_path / "dicom"))
+    with pytest.raises(FileExistsError, match="no series fits any more"):
+        run(config, out, resume=True)
+    assert run(config, out, overwrite=True) == 1
+    assert len(list(bids_scans(out, "T1w"))) == 1
+
+
+def test_people_who_join_are_added_by_resume(tmp_path):
+    write_series(tmp_path / "dicom")
+    out, _ = imported(tmp_path)
+    mine = next(out.glob("sub-*/anat")) / "sub-own_T1w_defaced.nii.gz"  # of nobody's start
+    mine.write_bytes(b"own")
+    write_series(tmp_path / "dicom", PatientID="P2")
+    assert run(ImportDicomConfig(str(tmp_path / "dicom")), out, resume=True) == 0
+    assert len(list(bids_scans(out, "T1w"))) == 2
+    assert mine.read_bytes() == b"own"
+
+
 def test_nothing_of_a_killed_start_stays(tmp_path):
     write_series(tmp_path / "dicom")
     out, _ = imported(tmp_path)

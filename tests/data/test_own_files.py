@@ -1,6 +1,6 @@
 import pytest
 
-from neuromf.data.own_files import refuse_replacing
+from neuromf.data.own_files import refuse_replacing, written_down
 from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.runtime.files import write_bytes, write_json
 from neuromf.runtime.folders import Output, noting
@@ -18,7 +18,9 @@ def test_what_a_run_wrote_it_may_replace(run):
     """Whole, half or changed, with a record or without: it is in files.txt."""
     volume, record = run / "s.nii.gz", run / "s.json"
     refuse_replacing(record, [volume])
+    assert written_down(run) == set()
     write_bytes(volume, b"voxels")
+    assert written_down(run) == {"s.nii.gz"}
     refuse_replacing(record, [volume])
     write_json(record, {"sha256": "0" * 64})
     volume.write_bytes(b"vox")

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from neuromf.data import bids
 from neuromf.data.dicom_choice import choose, contrast_of, unusable
 from neuromf.data.dicom_series import Series, age_of, convert
+from neuromf.data.own_files import written_down
 from neuromf.runtime.files import atomic, write_json, write_text
 from neuromf.runtime.folders import COMMON, Output, local_path
 from neuromf.runtime.run import open_run
@@ -65,7 +66,8 @@ def run(
     of sessions without one, see rejected.csv. series.csv lists every series.
 
     Raises FileNotFoundError for a folder that is not there, ValueError where dcm2niix is missing or
-    none of the sessions has a series that fits.
+    none of the sessions has a series that fits, FileExistsError where a resumed run would leave
+    scans of an earlier start that it has under other names, or not at all.
     """
     folder = local_path(config.input)
     if not config.input or not folder.is_dir():
@@ -85,6 +87,7 @@ def run(
             else:
                 chosen.append((name, series))
 
+        refuse_left_over(out, [stem_of(name, config.contrast) for name, _ in chosen])
         taken = [series for _, series in chosen]
         write_table(out / "series.csv", [row(s, whose.get(s.file, ""), taken) for s in found])
         write_table(out / "rejected.csv", rejected, REJECTED)
@@ -149,17 +152,38 @@ def label(patient: str, names: Literal["hash", "id"]) -> str:
     return hashlib.sha256(patient.encode()).hexdigest()[:8]
 
 
+def stem_of(name: str, contrast: str) -> str:
+    """Return where the scan of a session lies in the tree, without its ending."""
+    words = contrast.split("-")
+    suffix = words[-1] if len(words) == 1 else f"ce-agent_{words[-1]}"
+    return "/".join((*name.split("_"), "anat", f"{name}_{suffix}"))
+
+
+def refuse_left_over(out: Path, stems: Sequence[str]) -> None:
+    """Raise FileExistsError where the tree holds scans of an earlier start that this one does not
+    write. A second study of a person gives both a session, one of an earlier date other numbers:
+    one scan would be there under two names.
+    """
+    now = {f"{stem}{ending}" for stem in stems for ending in (".nii.gz", ".json")}
+    earlier = [p for p in written_down(out) if p.startswith("sub-") and (out / p).is_file()]
+    left = sorted(set(earlier) - now)
+    if left:
+        raise FileExistsError(
+            f"{out}: {len(left)} files of an earlier start ({left[0]} first) are not among the "
+            "scans of the DICOM folder as they are called now, or no series fits any more: start "
+            "again with --overwrite, which converts no more than --resume does"
+        )
+
+
 def write_tree(out: Path, chosen: Sequence[tuple[str, Series]], contrast: str) -> None:
     """Write the chosen series, by BIDS name, with what is known of the people."""
     for name, series in chosen:
-        folder = out.joinpath(*name.split("_"), "anat")
-        folder.mkdir(parents=True, exist_ok=True)
-        words = contrast.split("-")
-        suffix = words[-1] if len(words) == 1 else f"ce-agent_{words[-1]}"
-        with atomic(folder / f"{name}_{suffix}.nii.gz") as path:
+        place = out / stem_of(name, contrast)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(place.with_name(f"{place.name}.nii.gz")) as path:
             shutil.copyfile(series.file, path)
         kept = {key: series.about[key] for key in KEPT if key in series.about}
-        write_json(folder / f"{name}_{suffix}.json", kept)
+        write_json(place.with_name(f"{place.name}.json"), kept)
 
     rows = [
         "\t".join((who, age_of(s) or "n/a", str(s.about.get("PatientSex") or "n/a")))

@@ -1,4 +1,4 @@
-"""Files of somebody's own that lie where a run is to write an entry of a cohort."""
+"""Files of somebody's own, and of earlier starts, that lie where a run is to write."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ from neuromf.runtime.folders import FILES, RUN
 from neuromf.runtime.records import read_json_object
 
 
+def written_down(folder: Path) -> set[str]:
+    """Return what runs in a folder wrote down before they wrote it."""
+    path = folder / FILES
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return set(text.splitlines())
+
+
 def refuse_replacing(record: Path, files: Iterable[Path]) -> None:
     """Raise VolumeError where the run under way is to replace one of `files`, or their `record`,
     and no run wrote it: it is neither in files.txt nor what the record says.
@@ -21,7 +28,7 @@ def refuse_replacing(record: Path, files: Iterable[Path]) -> None:
     there = [p for p in (*files, record) if os.path.lexists(p)]
     if not there or folder is None or not record.absolute().is_relative_to(folder):
         return
-    listed = _listed(Path(folder))
+    listed = written_down(Path(folder))
     recorded = _recorded(record)
     for path in there:
         ours = path.absolute().relative_to(folder).as_posix() in listed
@@ -33,13 +40,6 @@ def refuse_replacing(record: Path, files: Iterable[Path]) -> None:
                 "folder and use --resume again; a lesion mask of your own belongs in the column "
                 "`lesion` of a table"
             )
-
-
-def _listed(folder: Path) -> set[str]:
-    """Return what runs in a folder wrote down before they wrote it."""
-    path = folder / FILES
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return set(text.splitlines())
 
 
 def _recorded(record: Path) -> set[str]:
