@@ -33,6 +33,30 @@ def test_files_become_a_store(tmp_path):
     assert LatentStats.load(tmp_path / "out").latents == len(store.split("train"))
 
 
+def test_files_of_one_name_are_called_after_their_folders(tmp_path):
+    latents = torch.randn(3, 4, 5, 6, 5)
+    for number, z in enumerate(latents):
+        folder = tmp_path / "subjects" / f"p{number}"
+        folder.mkdir(parents=True)
+        torch.save({"z": z}, folder / "z.pt")
+    config = ImportConfig(files=str(tmp_path / "subjects" / "*" / "z.pt"), vae="x")
+    assert run(config, tmp_path / "out") == 0
+    store = LatentStore(tmp_path / "out")
+    assert [e.name for e in store.entries] == [e.subject for e in store.entries]
+    assert [e.name for e in store.entries] == ["p0_z", "p1_z", "p2_z"]
+    for i, z in enumerate(latents):
+        assert torch.equal(store[i], z)
+
+
+def test_names_that_stay_equal_are_refused_before_anything_is_written(tmp_path):
+    for file in ("a_b/z.pt", "a/b_z.pt", "c/z.pt"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        torch.save({"z": torch.zeros(4, 2, 2, 2)}, tmp_path / file)
+    with pytest.raises(ValueError, match=r"would both be called a_b_z: rename one"):
+        run(ImportConfig(files=str(tmp_path / "*" / "*.pt"), vae="x"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 class Bomb:
     def __reduce__(self):
         return os.system, ("true",)

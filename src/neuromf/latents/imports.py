@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
     see rejected.csv.
 
     `subject` and `split` in a file's metadata are kept; without them the file's name is the
-    subject, and its split is drawn.
+    subject (see `names_of`), and its split is drawn.
     """
     if not config.vae:
         raise ValueError(
@@ -63,6 +65,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
     )
     if not files:
         raise FileNotFoundError(f"files={config.files}: a folder or glob of .pt files is needed")
+    names = names_of(files)
     with open_run(out, config, OUTPUT, [config.files, files], resume=resume, overwrite=overwrite):
         rejected: list[dict[str, str]] = []
         given: dict[str, Split] = {}
@@ -82,7 +85,7 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
                 continue
 
             shapes[path] = tuple(z.shape)
-            people[path] = str(metadata.get("subject") or metadata.get("subject_id") or path.stem)
+            people[path] = str(metadata.get("subject") or metadata.get("subject_id") or names[path])
             strata[people[path]] = f"{metadata.get('dataset', '')}/{metadata.get('group', '')}"
             if metadata.get("split") in SPLITS:
                 given.setdefault(people[path], metadata["split"])
@@ -104,15 +107,30 @@ def run(config: ImportConfig, out: Path, *, resume: bool = False, overwrite: boo
             part: list[tuple[LatentEntry, Tensor, Tensor | None]] = []
             for path in files[start : start + config.shard]:
                 z, metadata = read_pt(path)
-                part.append(
-                    (_entry(path, people[path], splits[people[path]], name, metadata), z, None)
-                )
+                who, split = people[path], splits[people[path]]
+                part.append((_entry(path, names[path], who, split, name, metadata), z, None))
             entries += write_shard(out, name, components, part)
 
         write_index(out, components, shape, entries, sigma=False)
         finish(out, len(rejected))
 
     return len(rejected)
+
+
+def names_of(files: Sequence[Path]) -> dict[Path, str]:
+    """Return what each file is called in the store: as the file, or, where two files have one name,
+    with the folders that they do not share. Raises ValueError where two are called the same still.
+    """
+    if len({path.stem for path in files}) == len(files):
+        return {path: path.stem for path in files}
+    top = os.path.commonpath([path.absolute().parent for path in files])
+    named: dict[str, Path] = {}
+    for path in files:
+        name = "_".join(path.absolute().relative_to(top).with_suffix("").parts)
+        if name in named:
+            raise ValueError(f"{named[name]} and {path} would both be called {name}: rename one")
+        named[name] = path
+    return {path: name for name, path in named.items()}
 
 
 def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
@@ -133,8 +151,8 @@ def read_pt(path: Path) -> tuple[Tensor, dict[str, Any]]:
 
 
 def _entry(
-    path: Path, subject: str, split: str, shard: str, metadata: dict[str, Any]
+    path: Path, name: str, subject: str, split: str, shard: str, metadata: dict[str, Any]
 ) -> LatentEntry:
     texts: dict[str, Any] = {k: str(metadata.get(k) or "") for k in TEXTS}
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LatentEntry(path.stem, subject, split, shard, volume_sha256=sha256, **texts)
+    return LatentEntry(name, subject, split, shard, volume_sha256=sha256, **texts)
