@@ -46,9 +46,10 @@ class ImportDicomConfig:
 
     input: str = ""  # a folder, searched recursively
     contrast: str = "T1w"  # T1w, T2w, FLAIR, PDw, SWI; ce-T1w after a contrast agent
-    # a regular expression for `NUMBER DESCRIPTION`, in place of the contrast: '^4 ', 'mprage'
+    # a regular expression for `NUMBER DESCRIPTION`, in place of the contrast: '^4 ', 'mprage'; for
+    # an echo '^4 .* e2$'
     series: str = ""
-    # people are called by a hash of their ID, or by the ID itself
+    # people are called by a hash of their ID, which can be inverted by trying IDs, or by the ID
     names: Literal["hash", "id"] = "hash"
     program: str = ""  # path of dcm2niix, if not on the PATH
 
@@ -146,7 +147,10 @@ def _begun(session: Sequence[Series]) -> str:
 
 
 def label(patient: str, names: Literal["hash", "id"]) -> str:
-    """Return the label of a person: letters and digits, as BIDS wants it."""
+    """Return the label of a person: letters and digits, as BIDS wants it.
+
+    The hash is no anonymisation: hospital numbers are few, and hashing them all finds the ID.
+    """
     if names == "id" and re.sub(r"[^A-Za-z0-9]", "", patient):
         return re.sub(r"[^A-Za-z0-9]", "", patient)
     return hashlib.sha256(patient.encode()).hexdigest()[:8]
