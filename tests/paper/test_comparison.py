@@ -6,7 +6,7 @@ import pytest
 
 from neuromf.paper.comparison import read_comparison
 from neuromf.paper.missing import DifferentDataError, MissingError
-from paper.support import FIDS, compared, edit, record, sources_of
+from paper.support import FIDS, compared, edit, record, samples, sources_of
 
 
 def test_sets_have_their_calls_seconds_and_series(tmp_path):
@@ -34,6 +34,29 @@ def test_without_records_calls_are_those_of_the_names(tmp_path):
     assert sorted(p.calls for p in found.points) == [1, 1, 4, 8]
     assert {p.calls_from for p in found.points} == {"name of the set"}
     assert {p.seconds for p in found.points} == {None}
+
+
+def test_folders_of_one_last_name_are_told_apart(tmp_path):
+    """Each set has the record of the folder that compare read, though one lies beside the run."""
+    folder = compared(tmp_path / "a" / "compare", {("flow", 1): 1.0, ("flow", 2): 2.0}, told=False)
+    for name, calls in (("a", 3), ("b", 7)):
+        samples(tmp_path / name / "samples", calls, seconds=3.0 * calls)
+    listed = [str(tmp_path / name / "samples") for name in "ab"]
+    (folder / "config.yaml").write_text(json.dumps({"sets": listed}))
+    points = read_comparison(sources_of(compare=(folder,))).points
+    assert {p.name: (p.calls, p.seconds) for p in points} == {"flow-1": (3, 3.0), "flow-2": (7, 7.0)}
+
+    listed[1] = str(tmp_path / "gone" / "samples")
+    (folder / "config.yaml").write_text(json.dumps({"sets": listed}))
+    points = read_comparison(sources_of(compare=(folder,))).points
+    assert {p.name: p.calls for p in points} == {"flow-1": 3, "flow-2": 2}  # as its name says
+
+
+def test_what_compare_read_comes_before_what_lies_beside(tmp_path):
+    folder = compared(tmp_path / "x" / "compare", {("flow", 1): 1.0})
+    samples(tmp_path / "read" / "flow-1", 5)
+    (folder / "config.yaml").write_text(f"sets: [{tmp_path}/read/flow-1]\n")
+    assert read_comparison(sources_of(compare=(folder,))).points[0].calls == 5
 
 
 def test_a_set_without_calls_is_missing(tmp_path):

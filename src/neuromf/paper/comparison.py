@@ -15,6 +15,7 @@ import yaml
 from neuromf.evaluation.results import Results, SetRecord, read_scores
 from neuromf.paper.missing import DifferentDataError, MissingError
 from neuromf.paper.sources import Cited, Given, Sources, finished_run, reading
+from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import read_json_object
 
 SERIES = {"meanflow": "MeanFlow", "flow": "rectified flow", "rectified": "rectified flow"}
@@ -148,15 +149,28 @@ def _read_run(sources: Sources, given: Given) -> Run:
 
 
 def _folders(run: Path, listed: Any, results: Results) -> dict[str, Path]:
-    """Return the folders of the sets that are there: beside the run, or where compare read them."""
-    texts = list(listed.values()) if isinstance(listed, dict) else list(listed or [])
+    """Return the folders of the sets whose records are there."""
+    sets = listed.values() if isinstance(listed, dict) else listed or []
+    paths = [local_path(str(text)) for text in sets]
     found = {}
-    for name, text in zip(results.sets, texts, strict=False):
-        for folder in (run.parent / Path(str(text)).name, Path(str(text))):
+    for name, path in zip(results.sets, paths, strict=False):
+        namesakes = {other for other in paths if other.name == path.name}
+        for folder in _places(run, path, alone=len(namesakes) == 1):
             if (folder / "config.yaml").is_file():
                 found[name] = folder
                 break
     return found
+
+
+def _places(run: Path, path: Path, *, alone: bool) -> list[Path]:
+    """Return where a set may be, the likeliest first: where compare read it, or beside the run,
+    where copies of runs have it. Of sets with one last name, what is beside the run is of one.
+    """
+    if not alone:
+        return [path]
+    # a bare name is a copy's: in the folder of today it may be something else
+    beside = run.parent / path.name
+    return [beside, path] if path == Path(path.name) else [path, beside]
 
 
 def _point(sources: Sources, run: Run, name: str) -> Point:
