@@ -19,3 +19,9 @@ def test_the_first_of_each_set(tmp_path):
     sets = {"x": [tmp_path / "a.nii.gz", tmp_path / "b.nii"], "real": [tmp_path / "c.mgz"]}
     assert list(first_of_each(sets, 1)) == ["x: a", "real: c"]
     assert list(first_of_each(sets, 2)) == ["x: a", "real: c", "x: b"]
+
+
+def test_files_of_one_name_are_all_shown(tmp_path):
+    paths = [tmp_path / "s1" / "T1.nii.gz", tmp_path / "s2" / "T1.nii.gz"]
+    found = first_of_each({"samples": paths}, 2)
+    assert found == {"samples: s1/T1": paths[0], "samples: s2/T1": paths[1]}

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 
-from neuromf.data.volume import Volume, VolumeError, refuse_values, write_mask, write_volume
+from neuromf.data.volume import Volume, VolumeError, refuse_values, stems, write_mask, write_volume
 from support import AFFINES, egg
 
 
@@ -43,3 +45,19 @@ def test_a_mask_is_stored_as_zeros_and_ones(tmp_path):
         with pytest.raises(VolumeError, match="neither 0 nor 1"):
             write(tmp_path / "n.nii.gz", whole)
     assert not (tmp_path / "n.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (("s1/mask.nii.gz", "s2/mask.nii.gz", "x.nii"), ["s1/mask", "s2/mask", "x"]),
+        (("/a/1/anat/m.nii", "/a/2/anat/m.nii"), ["1/anat/m", "2/anat/m"]),
+        (("m.nii", "a/m.nii"), ["m", "a/m"]),
+        (("a/m.nii", "a/m.nii.gz", "a/n.nii"), ["m.nii", "m.nii.gz", "n"]),
+        (("/1/m.nii", "/1/m.mgz", "/2/m.nii"), ["m.nii", "m.mgz", "m"]),
+    ],
+)
+def test_names_tell_files_apart(paths, names):
+    found = stems([Path(path) for path in paths])
+    assert found == names
+    assert len(set(found)) == len(paths)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from neuromf.data.volume import Volume, VolumeError
-from neuromf.evaluation.mask_reading import mask_files, names_of, read_mask, surroundings
+from neuromf.evaluation.mask_reading import mask_files, read_mask, surroundings
 from support import placed, save_nifti
 
 
@@ -107,8 +107,3 @@ def test_no_masks_are_refused(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="masks="):
         mask_files(source)
-
-
-def test_equal_names_carry_their_folder(tmp_path):
-    paths = [tmp_path / "s1" / "mask.nii.gz", tmp_path / "s2" / "mask.nii.gz", tmp_path / "x.nii"]
-    assert names_of(paths) == ["s1/mask", "s2/mask", "x"]

@@ -49,5 +49,13 @@ def test_plotted_metrics_are_those_of_the_table():
     assert plots.plotted(made_results({"a": scores(1.0)}), "net") == ["net/fid", "net/kid"]
 
 
+def test_each_set_has_a_histogram_of_its_own():
+    copies = CopiesRecord("voxels", 0.2, (), (0.1, 0.4), (0.3, 0.2))
+    results = made_results({}, copies=dict.fromkeys(("a b", "a_b", "A_b"), (copies,)))
+    names = plots.copies_names(results)
+    assert names["a b", "voxels"] == "copies-a_b-voxels"
+    assert len({name.lower() for name in names.values()}) == 3
+
+
 def test_names_of_files():
     assert plots.safe("a b/c:d") == "a_b_c_d"

@@ -44,7 +44,10 @@ def test_folders_of_one_last_name_are_told_apart(tmp_path):
     listed = [str(tmp_path / name / "samples") for name in "ab"]
     (folder / "config.yaml").write_text(json.dumps({"sets": listed}))
     points = read_comparison(sources_of(compare=(folder,))).points
-    assert {p.name: (p.calls, p.seconds) for p in points} == {"flow-1": (3, 3.0), "flow-2": (7, 7.0)}
+    assert {p.name: (p.calls, p.seconds) for p in points} == {
+        "flow-1": (3, 3.0),
+        "flow-2": (7, 7.0),
+    }
 
     listed[1] = str(tmp_path / "gone" / "samples")
     (folder / "config.yaml").write_text(json.dumps({"sets": listed}))

@@ -64,6 +64,10 @@ def test_names_tell_runs_apart():
     folders = [Path("/s/x/train"), Path("/s/y/train"), Path("/s/mine"), Path("/t/mine")]
     assert short_names(folders) == ["x-train", "y-train", "s-mine", "t-mine"]
     assert short_names([Path("/s/x")]) == ["x"]
+    assert short_names([Path("/s/fast/train"), Path("/s/fast-train")]) == [
+        "fast-train",
+        "fast-train-2",
+    ]
 
 
 def test_words_without_a_key_are_runs(tmp_path):

@@ -18,3 +18,10 @@ def test_writing_is_whole_or_not_at_all(tmp_path):
 def test_a_full_disk_says_where(tmp_path):
     with pytest.raises(OSError, match=r"a\.json"), files.atomic(tmp_path / "a.json"):
         raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_no_two_names_are_one():
+    assert files.numbered(["a", "b", "c"]) == ["a", "b", "c"]
+    found = files.numbered(["a", "A", "a", "a-2", "b"])
+    assert (found[0], found[3:]) == ("a", ["a-2", "b"])
+    assert len({name.lower() for name in found}) == 5

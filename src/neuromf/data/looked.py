@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from neuromf.data.reading import read_volume
-from neuromf.data.volume import VolumeError, stem
+from neuromf.data.volume import VolumeError, stems
 from neuromf.reporting.viewer import Shown, shown
 
 
@@ -27,8 +27,9 @@ def first_of_each(sets: Mapping[str, Sequence[Path]], n: int) -> dict[str, Path]
     """Return the first n files of each set, by set and name: the first of every set, then the
     second ones.
     """
+    names = {name: stems(paths[:n]) for name, paths in sets.items()}
     return {
-        f"{name}: {stem(paths[i])}": paths[i]
+        f"{name}: {names[name][i]}": paths[i]
         for i in range(n)
         for name, paths in sets.items()
         if i < len(paths)

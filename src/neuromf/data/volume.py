@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,27 @@ def stem(path: Path) -> str:
         if path.name.lower().endswith(ending):
             return path.name[: -len(ending)]
     return path.stem
+
+
+def stems(paths: Sequence[Path]) -> list[str]:
+    """Return the name of each file: its stem, with as many of its folders as tell it from other
+    files of that stem; with its ending where these are in one folder.
+    """
+    stemmed = [path.with_name(stem(path)) for path in paths]
+    twins = Counter(stemmed)
+    whole = [p if twins[s] > 1 else s for p, s in zip(paths, stemmed, strict=True)]
+    namesakes: dict[str, set[tuple[str, ...]]] = {}
+    for path in whole:
+        namesakes.setdefault(path.name, set()).add(path.parts)
+
+    names = []
+    for path in whole:
+        own = path.parts
+        others = namesakes[path.name] - {own}
+        depths = range(1, len(own))
+        depth = next((d for d in depths if all(o[-d:] != own[-d:] for o in others)), len(own))
+        names.append(Path(*own[-depth:]).as_posix())
+    return names
 
 
 def write_volume(path: Path, volume: Volume) -> None:

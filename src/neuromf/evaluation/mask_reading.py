@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,16 +69,6 @@ def _files_of(source: str) -> list[Path]:
     if not found:
         raise FileNotFoundError(f"masks={source}: no {wanted} are there")
     return found
-
-
-def names_of(paths: Iterable[Path]) -> list[str]:
-    """Return a name for each file, with its folder's where names are equal."""
-    paths = list(paths)
-    names = [stem(path) for path in paths]
-    return [
-        name if names.count(name) == 1 else f"{path.parent.name}/{name}"
-        for name, path in zip(names, paths, strict=True)
-    ]
 
 
 def read_mask(path: Path, name: str, spacing: float, factor: int) -> LesionMask:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.mask_codes import MaskCode, load_mask_code
-from neuromf.data.volume import VolumeError
+from neuromf.data.volume import VolumeError, stems
 from neuromf.evaluation.mask_pictures import draw, spread_over_sizes
-from neuromf.evaluation.mask_reading import LesionMask, mask_files, names_of, read_mask
+from neuromf.evaluation.mask_reading import LesionMask, mask_files, read_mask
 from neuromf.evaluation.mask_scores import Score, by_size, means, pieces_by_size, round_trip
 from neuromf.runtime.device import Precision, pick_device
 from neuromf.runtime.files import write_json
@@ -90,7 +90,7 @@ def read_all(
     can.
     """
     masks, failed = [], []
-    for path, name in zip(files, names_of(files), strict=True):
+    for path, name in zip(files, stems(files), strict=True):
         try:
             masks.append(read_mask(path, name, spacing, factor))
         except (ValueError, OSError) as error:

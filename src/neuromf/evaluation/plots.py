@@ -16,6 +16,7 @@ from neuromf.evaluation.results import CopiesRecord, Results
 from neuromf.evaluation.slices import SHOWN, Slices, of_volume
 from neuromf.reporting.plots import BLUE, REFERENCE, SMALL, VERMILION, colours, subplots
 from neuromf.reporting.slices import Picture, sheet
+from neuromf.runtime.files import numbered
 
 REGIONS = ("CSF", "GM", "WM", "brain", "ventricles", "hippocampus")  # shown, where they are known
 MOST = 6  # regions of others, if none of these is
@@ -34,16 +35,19 @@ def figures(results: Results, slices: Slices) -> dict[str, Figure | Image.Image]
             if keys := plotted(results, extractor.key):
                 found[f"merits-{safe(extractor.key)}"] = metrics_by_set(results, keys)
 
+    names = copies_names(results)
     for name, records in results.copies.items():
         for record in records:
-            found[copies_name(name, record)] = distances(record)
+            found[names[name, record.space]] = distances(record)
 
     return found
 
 
-def copies_name(name: str, copies: CopiesRecord) -> str:
-    """Return what the figure of a set's distances to training data is called."""
-    return f"copies-{safe(name)}-{safe(copies.space)}"
+def copies_names(results: Results) -> dict[tuple[str, str], str]:
+    """Return what the figures of distances to training data are called, by set and space."""
+    keys = [(name, record.space) for name, found in results.copies.items() for record in found]
+    names = numbered(f"copies-{safe(name)}-{safe(space)}" for name, space in keys)
+    return dict(zip(keys, names, strict=True))
 
 
 def safe(name: str) -> str:

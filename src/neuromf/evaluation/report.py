@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from neuromf.evaluation import registry
-from neuromf.evaluation.plots import copies_name, figures
+from neuromf.evaluation.plots import copies_names, figures
 from neuromf.evaluation.results import Results, read_scores, write_scores
 from neuromf.evaluation.run import Evaluated
 from neuromf.evaluation.score import Score
@@ -126,6 +126,7 @@ def nearest_training(
     first space of several.
     """
     shown = []
+    names = copies_names(results)
     for name, records in results.copies.items():
         for record in records[: 1 if len(results.sets) > 1 else None]:
             pairs = []
@@ -133,7 +134,7 @@ def nearest_training(
                 images = [slices[key] for key in of_pair(name, record.space, i)]
                 pairs.append((*zip(pair.names, images, strict=True), number(pair.distance)))
 
-            histogram = drawn[copies_name(name, record)]
+            histogram = drawn[names[name, record.space]]
             shown.append(
                 {"name": name, "space": record.space, "histogram": histogram, "pairs": pairs}
             )

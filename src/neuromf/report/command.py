@@ -12,7 +12,7 @@ from neuromf.report.findings import findings
 from neuromf.report.judged import Judged, read_judged
 from neuromf.report.page import run_page
 from neuromf.report.trained import NoRunError, Trained, folders_of, read_trained
-from neuromf.runtime.files import write_text
+from neuromf.runtime.files import numbered, write_text
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.progress import progress
 from neuromf.runtime.run import open_run
@@ -115,7 +115,9 @@ def named_folders(paths: Sequence[Path]) -> tuple[dict[str, Path], dict[str, str
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:
-    """Return a name for each folder: as many of its last parts as tell it from the others."""
+    """Return a name for each folder: as many of its last parts as tell it from the others, and
+    a number where that is not enough.
+    """
     parts = [folder.resolve().parts[1:] or ("root",) for folder in folders]
     names = []
     for own in parts:
@@ -124,7 +126,7 @@ def short_names(folders: Sequence[Path]) -> list[str]:
         depths = range(first, len(own))
         depth = next((d for d in depths if all(p[-d:] != own[-d:] for p in others)), len(own))
         names.append("-".join(own[-depth:]))
-    return names
+    return numbered(names)  # x/y and x-y are both x-y
 
 
 def _resolved(folders: Sequence[Path]) -> set[Path]:

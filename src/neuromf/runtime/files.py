@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,22 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Return names of files of which no two are one, a and A neither, which macOS and Windows take
+    for one: further ones are numbered from 2.
+    """
+    names = list(names)
+    taken: set[str] = set()
+    wanted = {name.casefold() for name in names}
+    out = []
+    for name in names:
+        others = (f"{name}-{n}" for n in itertools.count(2))
+        free = (o for o in others if o.casefold() not in taken | wanted)
+        out.append(next(free) if name.casefold() in taken else name)
+        taken.add(out[-1].casefold())
+    return out
 
 
 @contextlib.contextmanager
