@@ -5,11 +5,12 @@ import os
 import pytest
 
 from features.support import blob, write_set
-from neuromf.data.volume import VolumeError, write_volume
+from neuromf.data.volume import VolumeError, volume_sha256, write_volume
 from neuromf.evaluation.sets import (
     Item,
     VolumeSet,
     frame_of,
+    of_people_in,
     one_a_person,
     read_set,
     read_sets,
@@ -126,7 +127,7 @@ def test_training_people_are_no_reference(tmp_path):
     train = VolumeSet("t", (Item(tmp_path / "copy", "copy", "bo", "train"),))
     with pytest.raises(
         ValueError,
-        match="1 of 2 volumes of the reference are training data \\(b first\\).*force=true",
+        match="1 of 2 volumes of the reference have subject names of training data \\(b first\\).*dataset=.*force=true",
     ):
         refuse_training(held_out, train, False)
     assert "It was forced" in refuse_training(held_out, train, True)[0]
@@ -136,6 +137,29 @@ def test_training_people_are_no_reference(tmp_path):
     same_file = VolumeSet("t", (Item(tmp_path / "a", "x"),))
     with pytest.raises(ValueError, match="training data"):
         refuse_training(held_out, same_file, False)
+
+
+def test_equal_names_in_two_data_sets_are_two_people(tmp_path):
+    """Where both name theirs, and the files differ."""
+
+    def one(name, dataset, sha256="", split="test"):
+        return VolumeSet(
+            name, (Item(tmp_path / name, name, "sub-01", split, None, dataset, sha256),)
+        )
+
+    train = one("t", "OASIS", "ab", "train")
+    assert refuse_training(one("r", "ADNI", "cd"), train, False) == []
+    for same in (one("r", "oasis", "cd"), one("r", ""), one("r", "ADNI", "ab")):
+        with pytest.raises(ValueError, match="training data"):
+            refuse_training(same, train, False)
+    assert of_people_in(train.items, one("r", "ADNI").items) == []
+    assert of_people_in(train.items, one("r", "").items) == [train.items[0]]
+
+
+def test_the_data_set_comes_from_the_manifest(tmp_path):
+    items = read_set(str(tiny_cohort(tmp_path / "cohort", n=2))).items
+    assert {item.dataset for item in items} == {"tiny"}
+    assert [item.sha256 for item in items] == [volume_sha256(item.path) for item in items]
 
 
 def test_pipes_are_not_opened(tmp_path):

@@ -20,6 +20,7 @@ from neuromf.evaluation.sets import (
     Item,
     VolumeSet,
     frame_of,
+    of_people_in,
     one_a_person,
     read_set,
     refuse_training,
@@ -238,12 +239,12 @@ class Measurer:
         reference.
         """
         found = self.people(self.config.real, "real")
-        people = {item.person for item in self.reference.items if item.person}
-        shared = [item for item in found.items if item.person in people]
+        shared = of_people_in(found.items, self.reference.items)
         if shared:
             raise ValueError(
                 f"real={self.config.real} holds {len(shared)} volumes of people of the reference "
-                f"({shared[0].name} first): a real-vs-real reference needs other people"
+                f"({shared[0].name} first): a real-vs-real reference needs other people; if "
+                "they are, of another data set, prepare both with their dataset="
             )
         return found
 
@@ -265,7 +266,7 @@ class Measurer:
                     voxels = cleaned(vae.decode(z, self.config.decode_memory_gb))
                 path = folder / f"{item.name}.nii.gz"
                 write_volume(path, Volume(voxels, volume.affine))
-                items.append(Item(path, item.name, item.person))
+                items.append(Item(path, item.name, item.person, dataset=item.dataset))
                 bar.advance(task)
 
         return self.measure(VolumeSet("reconstruction", tuple(items)), self.measures)

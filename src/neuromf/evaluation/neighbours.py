@@ -32,9 +32,13 @@ def neighbours(a: MeasuredSet, r: MeasuredSet) -> Neighbours:
 
 def one_person(a: MeasuredSet, r: MeasuredSet) -> Tensor:
     """Return (N, M): which pairs of volumes are of one person, as far as that is known,
-    or of one file.
+    or of one file. Equal names in two data sets are two people.
     """
     people = equal(*([item.person for item in s.volumes.items] for s in (a, r)))
+    mine, theirs = ([item.dataset.casefold() for item in s.volumes.items] for s in (a, r))
+    named = (torch.tensor([bool(name) for name in names]) for names in (mine, theirs))
+    both_named = torch.logical_and(*torch.meshgrid(*named, indexing="ij"))
+    people &= equal(mine, theirs) | ~both_named
     return people | equal(*([file.sha256 for file in s.features.files] for s in (a, r)))
 
 

@@ -35,10 +35,10 @@ def figures(results: Results, slices: Slices) -> dict[str, Figure | Image.Image]
             if keys := plotted(results, extractor.key):
                 found[f"merits-{safe(extractor.key)}"] = metrics_by_set(results, keys)
 
-    names = copies_names(results)
+    histograms = copies_names(results)
     for name, records in results.copies.items():
         for record in records:
-            found[names[name, record.space]] = distances(record)
+            found[histograms[name, record.space]] = distances(record)
 
     return found
 

@@ -28,8 +28,8 @@ TAKEN = ("real", "reconstruction", "training")  # names of the references
 
 @dataclass(frozen=True)
 class Item:
-    """One volume of a set: its file, a name, whose brain it is, and the split
-    it is in, where that is known; and the file of its lesion mask, if it has one.
+    """One volume of a set: its file and a name; whose brain it is, the split, the data set and the
+    SHA-256 of its file, where they are known; and the file of its lesion mask, if it has one.
     """
 
     path: Path
@@ -37,6 +37,8 @@ class Item:
     person: str = ""
     split: str = ""
     lesion: Path | None = None
+    dataset: str = ""
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def read_set(
             s.name,
             person(s.subject) if known else "",
             lesion=lesion_beside(path),
+            dataset=s.dataset,
         )
         for s in scans
     ]
@@ -209,22 +212,48 @@ def refuse_training(reference: VolumeSet, train: VolumeSet | None, force: bool) 
     """Raise ValueError where people of the reference are training people, unless
     forced; return what was found.
     """
-    own = [item for item in reference.items if item.split == "train"]
-    people = {item.person for item in train.items if item.person} if train is not None else set()
-    files = {item.path.resolve() for item in train.items} if train is not None else set()
-    shared = [i for i in reference.items if i.person in people or i.path.resolve() in files]
-    found = own or shared
+    training = train.items if train is not None else ()
+    known = [
+        item
+        for item, copied in zip(reference.items, in_files_of(reference, training), strict=True)
+        if copied or item.split == "train"
+    ]
+    found = known or of_people_in(reference.items, training)
     if not found:
         return []
 
+    what = "are training data" if known else "have subject names of training data"
     text = (
-        f"{len(found)} of {len(reference)} volumes of the reference are training data "
+        f"{len(found)} of {len(reference)} volumes of the reference {what} "
         f"({found[0].name} first): a model that copies them would look perfect"
     )
     if not force:
-        raise ValueError(f"{text}; take held-out people (splits=[test]), or force=true")
+        others = "" if known else "prepare both with their dataset= if they are other people, "
+        raise ValueError(f"{text}; take held-out people (splits=[test]), {others}or force=true")
 
     return [f"{text}. It was forced"]
+
+
+def in_files_of(volumes: VolumeSet, others: Sequence[Item]) -> list[bool]:
+    """Return of each volume whether others have its file, or one that is equal."""
+    paths = {item.path.resolve() for item in others}
+    hashes = {item.sha256 for item in others if item.sha256}
+    return [i.path.resolve() in paths or i.sha256 in hashes for i in volumes.items]
+
+
+def of_people_in(items: Sequence[Item], others: Sequence[Item]) -> list[Item]:
+    """Return the volumes of people that others are of too, as far as names tell: two data sets may
+    each have a sub-01 of their own.
+    """
+    datasets: dict[str, set[str]] = {}
+    for item in others:
+        datasets.setdefault(item.person, set()).add(item.dataset.casefold())
+
+    def is_shared(item: Item) -> bool:
+        found = datasets.get(item.person, set())
+        return bool(found) and (not item.dataset or bool({"", item.dataset.casefold()} & found))
+
+    return [item for item in items if item.person and is_shared(item)]
 
 
 def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
@@ -245,7 +274,8 @@ def vae_named_by(volumes: VolumeSet) -> tuple[str, str]:
 
 def _of_entry(entry: Entry) -> Item:
     lesion = entry.lesion_path if entry.lesion_sha256 else None
-    return Item(entry.path, entry.name, person(entry.person), entry.split, lesion)
+    known = (str(entry.record.get(key) or "") for key in ("dataset", "sha256"))
+    return Item(entry.path, entry.name, person(entry.person), entry.split, lesion, *known)
 
 
 def _split_of(folder: str, splits: Sequence[str]) -> tuple[str, tuple[str, ...]]:
