@@ -7,7 +7,7 @@ from torch import nn
 from features.support import blob
 from neuromf.features import extractors
 from neuromf.features.backbones import medicalnet
-from neuromf.features.extractors import check_extractor, choose_extractors, load_measure
+from neuromf.features.extractors import check_extractor, choose_extractors, kind_of, load_measure
 from neuromf.features.networks import random_network
 from neuromf.fetch import fetch
 from neuromf.pretrained.statedict import WeightsError
@@ -119,3 +119,19 @@ def test_an_untrained_network_is_made_where_it_is_used(monkeypatch):
     measure.compute(blob(0))
     measure.compute(blob(1))
     assert made == ["3d"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("radimagenet", "2.5d"),
+        ("medicalnet50", "3d"),
+        ("random-2.5d", "2.5d"),
+        ("3d:/data/net.pt", "3d"),
+        ("3d:", ""),
+        ("voxels", ""),
+        ("latents:small-vae", ""),
+    ],
+)
+def test_the_kind_is_told_by_the_name(name, kind):
+    assert kind_of(name) == kind

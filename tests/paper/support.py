@@ -135,6 +135,14 @@ def edit(path, change):
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
 
 
+def renamed(scores, names):
+    """Return the content of scores.json with other names of feature networks."""
+    text = json.dumps(scores)
+    for old, new in names.items():
+        text = text.replace(f'"{old}', f'"{new}')
+    return json.loads(text)
+
+
 def sources_of(**keys):
     """Sources of some keys; those of studies by studies_NAME."""
     studies = {k.removeprefix("studies_"): str(v) for k, v in keys.items() if "studies_" in k}

@@ -6,7 +6,7 @@ import pytest
 
 from neuromf.paper.calls_figure import draw
 from neuromf.paper.missing import DifferentDataError
-from paper.support import FIDS, compared, edit, sources_of, torus_training
+from paper.support import FIDS, compared, edit, renamed, sources_of, torus_training
 
 
 def test_every_number_is_that_of_its_run(tmp_path):
@@ -46,6 +46,20 @@ def test_an_untrained_network_is_named(tmp_path):
     assert "FID, 3D (untrained)" in labels
 
 
+def test_published_weights_have_their_panels(tmp_path):
+    """Whatever their networks are called."""
+    folder = compared(tmp_path / "compare", FIDS)
+    names = {"random-2.5d": "radimagenet", "random-3d": "medicalnet50"}
+    edit(folder / "scores.json", lambda scores: renamed(scores, names))
+    drawn = draw(sources_of(compare=(folder,)))
+    assert [m.part for m in drawn.missing] == ["Figure 4a"]
+    measures = {r["panel"]: r["measure"] for r in drawn.rows if r["panel"] in {"b", "c"}}
+    assert measures == {"b": "radimagenet/fid", "c": "medicalnet50/fid"}
+    labels = [axes.get_ylabel() for axes in drawn.figure.axes]
+    assert labels[1].startswith("FID, 2.5D")
+    assert labels[2].startswith("FID, 3D")
+
+
 def test_gaps_are_said():
     drawn = draw(sources_of())
     assert [m.part for m in drawn.missing] == ["Figure 4a", "Figure 4b", "Figure 4c"]
@@ -63,7 +77,7 @@ def test_a_metric_that_no_set_has(tmp_path):
     edit(folder / "scores.json", without)
     drawn = draw(sources_of(compare=(folder,)))
     assert [m.part for m in drawn.missing] == ["Figure 4a", "Figure 4b"]
-    assert "no score that ends in 2.5d/fid" in drawn.missing[1].why
+    assert "has no FID of a 2.5d network" in drawn.missing[1].why
 
 
 def test_a_score_that_is_no_number_is_left_out(tmp_path):

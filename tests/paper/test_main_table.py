@@ -7,7 +7,7 @@ import pytest
 from neuromf.paper.booktabs import rows
 from neuromf.paper.main_table import table
 from neuromf.paper.published import read_published
-from paper.support import FIDS, compared, sources_of
+from paper.support import FIDS, compared, edit, renamed, sources_of
 
 TIMED = {
     "size": "small",
@@ -35,6 +35,19 @@ def test_ours_are_those_of_the_run(tmp_path):
     timed = [r for r in rows(made) if r.get("file") == "generation-small.json"]
     assert timed[0]["seconds"] == 0.07794704900152283
     assert "12 volumes, 9 held-out people, 1 training seed" in made.blocks[0].heading
+
+
+def test_published_weights_have_their_columns(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS)
+    names = {"random-2.5d": "2.5d:/data/net.pt", "random-3d": "medicalnet10"}
+    edit(folder / "scores.json", lambda scores: renamed(scores, names))
+    found = {
+        r["column"]: r["measure"]
+        for r in rows(table(sources_of(compare=(folder,))))
+        if r.get("mean")
+    }
+    assert found["FID 2.5D ↓"] == "2.5d:/data/net.pt/fid"
+    assert found["FID 3D ↓"] == "medicalnet10/fid"
 
 
 def test_several_runs_have_a_deviation(tmp_path):

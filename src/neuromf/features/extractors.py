@@ -64,6 +64,12 @@ def load_measure(name: str, device: str = "cpu") -> Measure:
     )
 
 
+def kind_of(name: str) -> str:
+    """Return 2.5d or 3d, the kind of an extractor by its name; empty for what is none."""
+    kind, _, rest = name.partition(":")
+    return (FETCHED | RANDOM).get(name) or (kind if kind in {"2.5d", "3d"} and rest else "")
+
+
 def choose_extractors(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of extractors.
 
@@ -93,8 +99,8 @@ def check_extractor(name: str) -> None:
     if name in FETCHED:
         cached_weights(name)
         return
-    kind, _, rest = name.partition(":")
-    if name not in RANDOM and not (kind in {"2.5d", "3d"} and rest):
+    _, _, rest = name.partition(":")
+    if not kind_of(name):
         load_measure(name)
         raise ValueError(
             f"{name} is no feature network: {', '.join([*FETCHED, *RANDOM])}, 2.5d:FILE or 3d:FILE"

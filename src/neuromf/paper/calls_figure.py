@@ -32,7 +32,7 @@ LOOK = {"MeanFlow": LOOKS[0], "rectified flow": LOOKS[1]}
 CHANGES = {"usual": "MeanFlow", "rectified-flow": "rectified flow"}  # of studies/torus-training
 DISTANCE = re.compile(r"distance_(\d+)")
 CALLS = "network calls"
-FIDS = {"b": "2.5d/fid", "c": "3d/fid"}  # panel -> how the key of its FID ends
+FIDS = {"b": "2.5d", "c": "3d"}  # panel -> kind of the networks that its FID is of
 
 
 def draw(sources: Sources) -> Drawn:
@@ -101,10 +101,10 @@ def _brains(axes: Any, panel: str, comparison: Comparison | MissingError) -> Row
     """
     if isinstance(comparison, MissingError):
         raise comparison
-    keys = comparison.keys(FIDS[panel])
+    keys = comparison.fids(FIDS[panel])
     if not keys:
         given = comparison.runs[0].given
-        raise MissingError(given.key, f"{given.text} has no score that ends in {FIDS[panel]}")
+        raise MissingError(given.key, f"{given.text} has no FID of a {FIDS[panel]} network")
 
     key = keys[0]
     rows: Rows = []
@@ -114,7 +114,7 @@ def _brains(axes: Any, panel: str, comparison: Comparison | MissingError) -> Row
     rows += _references(axes, panel, comparison, key)
 
     ticks = sorted({point.calls for point in comparison.points})
-    _over_calls(axes, ticks, _label(comparison, key))
+    _over_calls(axes, ticks, _label(comparison, key, FIDS[panel]))
     return rows
 
 
@@ -185,11 +185,10 @@ def _over_calls(axes: Any, ticks: list[int], label: str) -> None:
     axes.set(xlabel=CALLS, ylabel=label)
 
 
-def _label(comparison: Comparison, key: str) -> str:
+def _label(comparison: Comparison, key: str, kind: str) -> str:
     """Return what an FID is of, and that its network is untrained where it is."""
     own = next((e for e in comparison.first.extractors if key.startswith(f"{e.key}/")), None)
-    kind = "2.5D" if "2.5d" in key else "3D"
-    return f"FID, {kind}" + (" (untrained)" if own is not None and not own.trained else "")
+    return f"FID, {kind.upper()}" + (" (untrained)" if own is not None and not own.trained else "")
 
 
 def _spread_said(comparison: Comparison | MissingError) -> str:

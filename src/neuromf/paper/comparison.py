@@ -13,11 +13,13 @@ from typing import Any
 import yaml
 
 from neuromf.evaluation.results import Results, SetRecord, read_scores
+from neuromf.features.extractors import kind_of
 from neuromf.paper.missing import DifferentDataError, MissingError
 from neuromf.paper.sources import Cited, Given, Sources, finished_run, reading
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.records import read_json_object
 
+FID = "/fid"
 SERIES = {"meanflow": "MeanFlow", "flow": "rectified flow", "rectified": "rectified flow"}
 NAME = re.compile(r"(?P<stem>.*?)[\s_-]*(?P<calls>\d+)?$")
 
@@ -86,6 +88,10 @@ class Comparison:
             s.key for r in self.runs for record in r.results.sets.values() for s in record.scores
         )
         return list(dict.fromkeys(key for key in found if key.endswith(ending)))
+
+    def fids(self, kind: str) -> list[str]:
+        """Return the keys of FIDs in the features of 2.5d or 3d networks, whatever their names."""
+        return [key for key in self.keys(FID) if kind_of(key.removesuffix(FID)) == kind]
 
     def cells(self, numbers: Iterable[int]) -> dict[str, str]:
         """Return the source of a mean over runs: those of all of them, joined."""

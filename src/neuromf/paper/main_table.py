@@ -16,9 +16,9 @@ from neuromf.paper.published import Model, read_published
 from neuromf.paper.sources import Cited, Sources, reading
 from neuromf.runtime.records import read_json_object
 
-# heading -> how the key of the score ends
-SCORES = {"FID 2.5D ↓": "2.5d/fid", "FID 3D ↓": "3d/fid", "MS-SSIM": "ms_ssim", "SSIM": "/ssim"}
-OURS = ("model", "calls", *SCORES, "s a brain")
+FIDS = {"FID 2.5D ↓": "2.5d", "FID 3D ↓": "3d"}  # heading -> kind of the networks
+SCORES = {"MS-SSIM": "ms_ssim", "SSIM": "/ssim"}  # heading -> how the key of the score ends
+OURS = ("model", "calls", *FIDS, *SCORES, "s a brain")
 TIMES = ("size", "precision", "calls", "network, s", "decoder, s", "brain, s", "hardware")
 THEIRS = ("model", "data", "FID ↓", "features", "N", "SSIM", "calls", "seconds", "hardware")
 # widths of the columns whose text is broken into lines
@@ -49,7 +49,8 @@ def _ours(sources: Sources) -> Block:
     except MissingError as error:
         return Block(heading, OURS, missing=of_error("Table 1a", error))
 
-    keys = {name: next(iter(comparison.keys(end)), "") for name, end in SCORES.items()}
+    keys = {name: next(iter(comparison.fids(kind)), "") for name, kind in FIDS.items()}
+    keys |= {name: next(iter(comparison.keys(end)), "") for name, end in SCORES.items()}
     rows = [
         _point_row(comparison, point, keys)
         for points in comparison.series().values()
