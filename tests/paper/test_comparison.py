@@ -90,6 +90,25 @@ def test_other_people_are_refused(tmp_path):
         read_comparison(sources_of(compare=(one, other)))
 
 
+def test_the_same_people_are_recognised(tmp_path):
+    """Though a region of one is unknown, and another machine rounded otherwise."""
+    folders = [compared(tmp_path / name / "compare", {("flow", 1): 2.0}) for name in "ab"]
+
+    def unknown(scores, factor=1.0):
+        scores["reference"]["region_ml"]["GM"]["each"][0] = "nan"
+        scores["reference"]["power"] = [v * factor for v in scores["reference"]["power"]]
+        return scores
+
+    edit(folders[0] / "scores.json", unknown)
+    edit(folders[1] / "scores.json", lambda scores: unknown(scores, 1 + 1e-9))
+    [point] = read_comparison(sources_of(compare=tuple(folders))).points
+    assert point.values("random-3d/fid") == {0: 2.0, 1: 2.0}
+
+    edit(folders[1] / "scores.json", lambda scores: unknown(scores, 1.02))
+    with pytest.raises(DifferentDataError, match="different reference people"):
+        read_comparison(sources_of(compare=tuple(folders)))
+
+
 def test_runs_that_cannot_be_used_say_why(tmp_path):
     folder = compared(tmp_path / "compare", FIDS)
     with pytest.raises(MissingError, match="is no folder"):

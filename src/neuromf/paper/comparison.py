@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from neuromf.evaluation.results import Results, SetRecord, read_scores
+from neuromf.evaluation.results import ReferenceRecord, Results, SetRecord, read_scores
 from neuromf.features.extractors import kind_of
 from neuromf.paper.missing import DifferentDataError, MissingError
 from neuromf.paper.sources import Cited, Given, Sources, finished_run, reading
@@ -21,6 +21,7 @@ from neuromf.runtime.records import read_json_object
 
 FID = "/fid"
 SERIES = {"meanflow": "MeanFlow", "flow": "rectified flow", "rectified": "rectified flow"}
+SAME_POWER = 1e-4  # by which mean power of the same people may differ
 NAME = re.compile(r"(?P<stem>.*?)[\s_-]*(?P<calls>\d+)?$")
 
 
@@ -130,19 +131,32 @@ def refuse_other_data(one: Given, a: Results, other: Given, b: Results) -> None:
     """Raise DifferentDataError where two evaluations have other reference people, feature networks
     or numbers: their scores cannot stand in one figure.
     """
-    pairs = {
-        "reference people": (a.reference, b.reference),
-        "feature networks": (a.extractors, b.extractors),
-        "volumes of a set": (a.protocol.n, b.protocol.n),
+    equal = {
+        "reference people": same_people(a.reference, b.reference),
+        "feature networks": a.extractors == b.extractors,
+        "volumes of a set": a.protocol.n == b.protocol.n,
     }
 
-    for what, (mine, theirs) in pairs.items():
-        if mine != theirs:
+    for what, is_equal in equal.items():
+        if not is_equal:
             raise DifferentDataError(
                 f"{one.key}={one.text} and {other.key}={other.text} have different {what}: their "
                 "scores cannot be compared; evaluate both against the same people, with the same "
                 "extractors= and n="
             )
+
+
+def same_people(a: ReferenceRecord, b: ReferenceRecord) -> bool:
+    """Return True if two references are the same people, told by their name, number and power
+    spectrum. Sizes of regions may be of another method, or unknown for some.
+    """
+    if (a.name, a.n, len(a.power)) != (b.name, b.n, len(b.power)):
+        return False
+    # another machine rounds otherwise; one other person changes the mean by percents
+    return all(
+        math.isclose(one, other, rel_tol=SAME_POWER)
+        for one, other in zip(a.power, b.power, strict=True)
+    )
 
 
 def _read_run(sources: Sources, given: Given) -> Run:
