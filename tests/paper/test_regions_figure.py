@@ -27,6 +27,26 @@ def test_of_a_comparison_few_calls_and_many(tmp_path):
     assert "real: 9; MeanFlow, 1 call: 12" in drawn.caption
 
 
+def test_of_many_regions_those_are_shown_that_a_reader_looks_for(tmp_path):
+    """SynthSeg measures some 20."""
+    folder = record(tmp_path / "e", "evaluate")
+    write_scores(folder / "scores.json", results({"mine": 2.0}))
+
+    def parcelled(scores):
+        for found in (scores["reference"], scores["sets"]["mine"]):
+            found["region_ml"] |= {f"label {n}": found["region_ml"]["GM"] for n in range(20)}
+            found["region_ml"]["hippocampus"] = found["region_ml"]["GM"]
+        return scores
+
+    edit(folder / "scores.json", parcelled)
+    drawn = draw(sources_of(evaluation=folder))
+    assert {r["region"]: r["panel"] for r in drawn.rows} == {
+        "GM": "a",
+        "WM": "b",
+        "hippocampus": "c",
+    }
+
+
 def test_brains_without_a_size_are_left_out(tmp_path):
     folder = record(tmp_path / "e", "evaluate")
     write_scores(folder / "scores.json", results({"mine": 2.0}))

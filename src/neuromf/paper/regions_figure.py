@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import string
 from typing import Any
 
 import numpy as np
 
+from neuromf.evaluation.plots import regions_shown
 from neuromf.evaluation.results import RegionRecord, Results, read_scores
 from neuromf.paper.booktabs import tex
 from neuromf.paper.comparison import read_comparison
@@ -22,7 +24,7 @@ Sizes = dict[str, dict[str, RegionRecord]]  # by set and region; real people fir
 
 
 def draw(sources: Sources) -> Drawn:
-    """Return the figure: a panel for each region, every brain a point."""
+    """Return the figure: a panel for each region that a reader looks for, every brain a point."""
     rows: Rows = []
     missing: list[Missing] = []
     caption = "Sizes of brain regions were not run."
@@ -31,13 +33,13 @@ def draw(sources: Sources) -> Drawn:
             results, sets, cited = _read(sources)
             sizes = {"real": results.reference.region_ml}
             sizes |= {shown: results.sets[name].region_ml for shown, name in sets.items()}
-            regions = list(results.reference.region_ml)
+            regions = regions_shown(results)
             if not regions:
                 raise MissingError(cited.key, f"{cited.source} measured no regions")
 
             panels = figure.subplots(1, len(regions), squeeze=False)[0]
             for number, (region, axes) in enumerate(zip(regions, panels, strict=True)):
-                rows += _panel(axes, "abcdefghij"[number], region, sizes, cited)
+                rows += _panel(axes, string.ascii_lowercase[number], region, sizes, cited)
             handles, labels = panels[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
             caption = _caption(results, sizes)
