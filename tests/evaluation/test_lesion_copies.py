@@ -56,6 +56,15 @@ def test_people_are_not_compared_with_themselves(train):
     assert found.references["lesions/training/dice"]["real"].mean < 1
 
 
+def test_dice_ends_at_one(train, held_out):
+    """All masks but one are copies."""
+    samples = lesion_set([*boxes(8, 0), box((1, 1, 1), (3, 3, 3))], "sample", people=False)
+    bootstrap = draw_bootstrap(len(samples), len(held_out), 40, 0, 1)
+    found = compare_with_training_masks(samples, held_out, train, bootstrap)
+    score = next(s for s in registry.scores(found) if s.key == "lesions/training/dice")
+    assert score.value < score.interval.high == 1
+
+
 def test_intervals(train, held_out):
     bootstrap = draw_bootstrap(len(held_out), len(held_out), 30, 0, 1)
     found = compare_with_training_masks(held_out, held_out, train, bootstrap)

@@ -75,6 +75,15 @@ def test_intervals():
     assert "moved by whole voxels" in scores["lesions/dice.aligned"].note
 
 
+def test_dice_ends_at_one():
+    """All masks but one are those of real people."""
+    masks = [*boxes(9, 0), box((1, 1, 1), (3, 3, 3))]
+    a, r = lesion_set(masks), lesion_set(boxes(9, 0))
+    bootstrap = draw_bootstrap(len(a), len(r), 40, 0, 1)
+    scores = {s.key: s for s in registry.scores(LesionComparison(a, r, bootstrap))}
+    assert scores["lesions/dice"].value < scores["lesions/dice"].interval.high == 1
+
+
 def test_replicates_of_every_volume_once_are_the_value():
     a, r = lesion_set([*boxes(9, 0), NOTHING]), lesion_set(boxes(8, 1))
     bootstrap = draw_bootstrap(len(a), len(r), 2, 0, 1)

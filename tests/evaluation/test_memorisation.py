@@ -3,13 +3,15 @@
 import shutil
 
 import pytest
+import torch
 
 from evaluation.support import measured
 from features.support import write_set
 from neuromf.evaluation import registry
-from neuromf.evaluation.memorisation import compare_with_training
+from neuromf.evaluation.memorisation import TrainingComparison, compare_with_training
 from neuromf.evaluation.points import Extractor
 from neuromf.features.extractors import load_measure
+from neuromf.metrics.memorisation import Memorisation
 
 
 @pytest.mark.parametrize("space", ["voxels", "random-3d"])
@@ -42,3 +44,13 @@ def test_held_out_people_do_not_meet_themselves(world, kept):
     assert (
         compare_with_training(train, train.only([0]), train.only([0]), None) is None
     )  # nobody left to compare with
+
+
+def test_shares_end_at_one():
+    """Nearly all samples lie near training volumes: the bootstrap alone would reach beyond all."""
+    samples = torch.cat([torch.full((29,), 0.1), torch.tensor([3.0])])
+    held_out = torch.linspace(0.3, 4, 20)
+    found = TrainingComparison("voxels", Memorisation(samples, held_out), [], 200)
+    scores = {s.key.rpartition("/")[2]: s for s in registry.scores(found)}
+    for key in ("flagged", "nearer"):
+        assert scores[key].interval.low < scores[key].value < scores[key].interval.high == 1

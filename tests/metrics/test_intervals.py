@@ -37,6 +37,7 @@ def test_bootstrap_spread_of_a_mean_is_the_standard_error():
     low, high = around(float(x.mean()), replicates)
     assert (low + high) / 2 == pytest.approx(float(x.mean()))
     assert around(0.1, replicates, lowest=0.05).low == 0.05
+    assert around(0.9, replicates, highest=0.95).high == 0.95
 
 
 def test_intervals_cover_the_truth_as_often_as_they_say():

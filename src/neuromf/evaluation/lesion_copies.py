@@ -13,7 +13,14 @@ from torch import Tensor
 
 from neuromf.evaluation.lesion_metrics import ALIGNED, WHERE_THEY_LIE, Similarity
 from neuromf.evaluation.measured import MeasuredSet
-from neuromf.evaluation.metric import Bootstrap, Estimate, Metric, from_zero, weighted_mean
+from neuromf.evaluation.metric import (
+    Bootstrap,
+    Estimate,
+    Metric,
+    from_zero,
+    up_to_one,
+    weighted_mean,
+)
 from neuromf.evaluation.nearest_masks import NearestMasks, dice_between, nearest_masks
 from neuromf.evaluation.neighbours import one_person
 from neuromf.evaluation.score import Beside, References
@@ -140,7 +147,7 @@ def of_training(
         *(key, f"{label}, with the most similar training mask: mean", "real"),
         mean_similarity(aligned, field),
         unit="mm" if field == "hausdorff95" else "",
-        interval=from_zero,
+        interval=up_to_one if field == "dice" else from_zero,
         note=lambda _: f"{ALIGNED if aligned else WHERE_THEY_LIE}; real: held-out people",
     )
 

@@ -18,6 +18,7 @@ from neuromf.evaluation.metric import (
     Metric,
     from_zero,
     unbounded,
+    up_to_one,
     weighted_mean,
 )
 from neuromf.evaluation.nearest_masks import Lesions, NearestMasks, nearest_masks
@@ -182,7 +183,7 @@ def of_nearest(
         *(key, f"{label}, with the most similar real mask: mean", "real"),
         mean_nearest(aligned, field),
         unit="mm" if field == "hausdorff95" else "",
-        interval=from_zero,
+        interval=up_to_one if field == "dice" else from_zero,
         compared=True,
         note=lambda _: ALIGNED if aligned else WHERE_THEY_LIE,
         printed=True,
@@ -208,7 +209,7 @@ LESION_METRICS: tuple[Metric[LesionComparison], ...] = (
     Metric(
         LesionComparison,
         *("place.frequency", "frequency of real lesions where lesions lie", "real", frequency),
-        interval=from_zero,
+        interval=up_to_one,
         compared=True,
         note=lambda _: BY_PLACE,
     ),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neuromf.evaluation.measured import MeasuredSet
-from neuromf.evaluation.metric import Bootstrap, Estimate, Metric, from_zero
+from neuromf.evaluation.metric import Bootstrap, Estimate, Metric, from_zero, up_to_one
 from neuromf.evaluation.neighbours import one_person
 from neuromf.evaluation.points import Extractor, Points
 from neuromf.evaluation.score import Beside, References
@@ -147,7 +147,7 @@ def with_wilson(c: TrainingComparison, value: float, replicates: Tensor) -> Inte
     """Return the bootstrap's interval of a share, as wide as Wilson's at least: none of a few
     volumes is not never.
     """
-    interval, wilson = from_zero(c, value, replicates), of_share(round(value * c.n), c.n)
+    interval, wilson = up_to_one(c, value, replicates), of_share(round(value * c.n), c.n)
     return Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))
 
 
@@ -174,7 +174,7 @@ TRAINING_METRICS: tuple[Metric[TrainingComparison], ...] = (
         "{space}: probability of lying nearer than a held-out person",
         "real",
         of_distances(lambda found: found.nearer),
-        interval=from_zero,
+        interval=up_to_one,
         note=without_copying,
     ),
     Metric(

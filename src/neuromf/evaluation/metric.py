@@ -140,6 +140,11 @@ def from_zero(_: Comparison, value: float, replicates: Tensor) -> Interval:
     return intervals.around(value, replicates, 0.0)
 
 
+def up_to_one(_: Comparison, value: float, replicates: Tensor) -> Interval:
+    """Return the bootstrap's interval of a share, a probability or a Dice coefficient."""
+    return intervals.around(value, replicates, 0.0, 1.0)
+
+
 def unbounded(_: Comparison, value: float, replicates: Tensor) -> Interval:
     """Return the bootstrap's interval of a metric that may have any value."""
     return intervals.around(value, replicates)

@@ -36,16 +36,18 @@ def counts(n: int, draws: int, generator: torch.Generator) -> Tensor:
     )
 
 
-def around(value: float, replicates: Tensor, lowest: float = -math.inf) -> Interval:
+def around(
+    value: float, replicates: Tensor, lowest: float = -math.inf, highest: float = math.inf
+) -> Interval:
     """Return value ± 1.96 standard deviations of its bootstrap replicates (B,), cut
-    off at `lowest`.
+    off at `lowest` and `highest`.
 
     For a distance that grows when points repeat, as the Fréchet distance does, the replicates are
     biased upwards, but their spread is right. Replicates that are not finite, from samples that
     repeat a single volume, are ignored.
     """
     reach = Z * spread(replicates)
-    return Interval(max(value - reach, lowest), value + reach)
+    return Interval(max(value - reach, lowest), min(value + reach, highest))
 
 
 def spread(replicates: Tensor) -> float:
