@@ -38,6 +38,13 @@ def test_copies_are_a_failure_unless_smoothness_explains_them():
     assert "smoothness alone does that" in found.unsure
 
 
+def test_a_recall_between_is_not_for_want_of_volumes():
+    found = verdict(scores_of(recall=0.6), 100, 40)
+    assert "whether recall is that of real people (0.60 in net, real people 0.95)" in found.unsure
+    assert "too few volumes" not in found.unsure
+    assert "recall" not in found.fails + found.fine
+
+
 def lesion_scores(ml=1.0, empty=0.0, copies=0.0):
     return [
         *scores_of(),

@@ -64,19 +64,23 @@ def recall(found: dict[str, Score]) -> Iterator[Finding]:
     extractor's recall at equal numbers.
     """
     texts: dict[State, list[str]] = {"fails": [], "fine": [], "open": []}
+    between: list[str] = []
     for name, score in each(found, "recall"):
         ours, real = score.beside.get("samples"), score.beside.get("real")
         if ours is None or real is None or real.n < FEWEST or real.mean < RECALL:
             texts["open"].append(name)
-        elif RECALL * real.mean <= ours.mean < GOOD_RECALL * real.mean:
-            texts["open"].append(f"{ours.mean:.2f} in {name}, real people {real.mean:.2f}")
+            continue
+        text = f"{ours.mean:.2f} in {name}, real people {real.mean:.2f}"
+        if RECALL * real.mean <= ours.mean < GOOD_RECALL * real.mean:
+            between.append(text)
         else:
-            state: State = "fails" if ours.mean < RECALL * real.mean else "fine"
-            texts[state].append(f"{ours.mean:.2f} in {name}, real people {real.mean:.2f}")
+            texts["fails" if ours.mean < RECALL * real.mean else "fine"].append(text)
 
     yield from findings_of(
         texts, "most people are unlike any sample (recall {})", "recall ({})", "recall in {}"
     )
+    if between:
+        yield Finding("open", f"whether recall is that of real people ({'; '.join(between)})")
 
 
 def distance(found: dict[str, Score]) -> Iterator[Finding]:
