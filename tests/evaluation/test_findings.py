@@ -45,6 +45,11 @@ def test_a_recall_between_is_not_for_want_of_volumes():
     assert "recall" not in found.fails + found.fine
 
 
+def test_an_extractor_of_a_file_is_named_whole():
+    scores = [*scores_of(), made_score("copies/2.5d:/data/net.pt/flagged", 0.0, 0, expected=0.06)]
+    assert "no sign of copies in 2.5d:/data/net.pt (0% lie" in verdict(scores, 100, 40).fine
+
+
 def lesion_scores(ml=1.0, empty=0.0, copies=0.0):
     return [
         *scores_of(),

@@ -57,5 +57,11 @@ def test_each_set_has_a_histogram_of_its_own():
     assert len({name.lower() for name in names.values()}) == 3
 
 
+def test_a_panel_is_titled_by_its_whole_extractor():
+    results = made_results({"a": [Score("3d:/data/net.pt/fid", "FID", 1.0, 12, 9)]})
+    figure = plots.metrics_by_set(results, ["3d:/data/net.pt/fid"])
+    assert figure.axes[0].get_title() == "3d:/data/net.pt: FID"
+
+
 def test_names_of_files():
     assert plots.safe("a b/c:d") == "a_b_c_d"

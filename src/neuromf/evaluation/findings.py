@@ -135,7 +135,7 @@ def copying(found: dict[str, Score]) -> Iterator[Finding]:
         ):
             continue
 
-        space = key.split("/")[1]
+        space = space_of(key)
         text = (
             f"{score.value:.0%} lie near training volumes in "
             f"{space}, {expected.mean:.0%} would without copying"
@@ -250,6 +250,11 @@ def each(found: dict[str, Score], metric: str) -> Iterator[tuple[str, Score]]:
         name, _, last = key.rpartition("/")
         if last == metric and name:
             yield name, score
+
+
+def space_of(key: str) -> str:
+    """Return the space of a score of copies; the name of an extractor of one's own is a path."""
+    return key.removeprefix("copies/").removesuffix("/flagged")
 
 
 def listed(words: Sequence[str]) -> str:

@@ -161,7 +161,7 @@ def panel(axis: Any, results: Results, key: str) -> None:
     for name, style in (("real", "-"), ("reconstruction", "--")):
         if first is not None and name in first.beside:
             axis.axvline(first.beside[name].mean, color=REFERENCE, lw=1, ls=style)
-    axis.set_title(f"{key.partition('/')[0]}: {first.label if first else key}", fontsize=SMALL)
+    axis.set_title(f"{key.rpartition('/')[0]}: {first.label if first else key}", fontsize=SMALL)
 
 
 def contact(results: Results, slices: Slices) -> Image.Image:
