@@ -143,3 +143,11 @@ def test_a_loss_that_leaves_the_numbers_stops_the_run():
 def test_bad_arms_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         ToyConfig(**options)
+
+
+@pytest.mark.parametrize("name", ["x/u", "..", "a\\b", "", ".hidden", "a:b", "what?"])
+def test_arms_have_names_that_files_can_have(name):
+    """Before they are trained."""
+    with pytest.raises(ValueError, match="arms names one .*letters"):
+        ToyConfig(arms={name: TINY})
+    assert ToyConfig(arms={"p=1.5 (ä)": TINY}).chosen()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ from neuromf.training.meanflow import MeanFlowTask
 from neuromf.training.optimiser import Optimiser
 
 log = logging.getLogger("neuromf")
+NAME = re.compile(r"\w[\w .,=+()%-]*")  # a file's, on any system
 OUTPUT = Output("toy", ("metrics.json", "index.html", "figures/*", "arms/**"))
 
 
@@ -52,6 +54,12 @@ class ToyConfig:
             )
         if not self.arms:
             raise ValueError("arms is empty: preset=quick and preset=full bring some")
+        for name in self.arms:  # before an arm is trained, not when its figures are written
+            if not NAME.fullmatch(name):
+                raise ValueError(
+                    f"arms names one {name!r}: its folder and figures are called so: letters, "
+                    "digits, spaces and -+._,=()%, the first a letter or a digit"
+                )
 
     def chosen(self) -> dict[str, Arm]:
         """Return the arms to run."""
