@@ -52,6 +52,8 @@ def test_names_tell_folders_apart(world):
     ]
     with pytest.raises(ValueError, match="sets= is empty"):
         read_sets([])
+    with pytest.raises(ValueError, match=r"sets\.b names no folder"):
+        read_sets({"a": str(world / "same"), "b": ""})
 
 
 def test_generated_volumes_are_nobodys(tmp_path):

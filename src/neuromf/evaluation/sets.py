@@ -151,7 +151,7 @@ def one_a_person(volumes: VolumeSet) -> tuple[VolumeSet, int]:
 
 def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
     """Return a set for each of some folders: a list, or a mapping of names to
-    folders. Raises ValueError for none.
+    folders. Raises ValueError for none, and for a name without one.
     """
     mapping = dict(folders) if isinstance(folders, dict) else None
     listed = (
@@ -161,6 +161,8 @@ def read_sets(folders: object, contrast: str = "T1w") -> list[VolumeSet]:
         if isinstance(folders, list | tuple)
         else [folders]
     )
+    if nowhere := [str(name) for name, folder in (mapping or {}).items() if not folder]:
+        raise ValueError(f"sets.{nowhere[0]} names no folder: sets.{nowhere[0]}=FOLDER")
     paths = [str(f) for f in listed if f]
     if not paths:
         raise ValueError("sets= is empty: give folders of volumes, sets=[samples1,samples5]")
