@@ -131,3 +131,8 @@ def test_a_network_that_returns_its_input_is_perfect():
     assert (score.ssim, score.hf_ratio) == (pytest.approx(1), pytest.approx(1))
     assert score.gmsd == pytest.approx(0, abs=1e-6)
     assert load_vae("small").factor == 4
+
+
+def test_numbers_below_zero_are_refused():
+    with pytest.raises(ValueError, match="n is -1: volumes at most, 0 is all"):
+        ValidateVAEConfig(n=-1)

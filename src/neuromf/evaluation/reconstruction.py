@@ -57,6 +57,8 @@ class ValidateVAEConfig:
         strange = [s for s in self.splits if s not in SPLITS]
         if strange or not self.splits:
             raise ValueError(f"splits are {self.splits}: some of {', '.join(SPLITS)}")
+        if self.n < 0:
+            raise ValueError(f"n is {self.n}: volumes at most, 0 is all")
 
     def entries(self) -> list[Entry]:
         """Return the volumes of the chosen splits. Raises ValueError where there is none."""
