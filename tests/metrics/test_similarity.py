@@ -182,6 +182,12 @@ class TestMultiScale:
             float(theirs), abs=0.02
         )  # their borders differ
 
+    @pytest.mark.parametrize(("side", "scales"), [(7, 1), (13, 1), (14, 2), (27, 2), (28, 3)])
+    def test_the_window_fits_into_every_scale(self, side, scales):
+        a, b = volumes(shape=(side, side + 1, side + 2))
+        assert len(pyramid(a)) == scales
+        assert 0 < ms_ssim(a, b) < ms_ssim(a, a) == pytest.approx(1, abs=1e-6)
+
     def test_small_or_unlike_volumes_are_refused(self):
         with pytest.raises(ValueError, match="7 voxels or more a side"):
             ms_ssim(torch.rand(6, 9, 9), torch.rand(6, 9, 9))

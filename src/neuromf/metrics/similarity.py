@@ -100,9 +100,9 @@ def pyramid(volume: Tensor) -> list[Moments]:
     """
     x = volume.float()
     out = []
-    for _ in range(
-        max(s for s in range(1, 6) if min(x.shape) // max(1, s - 1) ** 2 >= SCALE_WINDOW)
-    ):
+    # the last of s scales is halved s - 1 times; (s - 1)² is the rule of others' implementations
+    needed = {s: max(2 ** (s - 1), (s - 1) ** 2) * SCALE_WINDOW for s in range(1, 6)}
+    for _ in range(max(s for s, side in needed.items() if min(x.shape) >= side)):
         out.append(Moments(x, _within(x), _within(x * x)))
         x = F.avg_pool3d(x[None], 2)[0]
     return out
