@@ -74,3 +74,13 @@ def test_loss_curve_is_a_figure():
 def test_too_few_phantoms_are_refused():
     with pytest.raises(settings.ConfigError, match="20 phantoms or more"):
         settings.load(DemoConfig, ["phantoms=3"], "demo")
+
+
+def test_the_last_commands_work_in_folders_with_spaces(tmp_path):
+    out = tmp_path / "my runs" / "demo"
+    commands = [
+        line for line in demo.ending(out / "index.html", out).splitlines() if line[:2] == "  "
+    ]
+    assert len(commands) == 4
+    for line in commands:
+        assert shlex.split(line)[-1].startswith(f"out={tmp_path / 'my runs'}/")

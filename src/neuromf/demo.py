@@ -43,6 +43,7 @@ from neuromf.runtime.device import has_bf16, pick_device
 from neuromf.runtime.files import write_text
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 from neuromf.training.command import run as train
 from neuromf.training.config import TrainConfig
 
@@ -255,21 +256,27 @@ def step(number: int, what: str) -> None:
 
 def ending(page: Path, out: Path) -> str:
     """Return the last lines on the terminal: what to open, and commands that work as they stand."""
-    neuromf = command()
+    samples, volumes, latents, mine = (
+        out.parent / name for name in ("samples", "volumes", "latents", "mine")
+    )
+    commands = (
+        ("generate", "model=embedded", "n=8", f"out={samples}"),
+        ("prepare", "input=FOLDER", f"out={volumes}"),
+        ("encode", f"volumes={volumes}", f"out={latents}"),
+        ("train", "preset=small2mm", f"latents={latents}", f"out={mine}"),
+    )
+    lines = "\n".join(f"  {typed(*command(), *words)}" for words in commands)
     return f"""
 Open {page}: brains of the model that ships, then the chain that made such a model, in small.
 More of them, and the same with your own scans:
-  {neuromf} generate model=embedded n=8 out={out.parent / "samples"}
-  {neuromf} prepare input=FOLDER out={out.parent / "volumes"}
-  {neuromf} encode volumes={out.parent / "volumes"} out={out.parent / "latents"}
-  {neuromf} train preset=small2mm latents={out.parent / "latents"} out={out.parent / "mine"}"""
+{lines}"""
 
 
-def command() -> str:
+def command() -> list[str]:
     """Return how to call the command line from here: by its name, or by its path
     where it is not on the PATH.
     """
     if shutil.which("neuromf"):
-        return "neuromf"
+        return ["neuromf"]
     path = Path(sys.executable).with_name("neuromf")
-    return os.path.relpath(path) if path.is_file() else f"{sys.executable} -m neuromf.cli"
+    return [os.path.relpath(path)] if path.is_file() else [sys.executable, "-m", "neuromf.cli"]

@@ -1,8 +1,9 @@
+import shlex
 from pathlib import Path
 
 import pytest
 
-from neuromf.data.files import folders_below, place_in
+from neuromf.data.files import convert_dicom, folders_below, place_in
 from neuromf.data.scans import find_scans
 
 
@@ -41,7 +42,7 @@ def test_dicom_is_told_with_the_way(tmp_path, name):
     touch(tmp_path / "study" / name).write_bytes(bytes(128) + b"DICM" + bytes(100))
     for source in (tmp_path / "study", tmp_path / "study" / "**" / "*"):
         with pytest.raises(
-            FileNotFoundError, match=r"holds DICOM \(.*import-dicom input=.* out=FOLDER"
+            FileNotFoundError, match=r"holds DICOM \(.*import-dicom '?input=.* out=FOLDER"
         ):
             find_scans([str(source)])
 
@@ -66,3 +67,9 @@ def test_a_table_of_windows_names_files_here(tmp_path):
     (tmp_path / "a\\b.nii").touch()  # a name that a file has here wins
     assert place_in(tmp_path, "a\\b.nii") == tmp_path / "a\\b.nii"
     assert place_in(tmp_path, "C:\\a\\b.nii") == tmp_path / "C:\\a\\b.nii"  # not to be found here
+
+
+def test_the_command_for_dicom_works_in_folders_with_spaces(tmp_path):
+    told = convert_dicom(tmp_path / "my scans" / "a.dcm")
+    words = shlex.split(told.partition(": ")[2].partition(", then")[0])
+    assert words == ["neuromf", "import-dicom", f"input={tmp_path / 'my scans'}", "out=FOLDER"]

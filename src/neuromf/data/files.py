@@ -13,6 +13,7 @@ from pathlib import Path, PureWindowsPath
 
 from neuromf.data.volume import ENDINGS
 from neuromf.runtime.folders import local_path
+from neuromf.runtime.shell import typed
 
 log = logging.getLogger("neuromf")
 LOOKED_AT = 2000  # files of a folder without scans that are examined for DICOM
@@ -106,7 +107,8 @@ def is_volume(name: str) -> bool:
 def convert_dicom(path: Path) -> str:
     """Return a sentence on how to convert DICOM."""
     folder = path if path.is_dir() else path.parent
-    return f"make NIfTI of it: neuromf import-dicom input={folder} out=FOLDER, then input=FOLDER"
+    told = typed("neuromf", "import-dicom", f"input={folder}", "out=FOLDER")
+    return f"make NIfTI of it: {told}, then input=FOLDER"
 
 
 def is_dicom(path: Path) -> bool:

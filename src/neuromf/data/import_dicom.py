@@ -18,6 +18,7 @@ from neuromf.data.own_files import written_down
 from neuromf.runtime.files import atomic, write_json, write_text
 from neuromf.runtime.folders import COMMON, Output, local_path
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 from neuromf.runtime.tables import REJECTED, write_table
 
 TABLES = ("series.csv", "rejected.csv")
@@ -96,7 +97,8 @@ def run(
             raise ValueError(f"{folder}: {rejected[0]['subject']}: {rejected[0]['reason']}")
         write_tree(out, chosen, config.contrast)
 
-    print(f"{len(chosen)} sessions of {len(people(chosen))} people: neuromf prepare input={out}")
+    then = typed("neuromf", "prepare", f"input={out}")
+    print(f"{len(chosen)} sessions of {len(people(chosen))} people: {then}")
     for failed in rejected:
         print(f"{failed['subject']}: {failed['reason']}")
     return len(rejected)

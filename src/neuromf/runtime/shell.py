@@ -1,0 +1,15 @@
+"""Commands as they are typed."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+
+
+def typed(*words: str) -> str:
+    """Return words as a line that the shell of this system takes as it stands: quoted where they
+    hold spaces or what a shell reads otherwise.
+    """
+    # Windows' shell takes single quotes for letters of a word
+    return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
