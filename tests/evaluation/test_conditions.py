@@ -54,6 +54,18 @@ def test_people_are_predicted_and_an_untrained_network_follows_nothing(world, tm
     assert (tmp_path / "out" / "conditions.png").is_file()
 
 
+def test_a_category_that_the_model_does_not_know_is_missing(world, tmp_path):
+    """The latents have grown since the training."""
+    head, *lines = world[1].read_text().splitlines()
+    grown = [line.rpartition(",")[0] + ",x" if i % 4 == 0 else line for i, line in enumerate(lines)]
+    table = tmp_path / "grown.csv"
+    table.write_text("\n".join([head, *grown]) + "\n")
+    rows = run(asked(world, table=str(table)), tmp_path / "out")
+    counts = {r["condition"]: r["n"] for r in rows if r["set"] == "samples, w = 1"}
+    assert counts["size"] == 24
+    assert 0 < counts["sex"] < 24
+
+
 def test_scores_with_intervals():
     x = torch.arange(10.0)
     r, interval = score(AGE, x, 2 * x + 1)

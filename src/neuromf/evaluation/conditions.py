@@ -139,6 +139,15 @@ def values(v: Variable, rows: Sequence[dict[str, str]]) -> Tensor:
     return torch.tensor([v.read(text) for text in known], dtype=torch.float64)
 
 
+def known_to(conditions: Conditions, row: dict[str, str]) -> dict[str, str]:
+    """Return what a row says that the model knows: the store may have grown by another site."""
+    return {
+        v.name: row[v.name]
+        for v in conditions.variables
+        if row.get(v.name) and (not v.values or row[v.name] in v.values)
+    }
+
+
 def predictor(v: Variable, train: Known) -> Predictor:
     """Return the predictor of a variable: of a number itself, of a category one output each."""
     y = values(v, train.rows)
@@ -166,7 +175,7 @@ def samples(
 ) -> Known:
     """Return n samples that are asked to be what some training latents are."""
     asked_rows = [rows[i * len(rows) // config.n] for i in range(config.n)]
-    told = [{k: v for k, v in row.items() if v} for row in asked_rows]
+    told = [known_to(generator.config.conditions, row) for row in asked_rows]
     asked = Asked(generator.config.conditions, tuple(told), (w, 0.0, 1.0))
     drawn = []
     with progress("samples") as bar:
