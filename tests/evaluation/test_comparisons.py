@@ -6,8 +6,10 @@ from evaluation.support import boxes, lesion_set, measured
 from neuromf.evaluation.comparisons import all_comparisons, of_lesions
 from neuromf.evaluation.config import EvaluationConfig
 from neuromf.evaluation.feature_comparison import FeatureComparison
+from neuromf.evaluation.likeness import LikenessComparison
 from neuromf.evaluation.measured import MeasuredSets
 from neuromf.evaluation.measurer import Measurer
+from neuromf.evaluation.memorisation import TrainingComparison
 
 
 @pytest.fixture
@@ -20,6 +22,7 @@ def measurer(world, kept, tmp_path):
         bootstrap=5,
         draws=2,
         pairs=3,
+        seed=4,
         cache=str(kept),
         workers=1,
     )
@@ -33,6 +36,9 @@ def test_every_set_is_compared_in_every_space(world, kept, measurer):
     ceiling = others.only([2, 0, 1])
     sets = MeasuredSets([same, bright], others, train=real, reconstruction=ceiling)
     found = list(all_comparisons(sets, measurer))
+    assert {c.seed for _, c in found if isinstance(c, LikenessComparison | TrainingComparison)} == {
+        4
+    }
     prefixes = {name: [c.prefix for n, c in found if n == name] for name in ("same", "bright")}
     assert prefixes["same"] == prefixes["bright"]
     assert prefixes["same"] == [

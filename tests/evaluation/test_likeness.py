@@ -23,7 +23,9 @@ from neuromf.evaluation.likeness import (
 from neuromf.evaluation.pairs import compare_pairs
 from neuromf.evaluation.points import Extractor
 from neuromf.features.extractors import load_measure
+from neuromf.metrics.intervals import counts
 from neuromf.metrics.regions import dice
+from neuromf.runtime.randomness import Purpose, generator
 from neuromf.segmentation.tissue import segment
 from support import placed, save_nifti
 
@@ -110,3 +112,12 @@ def test_partners_are_found_by_name(world, kept, config):
     assert score.value > 0
     (equal,) = feature_partners(same, same, [extractor])
     assert registry.scores(equal)[0].value == 0
+
+
+def test_the_seed_draws_other_bootstrap_samples():
+    """That of seed 0 is what it always was."""
+    first, other = (
+        LikenessComparison("voxels", 20, 20, {}, draws=50, seed=seed).bootstrap.a for seed in (0, 1)
+    )
+    assert first.equal(counts(20, 50, generator(Purpose.BOOTSTRAP, 0, 0)))
+    assert not first.equal(other)

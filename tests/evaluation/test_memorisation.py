@@ -12,6 +12,7 @@ from neuromf.evaluation.memorisation import TrainingComparison, compare_with_tra
 from neuromf.evaluation.points import Extractor
 from neuromf.features.extractors import load_measure
 from neuromf.metrics.memorisation import Memorisation
+from neuromf.runtime.randomness import Purpose, generator
 
 
 @pytest.mark.parametrize("space", ["voxels", "random-3d"])
@@ -54,3 +55,16 @@ def test_shares_end_at_one():
     scores = {s.key.rpartition("/")[2]: s for s in registry.scores(found)}
     for key in ("flagged", "nearer"):
         assert scores[key].interval.low < scores[key].value < scores[key].interval.high == 1
+
+
+def test_the_seed_draws_other_bootstrap_samples():
+    """That of seed 0 is what it always was."""
+    distances = Memorisation(torch.linspace(0.1, 3, 30), torch.linspace(0.3, 4, 20))
+    first, again, other = (
+        TrainingComparison("voxels", distances, [], 50, seed).bootstrap.a for seed in (0, 0, 1)
+    )
+    assert first.equal(again)
+    assert not first.equal(other)
+    chance = generator(Purpose.BOOTSTRAP, 0, 0)
+    drawn = torch.randint(30, (30,), generator=chance).bincount(minlength=30)
+    assert first[0].equal(drawn.float())

@@ -95,7 +95,10 @@ def of_pairs(measured: MeasuredSets, measurer: Measurer) -> Found:
     for samples, values, named in zip(measured.sets, found, partners, strict=True):
         n, m = len(samples), len(reference)
         beside = likeness_references([values, ceiling, own], (n, m, ceiling_of))
-        yield samples.name, LikenessComparison("voxels", n, m, values, beside, config.bootstrap)
+        yield (
+            samples.name,
+            LikenessComparison("voxels", n, m, values, beside, config.bootstrap, config.seed),
+        )
         by_name = by_metric([rows[pair] for pair in named])
         yield samples.name, PartnerComparison("partner", n, m, by_name)
         for compared in feature_partners(samples, reference, measurer.extractors):
@@ -150,11 +153,11 @@ def of_training(measured: MeasuredSets, measurer: Measurer) -> Found:
     if measured.train is None:
         return
 
-    draws = measurer.config.bootstrap
+    chance = measurer.config.bootstrap, measurer.config.seed
     for samples in measured.sets:
         for extractor in (None, measurer.extractors[0]):
             found = compare_with_training(
-                samples, measured.reference, measured.train, extractor, draws
+                samples, measured.reference, measured.train, extractor, *chance
             )
             if found is not None:
                 yield samples.name, found

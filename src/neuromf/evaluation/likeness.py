@@ -130,11 +130,12 @@ class LikenessComparison(PairComparison):
     """Of volumes of the set with each other, and with the nearest real ones."""
 
     draws: int = 0  # of the bootstrap
+    seed: int = 0
 
     @cached_property
     def bootstrap(self) -> Bootstrap:
         """Of volumes of the set alone: pairs that share one are not independent."""
-        chance = generator(Purpose.BOOTSTRAP, 0, 0)
+        chance = generator(Purpose.BOOTSTRAP, self.seed, 0)  # the same for all sets
         return Bootstrap(intervals.counts(self.n, self.draws, chance), torch.empty(0))
 
 

@@ -47,6 +47,7 @@ class TrainingComparison:
     memorisation: Memorisation
     closest: list[Closest]  # the samples nearest to a training volume
     draws: int = 0  # of the bootstrap
+    seed: int = 0
 
     @property
     def prefix(self) -> str:
@@ -80,7 +81,7 @@ class TrainingComparison:
     @cached_property
     def bootstrap(self) -> Bootstrap:
         """Bootstrap samples of samples and of held-out people."""
-        chance = generator(Purpose.BOOTSTRAP, 0, 0)
+        chance = generator(Purpose.BOOTSTRAP, self.seed, 0)  # the same for all sets
         counts = torch.zeros(self.draws, self.n), torch.zeros(self.draws, self.reference)
         for draw in range(self.draws):
             for rows in counts:
@@ -90,7 +91,12 @@ class TrainingComparison:
 
 
 def compare_with_training(
-    a: MeasuredSet, r: MeasuredSet, train: MeasuredSet, extractor: Extractor | None, draws: int = 0
+    a: MeasuredSet,
+    r: MeasuredSet,
+    train: MeasuredSet,
+    extractor: Extractor | None,
+    draws: int = 0,
+    seed: int = 0,
 ) -> TrainingComparison | None:
     """Return distances to the nearest training volume in the features of an extractor, in coarse
     voxels for None.
@@ -109,7 +115,8 @@ def compare_with_training(
     mine, theirs = a.volumes.items, train.volumes.items
     closest = [Closest(mine[i], theirs[int(index[i])], float(distance[i]) / scale) for i in order]
     space = extractor.name if extractor else "voxels"
-    return TrainingComparison(space, Memorisation(distance / scale, real / scale), closest, draws)
+    distances = Memorisation(distance / scale, real / scale)
+    return TrainingComparison(space, distances, closest, draws, seed)
 
 
 def embedded(s: MeasuredSet, extractor: Extractor | None) -> Tensor:
