@@ -135,3 +135,12 @@ def test_an_untrained_network_is_made_where_it_is_used(monkeypatch):
 )
 def test_the_kind_is_told_by_the_name(name, kind):
     assert kind_of(name) == kind
+
+
+@pytest.mark.parametrize("name", ["random-2.5d", "random-3d"])
+def test_an_untrained_network_of_another_monai_is_another(name, monkeypatch):
+    """Features that were kept are not mixed with those of other weights."""
+    before = load_measure(name).sha256
+    monkeypatch.setattr(extractors.metadata, "version", lambda package: "99")
+    load_measure.cache_clear()
+    assert load_measure(name).sha256 != before

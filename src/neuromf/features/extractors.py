@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -132,7 +133,9 @@ def _random(name: str, device: str) -> Measure:
         return made()(volume)
 
     label = f"random {'ResNet50, 2.5D' if kind == '2.5d' else 'ResNet-10, 3D'} (untrained)"
-    sha256 = fingerprint(name, CENTRAL, STEPS, torch.__version__.partition("+")[0])
+    # the weights follow from torch's random numbers and from how MONAI builds the network
+    versions = torch.__version__.partition("+")[0], metadata.version("monai")
+    sha256 = fingerprint(name, CENTRAL, STEPS, *versions)
     return Measure(name, sha256, label, compute, kind, trained=False)
 
 
