@@ -29,6 +29,12 @@ def test_numbers_are_those_of_the_run(tmp_path):
     assert angles == pytest.approx(np.arctan2(*arrays["coordinates_1"][:, [1, 0]].T))
 
 
+def test_the_caption_counts_the_samples_that_are_drawn(tmp_path):
+    assert "64 samples of the arm" in draw(sources_of(toy=toy(tmp_path / "few"))).caption
+    many = toy(tmp_path / "many", points=1500)
+    assert "1000 samples of the arm" in draw(sources_of(toy=many)).caption
+
+
 def test_without_samples_the_losses_stay(tmp_path):
     folder = toy(tmp_path / "toy")
     for path in folder.rglob("samples.safetensors"):

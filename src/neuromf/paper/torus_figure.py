@@ -34,7 +34,7 @@ def draw(sources: Sources) -> Drawn:
     """Return the figure: losses at the left, samples in two planes at the right."""
     rows: Rows = []
     missing: list[Missing] = []
-    arm, calls = "", list[int]()
+    arm, calls, shown = "", list[int](), 0
     with page(WIDE, HEIGHT) as figure:
         panels = figure.subplot_mosaic([["a", "b", "c"], ["a", "d", "e"]], width_ratios=[1.7, 1, 1])
         try:
@@ -44,6 +44,7 @@ def draw(sources: Sources) -> Drawn:
             arm, samples, path = _samples(given)
             cells = sources.cite(given, path).cells
             calls = [min(samples), max(samples)]
+            shown = min(POINTS, *(len(samples[number]) for number in calls))
             for names, number in zip(("bc", "de"), calls, strict=True):
                 rows += [row | cells for row in _planes(panels, names, number, samples[number])]
 
@@ -54,7 +55,7 @@ def draw(sources: Sources) -> Drawn:
                 draw_missing(panels[name], missing[-1])
         for name, axes in panels.items():
             letter(axes, name)
-    return Drawn(2, "torus", figure, _caption(arm, calls), rows, missing)
+    return Drawn(2, "torus", figure, _caption(arm, calls, shown), rows, missing)
 
 
 def _losses(axes: Any, sources: Sources, given: Given) -> Rows:
@@ -124,12 +125,12 @@ def _in_calls(calls: int) -> str:
     return f"{calls} call{'s' * (calls > 1)}"
 
 
-def _caption(arm: str, calls: list[int]) -> str:
+def _caption(arm: str, calls: list[int], shown: int) -> str:
     said = "(b) to (e) were not run."
     if arm:
         one, many = (_in_calls(number) for number in calls)
         said = (
-            f"{POINTS} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and "
+            f"{shown} samples of the arm {tex(arm)} from the same noise after {one} (b, c) and "
             f"{many} (d, e): on the first circle of the torus (line: data), and by both angles, "
             "which are uniform in the data."
         )
