@@ -46,6 +46,14 @@ def test_every_set_has_the_same_metrics(config, world, tmp_path):
     assert any("train= names no training data" in note for note in found.notes)
 
 
+def test_what_an_earlier_start_rejected_is_forgotten(config, world, tmp_path):
+    """The file was repaired before --resume: nothing is rejected now."""
+    (tmp_path / "rejected.csv").write_text("set,path,reason\n")
+    found, *_ = evaluate([read_set(str(world / "same"))], Measurer(config, tmp_path))
+    assert found.rejected == ()
+    assert not (tmp_path / "rejected.csv").exists()
+
+
 def test_a_second_real_set_is_the_bound(config, world, tmp_path):
     config = replace(config, real=str(world / "others"))
     found, *_ = evaluate([read_set(str(world / "same"))], Measurer(config, tmp_path))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
@@ -11,7 +13,7 @@ from neuromf.evaluation.measurer import Measurer
 from neuromf.features.measure import fingerprint
 from neuromf.features.plain import TISSUE
 from neuromf.runtime.files import write_bytes, write_json
-from neuromf.segmentation.synthseg import synthseg
+from neuromf.segmentation.synthseg import Parcellation, synthseg
 from neuromf.segmentation.tissue import METHOD, REGIONS
 
 METHODS = {"tissue": METHOD, "synthseg": "SynthSeg", "none": ""}  # as a page calls them
@@ -37,14 +39,15 @@ def synthseg_sizes(measured: MeasuredSet, measurer: Measurer) -> dict[str, Tenso
     if not kept.is_file():
         found = synthseg(measured.volumes.paths, folder, measurer.config.synthseg)
         write_json(folder / "quality.json", [p.quality for p in found])
-        passed = sum(p.passed for p in found)
-        measurer.notes.append(
-            f"{measured.name}: SynthSeg's own quality check passes {passed} of {len(found)}"
-        )
-
         names = [name for name in found[0].ml if all(name in p.ml for p in found)]
         table = {
             name: torch.tensor([p.ml[name] for p in found], dtype=torch.float64) for name in names
         }
         write_bytes(kept, save(table))
+
+    scores = json.loads((folder / "quality.json").read_text(encoding="utf-8"))
+    passed = sum(Parcellation({}, quality).passed for quality in scores)
+    measurer.notes.append(
+        f"{measured.name}: SynthSeg's own quality check passes {passed} of {len(scores)}"
+    )
     return dict(sorted(load(kept.read_bytes()).items()))

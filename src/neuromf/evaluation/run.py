@@ -85,6 +85,7 @@ def measure(sets: Sequence[VolumeSet], measurer: Measurer) -> MeasuredSets | Non
     """Return all sets measured, samples cut to equal numbers, real volumes reconstructed; None
     where only a part of the features was asked for.
     """
+    (measurer.out / "rejected.csv").unlink(missing_ok=True)  # of a start before --resume
     measurer.notes += on_sampling(sets, measurer)
     measured = measurer.measure_sets(sets)
     if measurer.config.part:
