@@ -1,5 +1,9 @@
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
 
 from neuromf import doctor
 
@@ -42,3 +46,11 @@ def test_a_machine_that_lacks_a_package_is_told_so():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "prepare    will not work: nibabel missing" in done.stdout
+
+
+def test_every_package_that_is_needed_is_looked_for():
+    record = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))
+    needed = {re.match(r"[\w-]+", line)[0].lower() for line in record["project"]["dependencies"]}
+    brings = metadata.packages_distributions()
+    found = {package.lower() for module in doctor.CORE for package in brings[module]}
+    assert needed <= {package.replace("_", "-") for package in found}

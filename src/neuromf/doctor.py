@@ -29,6 +29,7 @@ CORE = (
         "rich",
     ),
     *("nibabel", "nilearn", "SimpleITK", "isal", "fsspec", "PIL", "threadpoolctl"),
+    *("pytorch_lightning", "msgspec", "psutil", "yaml", "typer"),
 )
 EXTRAS = {  # extra -> the modules it brings
     "slurm": ("submitit",),
