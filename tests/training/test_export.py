@@ -101,6 +101,15 @@ def test_training_writes_the_same_model_in_float32(trained):
     )
 
 
+def test_a_vae_in_the_home_folder_is_copied(tmp_path, trained, vae_folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(vae_folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(vae_folder.parent))
+    last = trained / "checkpoints" / "last.ckpt"
+    folder = export.export(last, tmp_path / "model", vae=f"~/{vae_folder.name}")
+    copied, own = (f / "model.safetensors" for f in (folder / "vae", vae_folder))
+    assert copied.read_bytes() == own.read_bytes()
+
+
 def test_what_is_missing_is_named(tmp_path, trained):
     with pytest.raises(settings.ConfigError, match="run= names no folder"):
         export.run(export.ExportConfig(), tmp_path / "a")

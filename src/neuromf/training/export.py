@@ -136,7 +136,9 @@ def export(
     model = model_config(state, config, decay, name or folder.resolve().parent.name, checkpoint)
     if config.adapt:
         weights = plain_weights(adapted(state, config, model, weights))
-    own_vae = vae if vae and (local_path(vae) / VAE_CONFIG).is_file() else ""
+    # a VAE's folder with `~` expanded, as load_vae takes it; those that ship are not copied
+    own = local_path(vae)
+    own_vae = str(own) if vae and (own / VAE_CONFIG).is_file() else ""
     save_model(
         folder, model, weights, header(license) + card(model, config, state), vae=own_vae, half=half
     )
