@@ -11,6 +11,7 @@ from neuromf.runtime.config import ConfigError, presets, to_yaml
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.checkpoint import read_checkpoint
+from neuromf.training.config import Evaluation, Optimiser
 from neuromf.training.distillation import Distillation
 from neuromf.training.stages import StagesConfig, planned, run
 from training.support import FLOW, STUDENT, tiny_config
@@ -68,6 +69,23 @@ def test_a_run_that_was_stopped_ends_as_one_that_was_not(config, tmp_path, monke
     assert (drawn.config.name, drawn.config.solver) == ("parts", "average")
     last = load_model(tmp_path / "parts" / "stages" / "meanflow")
     assert drawn.sha256 == last.sha256
+
+
+def test_the_model_is_the_best_where_patience_ended_the_last_stage(config, store, tmp_path):
+    looks = Evaluation(every=1, n=4, projections=8, patience=1, monitor="raw")
+    worse = Optimiser(lr=0.5)  # each update is worse than the one before
+    flow = tiny_config(store, updates=9, evaluation=looks, optimiser=worse, **FLOW)
+    (tmp_path / "flow.yaml").write_text(to_yaml(flow))
+    alone = replace(config, stages=(str(tmp_path / "flow.yaml"),))
+    model = load_model(run(alone, tmp_path / "run"))
+    stage = tmp_path / "run" / "stages" / "flow"
+    best, last = (
+        read_checkpoint(stage / "checkpoints" / name)["state"]["update"]
+        for name in ("best.ckpt", "last.ckpt")
+    )
+    assert best < last < 9
+    assert model.config.updates == best
+    assert model.sha256 == load_model(stage).sha256
 
 
 def test_a_teacher_stands_in_for_the_first_stage(config, tmp_path):

@@ -219,10 +219,18 @@ def finish(config: TrainConfig, out: Path, last: Path) -> None:
     found = summary(rows, config.evaluation)
     if found:
         print(sentence(found, config.evaluation))
-    chosen = last.with_name(BEST if out_of_patience(rows, config.evaluation) else LAST)
+    chosen = chosen_checkpoint(config, last)
     model = export(chosen, out / "model", vae=config.vae)
     if config.adapt and config.lora.adapts:
         adapter = export_adapter(chosen, out / "adapter")
         alone = f"neuromf generate model={config.adapt} adapter={adapter}"
         print(f"{adapter}: what it learned, for the same model: {alone}")
     print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
+
+
+def chosen_checkpoint(config: TrainConfig, last: Path) -> Path:
+    """Return the checkpoint that a finished run's model is of: the best where patience ended it,
+    which is some updates back, else the last.
+    """
+    rows = read_checkpoint(last)["state"]["evaluations"]
+    return last.with_name(BEST if out_of_patience(rows, config.evaluation) else LAST)

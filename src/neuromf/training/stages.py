@@ -76,7 +76,8 @@ def run(config: StagesConfig, out: Path, *, resume: bool = False, overwrite: boo
             print(f"stage {number} of {len(trainings)}: {name}")
             command.run(training, out / "stages" / name, resume=True)
         last = out / "stages" / name / "checkpoints" / LAST
-        model = export(last, out / "model", vae=config.vae)
+        chosen = command.chosen_checkpoint(training, last)
+        model = export(chosen, out / "model", vae=config.vae)
 
     print(f"{model}: neuromf generate model={model} n=4")
     return model
