@@ -124,6 +124,13 @@ def test_what_cannot_be_is_refused(changes, message):
         StagesConfig(**changes)
 
 
+def test_a_stage_has_a_vae_of_its_own_unless_one_is_given_for_all(config, store, tmp_path):
+    (tmp_path / "flow.yaml").write_text(to_yaml(tiny_config(store, vae="mine", **FLOW)))
+    alone = replace(config, stages=(str(tmp_path / "flow.yaml"),))
+    for given, expected in (("", "mine"), ("other", "other")):
+        assert planned(replace(alone, vae=given), tmp_path)["flow"].vae == expected
+
+
 def test_a_word_after_the_name_of_a_stage_is_for_that_stage_alone(config, tmp_path):
     words = ("updates=3", "secants.updates=7", "flow.optimiser.lr=0.5")
     plan = planned(replace(config, words=words), tmp_path)

@@ -30,7 +30,7 @@ class StagesConfig:
     """
 
     latents: str = ""  # a folder or URL that encode wrote
-    vae: str = ""  # to look at samples with; the latents' own, if empty
+    vae: str = ""  # to look at samples with; each stage's own or the latents', if empty
     # presets of `neuromf train`, or YAML files
     stages: tuple[str, ...] = ("flow2mm", "secants2mm")
     teacher: str = ""  # a model folder: a flow trained before, in place of the first stage
@@ -77,7 +77,7 @@ def run(config: StagesConfig, out: Path, *, resume: bool = False, overwrite: boo
             command.run(training, out / "stages" / name, resume=True)
         last = out / "stages" / name / "checkpoints" / LAST
         chosen = command.chosen_checkpoint(training, last)
-        model = export(chosen, out / "model", vae=config.vae)
+        model = export(chosen, out / "model", vae=training.vae)
 
     print(f"{model}: neuromf generate model={model} n=4")
     return model
@@ -124,7 +124,9 @@ def resolved(config: StagesConfig, stage: str) -> TrainConfig:
     others = tuple(f"{other}." for other in config.names if other != name)
     words = [str(local_path(stage)) if file else f"preset={stage}"]
     words += [_without_stage(w, (name,)) for w in config.words if not w.startswith(others)]
-    own = [f"latents={config.latents}", f"vae={config.vae}"]
+    own = [f"latents={config.latents}"]
+    if config.vae:  # else a stage's YAML may name its own
+        own.append(f"vae={config.vae}")
     if config.seed is not None:
         own.append(f"seed={config.seed}")
     return load(TrainConfig, [*words, *own], "train")
