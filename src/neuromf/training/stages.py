@@ -83,6 +83,13 @@ def run(config: StagesConfig, out: Path, *, resume: bool = False, overwrite: boo
     return model
 
 
+def check(config: StagesConfig) -> list[str]:
+    """Return what the user should know before the stages wait in a queue. Raises what `run` raises
+    before it makes anything; later stages need the models of earlier ones, and are not checked.
+    """
+    return command.check(next(iter(planned(config, Path()).values())))
+
+
 def planned(config: StagesConfig, out: Path) -> dict[str, TrainConfig]:
     """Return the configuration of each stage by its name. Raises ConfigError where they are out of
     order.
