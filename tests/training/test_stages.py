@@ -107,6 +107,8 @@ def test_stages_out_of_order_are_refused_before_anything_is_made(config, tmp_pat
         run(replace(config, stages=("flow3mm",)), tmp_path / "run")
     with pytest.raises(FileNotFoundError, match="teacher|model=x"):
         run(replace(config, stages=(secants,), teacher="x"), tmp_path / "run")
+    with pytest.raises(ConfigError, match="stage secants has devices=2 nodes=1: .* one process"):
+        run(replace(config, words=("secants.devices=2",)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -98,6 +98,7 @@ def planned(config: StagesConfig, out: Path) -> dict[str, TrainConfig]:
     teacher, before = config.teacher, ""
     for name, stage in zip(config.names, config.stages, strict=True):
         own = resolved(config, stage)
+        _refuse_processes(name, own)
         is_flow = own.objective.jvp == "none"
         if is_flow and config.teacher and not trainings:
             continue  # the teacher stands in its place
@@ -122,6 +123,18 @@ def planned(config: StagesConfig, out: Path) -> dict[str, TrainConfig]:
     if not trainings:
         raise ConfigError("stages name a rectified flow alone, and teacher= is one already")
     return trainings
+
+
+def _refuse_processes(name: str, config: TrainConfig) -> None:
+    """Raise ConfigError for a stage of several processes: each would open the folder of all stages,
+    and only the first may.
+    """
+    if config.devices * config.nodes > 1:
+        raise ConfigError(
+            f"stage {name} has devices={config.devices} nodes={config.nodes}: train-stages trains "
+            "in one process, devices=1 nodes=1; on several GPUs, run the stages one by one with "
+            "`neuromf train`, the later ones with teacher=FLOW/model"
+        )
 
 
 def resolved(config: StagesConfig, stage: str) -> TrainConfig:
