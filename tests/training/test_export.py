@@ -119,6 +119,30 @@ def test_what_is_missing_is_named(tmp_path, trained):
         export.run(export.ExportConfig(str(trained), checkpoint="best"), tmp_path / "a")
 
 
+def test_what_is_shared_names_no_folder_of_this_machine(store):
+    here = "/data/hospital"
+    config = tiny_config(
+        store, vae=f"{here}/vae", table=f"{here}/people.csv", adapt=f"{here}/brains", wandb="ward",
+        conditions={"age": "number"},
+    )  # fmt: skip
+    shared = export.shareable(config)
+    assert "hospital" not in settings.to_yaml(shared)
+    assert (shared.adapt, shared.table, shared.wandb, shared.latents) == ("brains", "", "", "")
+    assert shared.conditions == config.conditions
+    taught = tiny_config(store, teacher=f"{here}/flow", objective=STUDENT)
+    assert export.shareable(taught).teacher == "flow"
+
+
+def test_the_card_of_a_model_names_no_table(tmp_path, store):
+    people = tmp_path / "hospital" / "people.csv"
+    people.parent.mkdir()
+    people.write_text("name,age\n" + "".join(f"s{i:02d},{i}\n" for i in range(24)))
+    config = tiny_config(store, updates=1, conditions={"age": "number"}, table=str(people))
+    card = (fit.run(config, tmp_path / "run") / "README.md").read_text(encoding="utf-8")
+    assert "age: number" in card
+    assert "hospital" not in card
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

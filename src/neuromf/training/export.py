@@ -219,11 +219,7 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     """Return the model's README."""
     size = " x ".join(str(n * model.vae.factor) for n in model.shape[1:])
     rows = state["state"]["rows"]
-    # Folders of this machine are nobody else's.
-    teacher, guide = (Path(name).name for name in (config.teacher, config.distillation.guide))
-    shared = replace(config, latents="", vae="", start="", teacher=teacher,
-                     distillation=replace(config.distillation, guide=guide))  # fmt: skip
-    shown = to_yaml(shared)
+    shown = to_yaml(shareable(config))
     lines = [
         f"# {model.name}",
         "",
@@ -266,6 +262,18 @@ def card(model: ModelConfig, config: TrainConfig, state: dict[str, Any]) -> str:
     ]
 
     return "\n".join(lines)
+
+
+def shareable(config: TrainConfig) -> TrainConfig:
+    """Return a configuration without what is nobody else's: folders of this machine, which may name
+    a hospital or a study, and a project to log to. Of models, their names stay.
+    """
+    guide = Path(config.distillation.guide).name
+    return replace(
+        config, latents="", vae="", start="", table="", wandb="",
+        teacher=Path(config.teacher).name, adapt=Path(config.adapt).name,
+        distillation=replace(config.distillation, guide=guide),
+    )  # fmt: skip
 
 
 def method(config: TrainConfig) -> str:
