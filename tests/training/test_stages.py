@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from neuromf.generation.model import load_model
+from neuromf.latents.shard import StoreError
 from neuromf.nets.config import Precondition
 from neuromf.runtime.cluster import Job, check
 from neuromf.runtime.config import ConfigError, presets, to_yaml
@@ -115,7 +116,7 @@ def test_stages_out_of_order_are_refused_before_anything_is_made(config, tmp_pat
 def test_what_a_job_would_refuse_is_refused_before_it_waits_in_a_queue(config, tmp_path):
     job = Job("train-stages", "neuromf.training.stages", config, tmp_path / "run")
     assert any("a step of batch=2 needs" in line for line in check(job))
-    with pytest.raises(FileNotFoundError, match="nowhere"):
+    with pytest.raises(StoreError, match="nowhere"):
         check(replace(job, config=replace(config, latents=str(tmp_path / "nowhere"))))
     assert not (tmp_path / "run").exists()
 
