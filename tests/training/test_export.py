@@ -110,6 +110,12 @@ def test_a_vae_in_the_home_folder_is_copied(tmp_path, trained, vae_folder, monke
     assert copied.read_bytes() == own.read_bytes()
 
 
+def test_a_run_in_the_current_folder_has_its_name(tmp_path, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    folder = export.run(export.ExportConfig("."), tmp_path / "brains")
+    assert load_model(folder).config.name == trained.name
+
+
 def test_what_is_missing_is_named(tmp_path, trained):
     with pytest.raises(settings.ConfigError, match="run= names no folder"):
         export.run(export.ExportConfig(), tmp_path / "a")

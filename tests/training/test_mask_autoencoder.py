@@ -1,5 +1,6 @@
 import csv
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -43,6 +44,12 @@ def test_it_learns_and_writes_a_code(config, tmp_path, vae_folder):
     code = load_mask_code(name, load_vae(str(vae_folder)))
     assert (code.name, code.channels) == (name, 2)
     assert "60 updates" in (tmp_path / "masks" / "README.md").read_text()
+
+
+def test_the_current_folder_has_its_name(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(replace(config, updates=1), Path())
+    assert Path("README.md").read_text().startswith(f"# {tmp_path.name}\n")
 
 
 def test_resume_is_exact(config, tmp_path, monkeypatch):

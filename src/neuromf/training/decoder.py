@@ -26,6 +26,7 @@ from neuromf.training.checkpoint import LAST, read_checkpoint
 from neuromf.training.decoder_config import TrainDecoderConfig
 from neuromf.training.decoder_data import channel_std, content, latent_source, with_latents
 from neuromf.training.decoder_task import DecoderTask
+from neuromf.training.export import name_of
 from neuromf.training.held_out import HeldOut
 from neuromf.training.latent_patches import DecoderBatch, LatentPatches, LatentVolume
 from neuromf.training.log import Log
@@ -68,7 +69,7 @@ def run(
     """
     cohorts = read_cohorts(config.volumes)
     training, held_out = split(cohorts, config.patch, config.check_volumes)
-    config = replace(config, name=config.name or out.name)
+    config = replace(config, name=config.name or name_of(out))
     device = pick_device(config.device)
     vae = load_vae(config.vae, device, config.precision)
     check_factor(vae.space)

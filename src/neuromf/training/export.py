@@ -70,7 +70,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
     state = read_checkpoint(path)
     trained = trained_config(state)
     chosen_weights(state, trained, config.ema)  # refused before anything is made
-    conditions = model_config(state, trained, config.ema, source.name, path).conditions
+    conditions = model_config(state, trained, config.ema, name_of(source), path).conditions
     people = training_population(trained, conditions) if config.population else []
     if config.push:
         check_push(config.push)
@@ -82,7 +82,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
             vae=trained.vae,
             ema=config.ema,
             half=config.half,
-            name=config.name or source.name,
+            name=config.name or name_of(source),
             license=config.license,
         )
         if people:
@@ -115,6 +115,11 @@ def training_population(config: TrainConfig, conditions: Conditions) -> list[Row
             f"no {', no '.join(conditions.names)}: table=FILE of the training would say it"
         )
     return found
+
+
+def name_of(folder: Path) -> str:
+    """Return what a folder is called, also where it is the current one, `.`."""
+    return folder.name or folder.resolve().name
 
 
 def export(
@@ -268,12 +273,11 @@ def shareable(config: TrainConfig) -> TrainConfig:
     """Return a configuration without what is nobody else's: folders of this machine, which may name
     a hospital or a study, and a project to log to. Of models, their names stay.
     """
-    guide = Path(config.distillation.guide).name
-    return replace(
-        config, latents="", vae="", start="", table="", wandb="",
-        teacher=Path(config.teacher).name, adapt=Path(config.adapt).name,
-        distillation=replace(config.distillation, guide=guide),
-    )  # fmt: skip
+    models = (config.teacher, config.adapt, config.distillation.guide)
+    teacher, adapt, guide = (model and name_of(Path(model)) for model in models)
+    distillation = replace(config.distillation, guide=guide)
+    return replace(config, latents="", vae="", start="", table="", wandb="",
+                   teacher=teacher, adapt=adapt, distillation=distillation)  # fmt: skip
 
 
 def method(config: TrainConfig) -> str:

@@ -25,6 +25,7 @@ from neuromf.runtime.tables import write_table
 from neuromf.training.bar import Bar
 from neuromf.training.callback import PeriodicCallback
 from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.export import name_of
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.mask_batches import MaskBatch, MaskBatches, held_out_shapes
@@ -52,7 +53,7 @@ def run(
     A signal (SIGTERM, SIGUSR1, Ctrl-C) saves and ends the run. Raises ValueError or WeightsError
     for settings or checkpoints that do not fit.
     """
-    config = replace(config, name=config.name or out.name)
+    config = replace(config, name=config.name or name_of(out))
     device = pick_device(config.device)
     last = out / "checkpoints" / LAST
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):

@@ -21,6 +21,7 @@ from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
 from neuromf.training.bar import Bar
 from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.export import name_of
 from neuromf.training.held_out import HeldOut
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
@@ -51,7 +52,7 @@ def run(
     """
     cohorts = read_cohorts(config.volumes)
     training, held_out = split(cohorts, config.patch, config.check_volumes)
-    config = replace(config, name=config.name or out.name)
+    config = replace(config, name=config.name or name_of(out))
     device = pick_device(config.device)
     last = out / "checkpoints" / LAST
     with open_run(out, config, OUTPUT, [config.volumes], resume=resume, overwrite=overwrite):
