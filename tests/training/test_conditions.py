@@ -9,6 +9,7 @@ import torch
 from neuromf.flow.guidance import GUIDANCE, Guidance
 from neuromf.generation.generator import load
 from neuromf.generation.model import load_model
+from neuromf.latents.dataset import LatentAugmentation
 from neuromf.latents.shard import StoreError
 from neuromf.latents.store import LatentStore
 from neuromf.nets.variables import Conditions, Variable
@@ -80,6 +81,15 @@ def test_dropping_is_a_function_of_the_seed_and_unknown_rows_are_not_guided(conf
 def test_columns_and_values_that_cannot_be_used(config, store, changes, message):
     with pytest.raises(ValueError, match=message):
         Known.read(replace(config, **changes), LatentStore(store))
+
+
+def test_flipped_latents_are_not_conditioned_on_a_side(store):
+    flipped = tiny_config(store, augmentation=LatentAugmentation(flip=True))
+    given = replace(flipped, conditions={"lesion_x": "number"})
+    adapted = Conditions((Variable("lesion_x", (), 0.0, 1.0),))
+    for config, base in ((given, Conditions()), (flipped, adapted)):
+        with pytest.raises(ValueError, match=r"swaps left and right .* set augmentation\.flip=fal"):
+            Known.read(config, LatentStore(store), base)
 
 
 def test_a_table_of_other_people_is_refused(config, store, tmp_path):

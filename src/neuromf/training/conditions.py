@@ -23,6 +23,7 @@ from neuromf.training.config import TrainConfig
 
 KEYS = ("name", "subject", "participant_id")  # columns that say whom a row of a table is of
 PLACE = ("lesion_x", "lesion_y", "lesion_z")  # centre of the lesions, in shares of the grid
+SIDE = PLACE[0]  # along the axis between left and right
 # in the latents' own table
 STORED = ("age", "sex", "contrast", "site", "dataset", "group", "lesion_ml", *PLACE)
 
@@ -40,8 +41,15 @@ class Known:
     ) -> Known:
         """Return what a training is conditioned on: what the model that is adapted knows, and more.
         Vocabulary and ranges are the model's, of what is new those of the split train. Raises
-        StoreError for columns that are not there and ValueError for values that cannot be used.
+        StoreError for columns that are not there and ValueError for values that cannot be used, or
+        that augmentation makes wrong.
         """
+        if config.augmentation.flip and SIDE in {*config.conditions, *base.names}:
+            raise ValueError(
+                f"augmentation.flip=true swaps left and right and leaves the condition {SIDE} as "
+                f"it is, so half of the lesions would be on the side it does not name: set "
+                f"augmentation.flip=false, or leave out conditions.{SIDE}"
+            )
         rows = known_rows(store, list(config.conditions), config.table, base.names)
         training = [rows[i] for i in store.split("train")]
         variables = base.variables + tuple(
