@@ -102,6 +102,28 @@ def test_a_truncated_one_is_refused_and_nothing_is_lost(tmp_path, store):
     fit.run(config, tmp_path / "run", resume=True)
 
 
+def test_the_advice_for_a_damaged_one_is_one_that_can_be_read(tmp_path, store):
+    """Damage in place is damage of the newest numbered one too: the same file by another name."""
+    config = tiny_config(store, updates=6, checkpoints=Checkpoints(every=2, keep=2))
+    fit.run(config, tmp_path / "run")
+    folder = tmp_path / "run" / "checkpoints"
+    last, older = folder / "last.ckpt", folder / "update-00000004.ckpt"
+    size = last.stat().st_size
+    os.truncate(last, size // 2)
+    with pytest.raises(WeightsError, match="; update-00000004.ckpt beside it can be read: rename"):
+        fit.run(config, tmp_path / "run", resume=True)
+    os.truncate(older, size // 2)
+    with pytest.raises(WeightsError, match=r"update-00000002\.ckpt beside it"):
+        read_checkpoint(last)
+    shutil.copyfile(last, folder / "best.ckpt")
+    for name in ("best.ckpt", older.name):  # those are no last.ckpt to go on from
+        with pytest.raises(WeightsError) as told:
+            read_checkpoint(folder / name)
+        assert "beside it" not in str(told.value)
+    os.replace(folder / "update-00000002.ckpt", last)
+    fit.run(config, tmp_path / "run", resume=True)
+
+
 def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     config = tiny_config(store)
     loop, saver = fresh(config), saver_of(tmp_path, config, store)

@@ -4,6 +4,7 @@ another run.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -65,10 +66,8 @@ def read_checkpoint(path: Path, verb: str = "train") -> dict[str, Any]:
     try:
         found = read_pickle(path)
     except WeightsError as error:
-        earlier = sorted(path.parent.glob("update-*.ckpt"))
-        advice = ""
-        if earlier:
-            advice = f"; {earlier[-1].name} beside it is the one before: rename it to {path.name}"
+        earlier = readable_before(path) if path.name == LAST else ""
+        advice = f"; {earlier} beside it can be read: rename it to {path.name}" if earlier else ""
         raise WeightsError(f"{error}{advice}") from None
 
     if isinstance(found, dict) and found.get("format") == 1 and verb == "train":
@@ -82,6 +81,18 @@ def read_checkpoint(path: Path, verb: str = "train") -> dict[str, Any]:
             f"{path}: a checkpoint of `neuromf {verb}` holds more: {', '.join(wrong)}"
         )
     return found
+
+
+def readable_before(path: Path) -> str:
+    """Return the newest numbered checkpoint beside a damaged one that can be read, empty where
+    there is none. The very newest is another name of the same bytes, and as damaged.
+    """
+    for earlier in sorted(path.parent.glob("update-*.ckpt"), reverse=True):
+        with contextlib.suppress(WeightsError, OSError):
+            if not earlier.samefile(path):
+                read_pickle(earlier)
+                return earlier.name
+    return ""
 
 
 def from_format_1(found: dict[str, Any], path: Path) -> dict[str, Any]:
