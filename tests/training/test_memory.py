@@ -11,9 +11,10 @@ from neuromf.nets import BRAIN
 from neuromf.runtime.config import load
 from neuromf.training import memory
 from neuromf.training.config import TrainConfig
+from neuromf.training.distillation import ALONE, Distillation
 from neuromf.training.memory import kept_bytes, memory_gb, step_memory, step_parts
 from support import tiny_unet, tiny_vae_network
-from training.support import tiny_config
+from training.support import STUDENT, tiny_config
 
 SHAPE = (4, 8, 8, 8)
 
@@ -56,6 +57,28 @@ def test_memory_counts_what_a_step_evaluates_besides(store):
     share = 1 - config.times.equal_fraction  # of samples with r < t, which have u(z, t, t) too
     assert 0 < share < 1
     assert more - kept == pytest.approx(share * own, rel=1e-6)
+
+
+def test_memory_counts_every_pair_of_points_on_trajectories(store):
+    config = tiny_config(store, objective=STUDENT, teacher="flow")
+    each = [
+        step_memory(0, replace(config, distillation=Distillation("trajectory", 4, pairs)), SHAPE)[1]
+        for pairs in (1, 8)
+    ]
+    velocity = step_memory(0, replace(config, distillation=Distillation(pairs=8)), SHAPE)[1]
+    assert each[1] == pytest.approx(8 * each[0], rel=1e-6)
+    assert each[0] == pytest.approx(velocity, rel=1e-6)
+
+
+def test_memory_counts_a_teacher_and_its_guide(store):
+    """A guide that is the teacher itself has no weights of its own."""
+    config = tiny_config(store, objective=STUDENT, teacher="flow")
+    for guide, models in (("", 1), (ALONE, 1), ("earlier", 2)):
+        wanted = Distillation(guide=guide, guidance=2.0 if guide else 1.0)
+        parts = step_parts(10**6, replace(config, distillation=wanted), SHAPE)
+        assert parts["teacher"] == pytest.approx(models * parts["weights"])
+    assert "teacher" not in step_parts(10**6, tiny_config(store), SHAPE)
+    assert "teacher" in step_parts(10**6, load(TrainConfig, ["preset=secants2mm"], "train"))
 
 
 def test_memory_counts_decoding_where_it_takes_more_than_a_step(store):

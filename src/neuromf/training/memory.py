@@ -14,6 +14,7 @@ from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.nets import DualTimeUNet, UNetConfig
 from neuromf.runtime.device import Precision, autocast
 from neuromf.training.config import TrainConfig
+from neuromf.training.distillation import ALONE, Distillation
 from neuromf.training.watched import DECODE_GB
 
 # what a step needs in passing, over what backward would keep without checkpointing: a block that is
@@ -55,12 +56,18 @@ def step_parts(
     without a shape, what does not depend on it.
 
     The optimiser has two numbers a weight with AdamW; Muon's matrices have one, which makes this
-    its upper bound. Activations are counted on tensors that have sizes and no numbers.
+    its upper bound. A teacher and its guide are taken to be as large as the student. Activations
+    are counted on tensors that have sizes and no numbers.
     """
     weights = 4 * parameters
     parts = {"weights": weights, "gradients": weights, "optimiser": 2 * weights}
     parts["averages"] = len(config.ema) * weights
+    if taught(config):
+        parts["teacher"] = weights * (2 if config.distillation.guide not in ("", ALONE) else 1)
     if shape:
+        # what the network is called with: of trajectories, every pair of points of each latent
+        pairs = config.distillation.pairs if config.distillation.target == "trajectory" else 1
+        rows = config.batch * pairs
         checkpointing = config.network.checkpointing
         (copies, kept), (_, plain) = (
             kept_bytes(replace(config.network, checkpointing=way), shape, config.precision)
@@ -68,9 +75,14 @@ def step_parts(
         )
         if config.objective.flow_weight:
             kept += round(kept * (1 - config.times.equal_fraction))  # u(z, t, t) where r < t
-        parts["kept for backward"] = copies + config.batch * kept
-        parts["in passing"] = round(config.batch * PASSING[checkpointing] * plain)
+        parts["kept for backward"] = copies + rows * kept
+        parts["in passing"] = round(rows * PASSING[checkpointing] * plain)
     return {name: size / 1e9 for name, size in parts.items()}
+
+
+def taught(config: TrainConfig) -> bool:
+    """Return True for a training that has a teacher, or, as a preset, waits for one."""
+    return bool(config.teacher) or config.distillation != Distillation()
 
 
 @functools.cache  # a network takes a second to build, and a step is estimated at several batches
