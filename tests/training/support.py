@@ -1,8 +1,12 @@
 """Latents whose mean and spread are known, and a training of seconds."""
 
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
+import pytest
 import torch
 
 from neuromf.autoencoder.components import image_of
@@ -10,6 +14,8 @@ from neuromf.autoencoder.frozen import LatentSpace
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.latents.statistics import latent_statistics
 from neuromf.latents.store import LatentEntry, LatentStore, write_index, write_shard
+from neuromf.runtime.run import Stopped
+from neuromf.training.bar import Bar
 from neuromf.training.config import (
     Checkpoints,
     Diagnostics,
@@ -111,3 +117,24 @@ def tiny_config(store: Path, **changes) -> TrainConfig:
         log_every=1,
     )
     return replace(config, **changes)
+
+
+def stopped_by_sigterm(monkeypatch, work) -> None:
+    """Do `work`, a training with loader processes, and send SIGTERM to all of them and to this one
+    after an update, as `scancel` does.
+    """
+    before = Bar.on_train_batch_end
+
+    def asked(self, trainer, loop, outputs, batches, index):
+        before(self, trainer, loop, outputs, batches, index)
+        if loop.state.update == 2:
+            children = psutil.Process().children()
+            loaders = [p for p in children if "resource_tracker" not in " ".join(p.cmdline())]
+            assert loaders
+            for process in (*loaders, psutil.Process()):
+                process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)  # a loader that dies is noticed in the next update
+
+    with monkeypatch.context() as patched, pytest.raises(Stopped):
+        patched.setattr(Bar, "on_train_batch_end", asked)
+        work()

@@ -12,6 +12,7 @@ from neuromf.training import decoder_task
 from neuromf.training.decoder import run
 from neuromf.training.decoder_config import TrainDecoderConfig
 from support import TINY_DECODER, TINY_VAE, tiny_cohort, tiny_vae, tiny_vae_network
+from training.support import stopped_by_sigterm
 
 
 @pytest.fixture
@@ -55,6 +56,12 @@ def test_the_folder_holds_no_weights_of_the_encoder(config, vae_folder, tmp_path
     state = read_state(tmp_path / "fast" / "model.safetensors")
     assert all(key.startswith("layers.") for key in state)
     assert not set(state) & set(read_state(vae_folder / "model.safetensors"))
+
+
+def test_a_signal_to_all_processes_saves(config, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    stopped_by_sigterm(monkeypatch, lambda: run(replace(config, num_workers=1), out))
+    assert (out / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_resume_is_exact(config, tmp_path, monkeypatch):

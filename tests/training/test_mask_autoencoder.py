@@ -12,6 +12,7 @@ from neuromf.pretrained.statedict import read_state
 from neuromf.training import mask_task
 from neuromf.training.mask_autoencoder import run
 from neuromf.training.mask_config import TrainMaskAutoencoderConfig
+from training.support import stopped_by_sigterm
 
 
 @pytest.fixture
@@ -50,6 +51,12 @@ def test_the_current_folder_has_its_name(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(replace(config, updates=1), Path())
     assert Path("README.md").read_text().startswith(f"# {tmp_path.name}\n")
+
+
+def test_a_signal_to_all_processes_saves(config, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    stopped_by_sigterm(monkeypatch, lambda: run(replace(config, num_workers=1), out))
+    assert (out / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_resume_is_exact(config, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """`neuromf train-skullstrip`, whole, on label maps of balls."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from neuromf.pretrained.statedict import read_state
 from neuromf.training import strip_task
 from neuromf.training.strip import run
 from neuromf.training.strip_config import TrainSkullstripConfig
+from training.support import stopped_by_sigterm
 from training.test_strip_batches import write_maps
 
 
@@ -25,6 +27,12 @@ def config(tmp_path):
 def rows(path):
     with path.open() as stream:
         return list(csv.DictReader(stream))
+
+
+def test_a_signal_to_all_processes_saves(config, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    stopped_by_sigterm(monkeypatch, lambda: run(replace(config, num_workers=1), out))
+    assert (out / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_resume_is_exact(config, tmp_path, monkeypatch):

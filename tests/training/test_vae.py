@@ -10,6 +10,7 @@ from neuromf.training import vae_task
 from neuromf.training.vae import run
 from neuromf.training.vae_config import TrainVAEConfig
 from support import TINY_VAE
+from training.support import stopped_by_sigterm
 
 
 @pytest.fixture
@@ -44,6 +45,12 @@ def test_it_learns_and_what_it_writes_loads(config, tmp_path):
     card = (tmp_path / "out" / "README.md").read_text()
     assert "- tiny: 4 volumes" in card
     assert "80 updates of 2 patches of 16³ voxels" in card
+
+
+def test_a_signal_to_all_processes_saves(config, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    stopped_by_sigterm(monkeypatch, lambda: run(replace(config, num_workers=1), out))
+    assert (out / "checkpoints" / "last.ckpt").is_file()
 
 
 def test_resume_is_exact(config, tmp_path):

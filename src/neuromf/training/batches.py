@@ -6,7 +6,6 @@ would have seen.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,9 +20,9 @@ from neuromf.flow.trajectory import draw_secants
 from neuromf.latents.dataset import Item, LatentDataset
 from neuromf.nets.variables import UNCONDITIONAL
 from neuromf.runtime.randomness import Purpose, generator
-from neuromf.runtime.signals import STOPPING
 from neuromf.training.conditions import Known, batch_conditions
 from neuromf.training.config import TrainConfig
+from neuromf.training.loading import numbered
 
 
 @dataclass(frozen=True)
@@ -144,21 +143,5 @@ def loader(batches: Batches, start: int, pin: bool = False) -> DataLoader[list[B
     """Return the batches from update `start` on, read by `num_workers` processes, in pinned
     memory if asked.
     """
-    workers = batches.config.num_workers
-    return DataLoader(
-        batches,
-        batch_size=None,
-        sampler=range(start, len(batches)),
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        pin_memory=pin,
-        worker_init_fn=ignore_signals if workers else None,
-    )
-
-
-def ignore_signals(_: int) -> None:
-    """Make a loader process ignore the signals that stop a run: a cluster
-    sends them to every process.
-    """
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_IGN)
+    updates = range(start, len(batches))
+    return numbered(batches, updates, batches.config.num_workers, pin)

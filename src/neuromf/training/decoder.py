@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from neuromf.autoencoder.decoder import new_decoder
 from neuromf.autoencoder.exchange import check_factor, load_decoder, save_decoder
@@ -28,7 +27,8 @@ from neuromf.training.decoder_data import channel_std, content, latent_source, w
 from neuromf.training.decoder_task import DecoderTask
 from neuromf.training.export import name_of
 from neuromf.training.held_out import HeldOut
-from neuromf.training.latent_patches import DecoderBatch, LatentPatches, LatentVolume
+from neuromf.training.latent_patches import LatentPatches, LatentVolume
+from neuromf.training.loading import numbered
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.saver import Saver
@@ -156,10 +156,8 @@ def train(
         about=origin.record(),
     )
     looks = HeldOut(log, bar, out, config.check_every, config.updates, reconstructions)
-    left, patches = range(loop.state.update, config.updates), LatentPatches(training, config)
-    batches: DataLoader[list[DecoderBatch]] = DataLoader(
-        patches, batch_size=None, sampler=left, num_workers=config.num_workers
-    )
+    left = range(loop.state.update, config.updates)
+    batches = numbered(LatentPatches(training, config), left, config.num_workers)
 
     fit(loop, lambda rank, processes: batches, Hardware(device), [log, bar, looks, saver])
     saver.raise_if_stopped(loop)

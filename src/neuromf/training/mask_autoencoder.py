@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from neuromf.autoencoder.frozen import FrozenVAE
 from neuromf.autoencoder.mask_autoencoder import (
@@ -26,9 +25,10 @@ from neuromf.training.bar import Bar
 from neuromf.training.callback import PeriodicCallback
 from neuromf.training.checkpoint import LAST, read_checkpoint
 from neuromf.training.export import name_of
+from neuromf.training.loading import numbered
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
-from neuromf.training.mask_batches import MaskBatch, MaskBatches, held_out_shapes
+from neuromf.training.mask_batches import MaskBatches, held_out_shapes
 from neuromf.training.mask_config import TrainMaskAutoencoderConfig
 from neuromf.training.mask_task import MaskTask
 from neuromf.training.saver import Saver
@@ -85,10 +85,8 @@ def train(loop: Loop, config: TrainMaskAutoencoderConfig, device: torch.device, 
     saver = Saver(folder, log, config.check_every, 0, VERB, config, {})
     looks = HeldOutShapes(log, bar, out, config)
 
-    left, drawn = range(loop.state.update, config.updates), MaskBatches(config)
-    batches: DataLoader[list[MaskBatch]] = DataLoader(
-        drawn, batch_size=None, sampler=left, num_workers=config.num_workers
-    )
+    left = range(loop.state.update, config.updates)
+    batches = numbered(MaskBatches(config), left, config.num_workers)
     fit(loop, lambda rank, processes: batches, Hardware(device), [log, bar, looks, saver])
     saver.raise_if_stopped(loop)
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
 
 from neuromf.data.brain_network import SPACING_MM, new_brain_network, save_brain_network
 from neuromf.phantoms.heads import Labels
@@ -19,6 +18,7 @@ from neuromf.runtime.tables import write_table
 from neuromf.training.bar import Bar
 from neuromf.training.callback import PeriodicCallback
 from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.loading import numbered
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
 from neuromf.training.saver import Saver
@@ -84,10 +84,8 @@ def train(
     saver = Saver(out / "checkpoints", log, config.check_every, 0, VERB, config, {})
     looks = HeldOutHeads(log, bar, out, config, held_out)
 
-    left, drawn = range(loop.state.update, config.updates), HeadBatches(maps, config)
-    batches: DataLoader[list[HeadBatch]] = DataLoader(
-        drawn, batch_size=None, sampler=left, num_workers=config.num_workers
-    )
+    left = range(loop.state.update, config.updates)
+    batches = numbered(HeadBatches(maps, config), left, config.num_workers)
     fit(loop, lambda rank, processes: batches, Hardware(device), [log, bar, looks, saver])
     saver.raise_if_stopped(loop)
 

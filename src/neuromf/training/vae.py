@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from neuromf.autoencoder.blocks import channels_last
 from neuromf.autoencoder.small import SmallVAE, load_small, save_small
@@ -23,9 +22,10 @@ from neuromf.training.bar import Bar
 from neuromf.training.checkpoint import LAST, read_checkpoint
 from neuromf.training.export import name_of
 from neuromf.training.held_out import HeldOut
+from neuromf.training.loading import numbered
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
-from neuromf.training.patches import PatchBatch, Patches
+from neuromf.training.patches import Patches
 from neuromf.training.saver import Saver
 from neuromf.training.vae_config import TrainVAEConfig
 from neuromf.training.vae_task import VAETask
@@ -131,10 +131,8 @@ def train(
 
     looks = HeldOut(log, bar, out, config.check_every, config.updates, reconstructions)
     callbacks = [log, bar, looks, saver]
-    left, patches = range(loop.state.update, config.updates), Patches(training, config)
-    batches: DataLoader[list[PatchBatch]] = DataLoader(
-        patches, batch_size=None, sampler=left, num_workers=config.num_workers
-    )
+    left = range(loop.state.update, config.updates)
+    batches = numbered(Patches(training, config), left, config.num_workers)
     fit(loop, lambda rank, processes: batches, Hardware(device), callbacks)
     saver.raise_if_stopped(loop)
 
