@@ -130,8 +130,8 @@ def test_saving_is_whole_or_not_at_all(tmp_path, store, monkeypatch):
     loop.state.update = 3
     saver.save(loop)
 
-    def broken(state, path):
-        path.write_bytes(b"half")
+    def broken(state, stream):
+        stream.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", broken)

@@ -4,12 +4,13 @@ import os
 import signal
 
 import pytest
+import torch
 
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.bar import Bar
 from neuromf.training.checkpoint import read_checkpoint
-from neuromf.training.saver import Saver
+from neuromf.training.saver import Saver, write_state
 from training.support import tiny_config
 
 
@@ -37,3 +38,30 @@ def test_asked_twice_it_ends_at_once(tmp_path):
     saver._ask(signal.SIGINT, None)
     with pytest.raises(KeyboardInterrupt):
         saver._ask(signal.SIGINT, None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no limit of a file's size")
+def test_a_disk_that_takes_no_more_is_named_as_such(tmp_path):
+    """torch.save alone says `unexpected pos 832 vs 726`."""
+    import resource
+
+    state = {"large": torch.zeros(100_000), "small": torch.zeros(10)}
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write_state(tmp_path / "last.ckpt", state)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    write_state(tmp_path / "last.ckpt", state)
+    found = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert all(torch.equal(v, found[k]) for k, v in state.items())
+
+
+def test_another_error_of_writing_stays_what_it_is(tmp_path, monkeypatch):
+    def broken(state, stream):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(torch, "save", broken)
+    with pytest.raises(RuntimeError, match="no such operator"):
+        write_state(tmp_path / "last.ckpt", {})

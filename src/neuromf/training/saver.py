@@ -7,7 +7,7 @@ import shutil
 import signal
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pytorch_lightning as pl
 import torch
@@ -72,8 +72,9 @@ class Saver(pl.Callback):
     def save(self, loop: Loop, name: str = LAST) -> None:
         """Write a checkpoint, whole or not at all."""
         self.folder.mkdir(exist_ok=True)
+        state = loop.checkpoint() | self.about | {"provenance": provenance()}
         with atomic(self.folder / name) as path:
-            torch.save(loop.checkpoint() | self.about | {"provenance": provenance()}, path)
+            write_state(path, state)
         if name == LAST and self.keep:
             self._keep(loop.state.update)
 
@@ -96,3 +97,37 @@ class Saver(pl.Callback):
                 f"stopped after update {loop.state.update} of {loop.updates}, all saved: "
                 "--resume continues"
             )
+
+
+class Stream:
+    """A file that keeps the error of the disk: torch.save goes on after it, and ends with a
+    RuntimeError of its own that names positions in the file.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Write, and keep what goes wrong."""
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        """Write what waits to be written."""
+        self.file.flush()
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint's content. Raises OSError where the disk is full."""
+    with path.open("wb") as file:
+        stream = Stream(file)
+        try:
+            torch.save(state, cast(BinaryIO, stream))
+        except RuntimeError as error:
+            if stream.error is None:
+                raise
+            raise stream.error from error
