@@ -9,6 +9,7 @@ from neuromf.autoencoder.load import load_vae
 from neuromf.autoencoder.mask_autoencoder import MaskAutoencoderConfig
 from neuromf.autoencoder.mask_codes import load_mask_code
 from neuromf.pretrained.statedict import read_state
+from neuromf.runtime.config import ConfigError
 from neuromf.training import mask_task
 from neuromf.training.mask_autoencoder import run
 from neuromf.training.mask_config import TrainMaskAutoencoderConfig
@@ -72,6 +73,22 @@ def test_resume_is_exact(config, tmp_path, monkeypatch):
     looks = [rows(f / "evaluation.csv") for f in (out, tmp_path / "whole")]
     assert looks[0] == looks[1]
     assert [int(row["update"]) for row in looks[0]] == [4, 8, 12]
+
+
+def test_no_fewer_updates_than_are_done(config, tmp_path, monkeypatch):
+    out, config = tmp_path / "run", replace(config, check_every=50, num_workers=1)
+    stopped_by_sigterm(monkeypatch, lambda: run(config, out))  # before its first look
+    for updates in (1, 2):
+        with pytest.raises(
+            ConfigError, match=rf"updates={updates}, .* update 2 already.* updates=3"
+        ):
+            run(replace(config, updates=updates), out, resume=True)
+    assert set(run(replace(config, updates=3), out, resume=True)) >= {"dice"}
+    before = (out / "run.json").read_text()
+    with pytest.raises(ConfigError, match="update 3 already"):
+        run(replace(config, updates=2), out, resume=True)
+    assert (out / "run.json").read_text() == before  # it is finished still
+    run(replace(config, updates=3), out, resume=True)
 
 
 def interrupted_after(updates):

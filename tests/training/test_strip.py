@@ -8,6 +8,7 @@ import torch
 
 from neuromf.data.brain_network import BrainNetworkConfig
 from neuromf.pretrained.statedict import read_state
+from neuromf.runtime.config import ConfigError
 from neuromf.training import strip_task
 from neuromf.training.strip import run
 from neuromf.training.strip_config import TrainSkullstripConfig
@@ -53,3 +54,11 @@ def test_resume_is_exact(config, tmp_path, monkeypatch):
     assert all(torch.equal(one[k], two[k]) for k in one)
     assert [int(row["update"]) for row in rows(out / "evaluation.csv")] == [3, 6]
     assert "6 updates of 1 heads" in (out / "README.md").read_text()
+
+
+def test_no_fewer_updates_than_are_done(config, tmp_path, monkeypatch):
+    out, config = tmp_path / "run", replace(config, check_every=50, num_workers=1)
+    stopped_by_sigterm(monkeypatch, lambda: run(config, out))  # before its first look
+    with pytest.raises(ConfigError, match=r"updates=1, .* update 2 already"):
+        run(replace(config, updates=1), out, resume=True)
+    assert set(run(replace(config, updates=3), out, resume=True)) >= {"dice"}

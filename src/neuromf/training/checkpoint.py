@@ -14,7 +14,7 @@ from neuromf.autoencoder.components import IMAGE, Component
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.variables import UNCONDITIONAL, Conditions
 from neuromf.pretrained.statedict import WeightsError, read_pickle
-from neuromf.runtime.config import load_record
+from neuromf.runtime.config import ConfigError, load_record
 from neuromf.runtime.records import as_record
 from neuromf.runtime.run import refuse_other_config
 from neuromf.training.config import TrainConfig
@@ -93,6 +93,22 @@ def readable_before(path: Path) -> str:
                 read_pickle(earlier)
                 return earlier.name
     return ""
+
+
+def check_updates(last: Path, updates: int, verb: str) -> None:
+    """Raise ConfigError where a run is to be resumed with fewer updates than it has done, or with
+    as many and no look at that point: there is nothing to train, and no model of those updates.
+    """
+    if not last.is_file():
+        return
+    state = read_checkpoint(last, verb)["state"]
+    done, looks = state["update"], state["evaluations"]
+    looked = bool(looks) and looks[-1]["update"] == done
+    if done > updates or (done == updates and not looked):
+        raise ConfigError(
+            f"updates={updates}, and {last} is of update {done} already: resume with more, "
+            f"such as updates={done + 1}"
+        )
 
 
 def from_format_1(found: dict[str, Any], path: Path) -> dict[str, Any]:

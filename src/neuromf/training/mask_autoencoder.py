@@ -23,7 +23,7 @@ from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import write_table
 from neuromf.training.bar import Bar
 from neuromf.training.callback import PeriodicCallback
-from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.checkpoint import LAST, check_updates, read_checkpoint
 from neuromf.training.export import name_of
 from neuromf.training.loading import numbered
 from neuromf.training.log import Log
@@ -56,6 +56,8 @@ def run(
     config = replace(config, name=config.name or name_of(out))
     device = pick_device(config.device)
     last = out / "checkpoints" / LAST
+    if resume:
+        check_updates(last, config.updates, VERB)
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         loop = new_loop(config)
         if resume and last.is_file():

@@ -17,7 +17,7 @@ from neuromf.runtime.run import open_run
 from neuromf.runtime.tables import write_table
 from neuromf.training.bar import Bar
 from neuromf.training.callback import PeriodicCallback
-from neuromf.training.checkpoint import LAST, read_checkpoint
+from neuromf.training.checkpoint import LAST, check_updates, read_checkpoint
 from neuromf.training.loading import numbered
 from neuromf.training.log import Log
 from neuromf.training.loop import Hardware, Loop, fit
@@ -49,6 +49,8 @@ def run(
     device = pick_device(config.device)
     maps, held_out = read_maps(config)  # refused before anything is made
     last = out / "checkpoints" / LAST
+    if resume:
+        check_updates(last, config.updates, VERB)
     with open_run(out, config, OUTPUT, [config.labels], resume=resume, overwrite=overwrite):
         loop = new_loop(config)
         if resume and last.is_file():
