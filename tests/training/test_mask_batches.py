@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from neuromf.autoencoder.mask_autoencoder import MaskAutoencoderConfig
@@ -32,3 +34,10 @@ def test_held_out_shapes_are_never_trained_on_and_never_empty():
     assert held_out.flatten(1).any(1).all()
     trained = torch.cat([MaskBatches(CONFIG)[i][0].x for i in range(5)])
     assert not any(torch.equal(a, b) for a in held_out for b in trained)
+
+
+def test_of_a_single_held_out_shape_the_first_that_is_not_empty_is_taken():
+    for seed in range(17, 35):
+        alone = held_out_shapes(replace(CONFIG, seed=seed, check_masks=1))
+        assert alone.shape == (1, 1, 16, 16, 16)
+        assert alone.any()

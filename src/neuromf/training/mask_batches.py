@@ -37,7 +37,7 @@ class MaskBatches(Dataset[list[MaskBatch]]):
     def __getitem__(self, update: int) -> list[MaskBatch]:
         """Return the one batch of an update."""
         c = self.config
-        x = shapes(c.patch, c.batch, (c.seed, TRAINING, update))
+        x = shapes(c.patch, c.batch, np.random.default_rng((c.seed, TRAINING, update)))
         generator = torch.Generator().manual_seed(c.seed * 1_000_003 + update)
         latent = (c.batch, c.network.channels, *(c.patch // FACTOR for _ in range(3)))
         return [MaskBatch(x, torch.randn(latent, generator=generator))]
@@ -45,11 +45,14 @@ class MaskBatches(Dataset[list[MaskBatch]]):
 
 def held_out_shapes(config: TrainMaskAutoencoderConfig) -> Tensor:
     """Return masks (N, 1, P, P, P) that no batch holds, none of them empty."""
-    x = shapes(config.patch, config.check_masks, (config.seed, HELD_OUT))
-    return x[x.flatten(1).any(1)]
+    rng = np.random.default_rng((config.seed, HELD_OUT))
+    while True:  # of a few masks, all may be empty
+        x = shapes(config.patch, config.check_masks, rng)
+        kept = x[x.flatten(1).any(1)]
+        if len(kept):
+            return kept
 
 
-def shapes(side: int, n: int, seed: tuple[int, ...]) -> Tensor:
+def shapes(side: int, n: int, rng: np.random.Generator) -> Tensor:
     """Return n masks (n, 1, side, side, side) of random shapes."""
-    rng = np.random.default_rng(seed)
     return torch.from_numpy(np.stack([draw_mask(rng, side) for _ in range(n)])).float()[:, None]
