@@ -41,3 +41,8 @@ def test_of_a_single_held_out_shape_the_first_that_is_not_empty_is_taken():
         alone = held_out_shapes(replace(CONFIG, seed=seed, check_masks=1))
         assert alone.shape == (1, 1, 16, 16, 16)
         assert alone.any()
+
+
+def test_a_seed_may_be_a_date_and_time():
+    (batch,) = MaskBatches(replace(CONFIG, seed=20250131235959))[0]
+    assert batch.noise.isfinite().all()

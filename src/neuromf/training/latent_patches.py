@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from neuromf.autoencoder.decoder import FACTOR
 from neuromf.data.cohort import Entry
 from neuromf.training.decoder_config import TrainDecoderConfig
+from neuromf.training.loading import noise_generator
 
 # Voxels at a patch's border that the loss leaves out, unless the volume ends there as well: the
 # decoder pads with zeros where the whole latent has neighbours.
@@ -60,7 +61,7 @@ class LatentPatches(Dataset[list[DecoderBatch]]):
         z, x, inside = (torch.stack(part) for part in zip(*drawn, strict=True))
 
         levels = rng.uniform(0, c.latent_noise, c.batch) * (rng.random(c.batch) < c.noisy)
-        generator = torch.Generator().manual_seed(c.seed * 1_000_003 + update)
+        generator = noise_generator(c.seed, update)
         noise = torch.randn(z.shape, generator=generator)
         noise = noise * torch.from_numpy(levels).float().view(-1, 1, 1, 1, 1)
         return [DecoderBatch(z, noise, x, inside)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from typing import TypeVar
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from neuromf.runtime.signals import STOPPING
@@ -35,3 +36,10 @@ def ignore_signals(_: int) -> None:
     """
     for number in STOPPING:
         signal.signal(number, signal.SIG_IGN)
+
+
+def noise_generator(seed: int, update: int) -> torch.Generator:
+    """Return the generator of an update's noise. The streams are those of version 0.1, so that its
+    runs resume; torch takes 64 bits, which large seeds, such as a date and time, would exceed.
+    """
+    return torch.Generator().manual_seed((seed * 1_000_003 + update) % 2**64)

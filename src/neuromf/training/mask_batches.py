@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from neuromf.autoencoder.mask_autoencoder import FACTOR
+from neuromf.training.loading import noise_generator
 from neuromf.training.mask_config import TrainMaskAutoencoderConfig
 from neuromf.training.mask_shapes import draw_mask
 
@@ -38,7 +39,7 @@ class MaskBatches(Dataset[list[MaskBatch]]):
         """Return the one batch of an update."""
         c = self.config
         x = shapes(c.patch, c.batch, np.random.default_rng((c.seed, TRAINING, update)))
-        generator = torch.Generator().manual_seed(c.seed * 1_000_003 + update)
+        generator = noise_generator(c.seed, update)
         latent = (c.batch, c.network.channels, *(c.patch // FACTOR for _ in range(3)))
         return [MaskBatch(x, torch.randn(latent, generator=generator))]
 

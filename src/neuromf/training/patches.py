@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from neuromf.data.cohort import Entry
+from neuromf.training.loading import noise_generator
 from neuromf.training.vae_config import TrainVAEConfig
 
 
@@ -37,7 +38,7 @@ class Patches(Dataset[list[PatchBatch]]):
         c = self.config
         rng = np.random.default_rng([c.seed, update])
         x = torch.stack([self._patch(rng) for _ in range(c.batch)])
-        generator = torch.Generator().manual_seed(c.seed * 1_000_003 + update)
+        generator = noise_generator(c.seed, update)
         latent = (c.batch, c.network.channels, *(c.patch // 4 for _ in range(3)))
         return [PatchBatch(x, torch.randn(latent, generator=generator))]
 
