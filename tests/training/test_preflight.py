@@ -56,6 +56,16 @@ def test_what_takes_no_derivative_is_not_held_to_one(store):
     assert check_derivative(DualTimeUNet(fast), taught, SHAPE) == 0
 
 
+@pytest.mark.parametrize("updates", [1, 30, 1000, 100_000, 400_000, 500_000, 10**7, 10**12])
+def test_the_decay_that_is_proposed_is_one_that_suits(store, updates):
+    config = tiny_config(store, updates=updates, ema=(1 - 1e-15,))
+    (said,) = [line for line in warnings(config, SHAPE) if line.startswith("ema=")]
+    decay = float(said.split(": ")[1].split("ema=")[1].split()[0])
+    assert not any(
+        line.startswith("ema=") for line in warnings(replace(config, ema=(decay,)), SHAPE)
+    )
+
+
 def test_warnings(store):
     config = tiny_config(store, updates=100_000, ema=(0.999,))
     assert warnings(config, SHAPE) == []

@@ -40,7 +40,7 @@ def warnings(config: TrainConfig, shape: tuple[int, ...]) -> list[str]:
             said.append(
                 f"ema={decay} averages over {window:.0f} updates of {config.updates}: the "
                 "average lags behind; "
-                f"ema={max(0.0, 1 - 20 / config.updates):.4g} suits such a run"
+                f"ema={fitting_decay(config.updates)} suits such a run"
             )
 
     if config.optimiser.lr > 2e-3:
@@ -71,6 +71,15 @@ def warnings(config: TrainConfig, shape: tuple[int, ...]) -> list[str]:
         )
 
     return said
+
+
+def fitting_decay(updates: int) -> str:
+    """Return a decay that averages over a twentieth of a run, with four digits, or as many as it
+    takes to stay below 1.
+    """
+    decay = max(0.0, 1 - 20 / updates)
+    written = (f"{decay:.{digits}g}" for digits in range(4, 17))
+    return next(text for text in written if float(text) < 1)
 
 
 def check_derivative(network: nn.Module, config: TrainConfig, shape: tuple[int, ...]) -> float:
