@@ -84,6 +84,9 @@ def test_out_of_memory_says_what_to_lower():
         raise RuntimeError("another")
     with pytest.raises(ValueError, match="try less"), explain_oom("decoding", "less"):
         raise RuntimeError("MPS backend out of memory (MPS allocated: 9.00 GB)")
+    for library in ("cuDNN error: CUDNN_STATUS", "CUDA error: CUBLAS_STATUS"):
+        with pytest.raises(ValueError, match="try less"), explain_oom("decoding", "less"):
+            raise RuntimeError(f"{library}_ALLOC_FAILED when calling `create(handle)`")
 
 
 def test_bfloat16_is_what_the_processor_says():

@@ -18,6 +18,7 @@ WITHOUT_FLOAT64 = {"mps"}  # types of devices
 FALLBACK = "will fall back to run on the CPU"  # in torch's warning
 OUT_OF_MEMORY = (
     *("can't allocate memory", "not enough memory"),
+    *("CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED"),  # plain RuntimeErrors of torch
     *("MPS backend out of memory", "Invalid buffer size"),
 )
 
