@@ -98,6 +98,18 @@ def test_a_table_of_other_people_is_refused(config, store, tmp_path):
         Known.read(replace(config, table=str(tmp_path / "other.csv")), LatentStore(store))
 
 
+def test_a_table_that_says_two_things_of_a_person_is_refused(config, store, table, tmp_path):
+    again = tmp_path / "again.csv"
+    twice = replace(config, table=str(again))
+    again.write_text(table.read_text() + "sub-s02,25,f\n")
+    with pytest.raises(StoreError, match="participant_id sub-s02, in which age is '24' and '25'"):
+        Known.read(twice, LatentStore(store))
+    same = Known.read(config, LatentStore(store)).sha256
+    for row in ("sub-s02,24,f", "anna,1,f\nanna,2,m"):  # nothing new, and nobody of the latents
+        again.write_text(table.read_text() + row + "\n")
+        assert Known.read(twice, LatentStore(store)).sha256 == same
+
+
 def test_settings_without_conditions_are_refused(store):
     with pytest.raises(ValueError, match="there are no conditions"):
         tiny_config(store, guidance=Guidance(largest=3.0))

@@ -164,7 +164,28 @@ def known_rows(
             f"{table}: its column {key} names none of the latents, such as "
             f"{store.entries[0].name} of {store.entries[0].subject}"
         )
+    _refuse_ambiguous(table, key, rows, found, names)
     return [{name: row.get(name, "") for name in names} for row in found]
+
+
+def _refuse_ambiguous(
+    table: str, key: str, rows: Sequence[dict[str, str]], used: Sequence[dict[str, str]],
+    names: Sequence[str],
+) -> None:  # fmt: skip
+    """Raise StoreError where a row that a latent takes is one of several of the same key with
+    different conditions, of two sessions perhaps: nothing says which of them the latent is of.
+    """
+    wanted = {row[key] for row in used if row}
+    first: dict[str, dict[str, str]] = {}
+    for row in rows:
+        before = first.setdefault(row[key], row)
+        other = [name for name in names if row.get(name, "") != before.get(name, "")]
+        if row[key] in wanted and other:
+            values = f"{before.get(other[0], '')!r} and {row.get(other[0], '')!r}"
+            raise StoreError(
+                f"{table} has several rows of {key} {row[key]}, in which {other[0]} is {values}: "
+                "keep one of them, or give each scan its own row by a column `name`, the latent's"
+            )
 
 
 def stored(entry: LatentEntry, name: str) -> str:
