@@ -17,6 +17,7 @@ from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.generator import Drawn
+from neuromf.generation.hint import hint, item
 from neuromf.generation.samples import FILES, SampleFolder
 from neuromf.latents.closed_form import KINDS, ClosedForm, closed_form
 from neuromf.latents.dataset import LatentDataset
@@ -144,8 +145,9 @@ def run(
             folder.show()
             print(f"{kind}: {config.n} volumes of {SENTENCES[kind]}, {seconds['total']:.1f} s")
 
-        sets = ",".join(str(out / kind) for kind in config.kinds)
-        print(f"compare with them: neuromf compare sets=[SAMPLES,{sets}] reference=VOLUMES")
+        sets = ",".join(item(str(out / kind)) for kind in config.kinds)
+        again = hint("compare", f"sets=[SAMPLES,{sets}]", "reference=VOLUMES")
+        print(f"compare with them: {again}")
 
     return [out / kind for kind in config.kinds]
 

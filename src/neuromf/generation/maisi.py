@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.frozen import LatentSpace
+from neuromf.generation.hint import hint
 from neuromf.generation.model import MAISI, MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import BRAIN, UNetConfig
@@ -69,8 +70,8 @@ def run(
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
         write_model(out, state, config)
         print(f"{out}: {REMOTES[MAISI].licence}")
-        words = "nfe=30 guidance=2 condition.contrast=T1w"
-        print(f"to draw from it: neuromf generate model={out} {words} n=4")
+        words = ("nfe=30", "guidance=2", "condition.contrast=T1w", "n=4")
+        print(f"to draw from it: {hint('generate', f'model={out}', *words)}")
     return out
 
 

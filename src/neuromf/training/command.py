@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from neuromf.generation.adapter import FILES as ADAPTER_FILES
+from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES
 from neuromf.nets.lora import trained
 from neuromf.runtime.device import pick_device
@@ -223,9 +224,10 @@ def finish(config: TrainConfig, out: Path, last: Path) -> None:
     model = export(chosen, out / "model", vae=config.vae)
     if config.adapt and config.lora.adapts:
         adapter = export_adapter(chosen, out / "adapter")
-        alone = f"neuromf generate model={config.adapt} adapter={adapter}"
+        alone = hint("generate", f"model={config.adapt}", f"adapter={adapter}")
         print(f"{adapter}: what it learned, for the same model: {alone}")
-    print(f"{model}: a model to draw from: neuromf generate model={model} n=4")
+    draw = hint("generate", f"model={model}", "n=4")
+    print(f"{model}: a model to draw from: {draw}")
 
 
 def chosen_checkpoint(config: TrainConfig, last: Path) -> Path:

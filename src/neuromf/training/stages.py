@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES
 from neuromf.runtime.config import ConfigError, load
 from neuromf.runtime.folders import Output, local_path
@@ -79,7 +80,7 @@ def run(config: StagesConfig, out: Path, *, resume: bool = False, overwrite: boo
         chosen = command.chosen_checkpoint(training, last)
         model = export(chosen, out / "model", vae=training.vae)
 
-    print(f"{model}: neuromf generate model={model} n=4")
+    print(f"{model}: {hint('generate', f'model={model}', 'n=4')}")
     return model
 
 
