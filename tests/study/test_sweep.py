@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from neuromf.runtime.cluster import Launch
 from neuromf.runtime.config import ConfigError, load
 from neuromf.runtime.run import read_json_object
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import arm_folder, read_state, read_table
-from neuromf.study.sweep import plan, run, status, stop
+from neuromf.study.sweep import launch, plan, run, status, stop
 from study.support import quick_study
 
 
@@ -38,6 +39,16 @@ def test_a_study_starts_again_but_not_over_files_of_others(tmp_path):
     assert notes.read_text() == "mine"
     notes.unlink()
     assert run(study, out, overwrite=True) == 0
+
+
+def test_jobs_replace_no_study(tmp_path):
+    """A script that is printed has made nothing yet that could take the place of what is there."""
+    out, study = tmp_path / "study", quick_study([1])
+    run(study, out)
+    kept = arm_folder(out, "epochs-1_seed-0") / "toy" / "metrics.json"
+    with pytest.raises(ConfigError, match="--overwrite does not go with launch="):
+        launch(study, out, Launch("print"), resume=False, overwrite=True)
+    assert kept.is_file()
 
 
 def test_failures_are_counted_and_listed(tmp_path, capsys):
