@@ -29,10 +29,11 @@ def test_a_study_runs_grows_and_is_told(tmp_path, capsys):
     assert stop([f"out={out}"]) == f"nothing of {out} is running"
 
 
-def test_a_study_starts_again_but_not_over_files_of_others(tmp_path):
+@pytest.mark.parametrize("place", [".", "toy"])
+def test_a_study_starts_again_but_not_over_files_of_others(tmp_path, place):
     out, study = tmp_path / "study", quick_study([1])
     run(study, out)
-    notes = arm_folder(out, "epochs-1_seed-0") / "notes.md"
+    notes = arm_folder(out, "epochs-1_seed-0") / place / "notes.md"
     notes.write_text("mine")
     with pytest.raises(FileExistsError, match=r"notes\.md"):
         run(study, out, overwrite=True)

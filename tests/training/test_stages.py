@@ -10,12 +10,13 @@ from neuromf.latents.shard import StoreError
 from neuromf.nets.config import Precondition
 from neuromf.runtime.cluster import Job, check
 from neuromf.runtime.config import ConfigError, presets, to_yaml
+from neuromf.runtime.folders import foreign_files
 from neuromf.runtime.run import Stopped
 from neuromf.training import command
 from neuromf.training.checkpoint import read_checkpoint
 from neuromf.training.config import Evaluation, Optimiser
 from neuromf.training.distillation import Distillation
-from neuromf.training.stages import StagesConfig, planned, run
+from neuromf.training.stages import OUTPUT, StagesConfig, planned, run
 from training.support import FLOW, STUDENT, tiny_config
 
 
@@ -47,6 +48,16 @@ def test_each_begins_with_the_one_before_and_learns_from_the_flow(config, tmp_pa
     secants = str(tmp_path / "stages" / "secants" / "model")
     assert [c.teacher for c in plan.values()] == ["", flow, flow]
     assert [c.start for c in plan.values()] == ["", "", secants]
+
+
+def test_its_files_are_told_from_the_users(config, tmp_path):
+    run(replace(config, stages=config.stages[:1]), tmp_path)
+    assert foreign_files(tmp_path, OUTPUT) == []
+    mine = ["stages/flow/drawn/brain.nii.gz", "stages/flow/notes.md", "stages/notes.md"]
+    (tmp_path / "stages" / "flow" / "drawn").mkdir()
+    for name in mine:
+        (tmp_path / name).write_text("mine")
+    assert foreign_files(tmp_path, OUTPUT) == mine
 
 
 def test_a_run_that_was_stopped_ends_as_one_that_was_not(config, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from rich.live import Live
 
 from neuromf.runtime.cluster import Launch
 from neuromf.runtime.config import ConfigError
-from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.folders import local_path
 from neuromf.runtime.progress import EVERY
 from neuromf.runtime.run import open_run
 from neuromf.study.arm import listening
@@ -26,14 +26,10 @@ from neuromf.study.folder import Table, write_table
 from neuromf.study.pool import Pool, Share, threads
 from neuromf.study.status import Teller, drawn, failures, headline, standing, standings
 from neuromf.study.stopping import stop_study
+from neuromf.study.written import OUTPUT, replaceable
 from neuromf.verbs import VERBS
 
 log = logging.getLogger("neuromf")
-# of other processes; below arms/NAME/STEP is what the step's verb wrote
-ARMS = ("arms/*/state.json", "arms/*/log.txt", "arms/*/.lock", "arms/*/*/**", "slurm/*.out")
-OUTPUT = Output(
-    "sweep", ("study.json", "arms/*/*.yaml", "slurm/*.sh", "slurm/*.txt", *ARMS), loose=ARMS
-)
 REFRESH = 1.0  # seconds between two tables on a terminal
 
 
@@ -48,8 +44,10 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
     """
     arms = planned(config)
     share = Share.of(config)
-    with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
-        table = write_table(out, arms, {s.name: s.verb for s in read_steps(config.steps)})
+    steps = {s.name: s.verb for s in read_steps(config.steps)}
+    output = replaceable(out, steps) if overwrite else OUTPUT
+    with open_run(out, config, output, (), resume=resume, overwrite=overwrite):
+        table = write_table(out, arms, steps)
         print(f"{len(arms)} arms, {share.workers} at once with {share.threads} threads each")
         with listening(), telling(out, table, share.workers) as tell:
             modules = {VERBS[verb].module for verb in table.steps.values()}

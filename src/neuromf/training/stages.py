@@ -9,7 +9,7 @@ from pathlib import Path
 from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES
 from neuromf.runtime.config import ConfigError, load
-from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.folders import COMMON, Output, local_path
 from neuromf.runtime.run import open_run
 from neuromf.training import command
 from neuromf.training.checkpoint import LAST
@@ -19,8 +19,11 @@ from neuromf.training.export import export
 log = logging.getLogger("neuromf")
 OUTPUT = Output(
     "train-stages",
-    (*(f"model/{name}" for name in MODEL_FILES), "stages/**"),
-    loose=("stages/**", "model/vae/*"),
+    (
+        *(f"model/{name}" for name in MODEL_FILES),
+        *(f"stages/*/{path}" for path in (*COMMON, *command.OUTPUT.patterns)),
+    ),
+    loose=("model/vae/*", *(f"stages/*/{path}" for path in command.OUTPUT.loose)),
 )
 
 
