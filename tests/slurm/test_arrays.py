@@ -96,7 +96,7 @@ def test_an_array_survives_what_happens_to_its_arms(cluster, tmp_path):
 
     sweep.launch(config, out, where, resume=True, overwrite=False)
     array = (out / JOBS).read_text().strip()
-    assert (out / "slurm" / "arms-1.txt").read_text().split() == [
+    assert (out / "slurm" / "arms-2-1.txt").read_text().split() == [
         folders["cancelled"].name,
         folders["broken"].name,
     ]

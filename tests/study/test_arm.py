@@ -63,3 +63,11 @@ def test_signals_stop_whoever_does_not_listen():
 def test_other_words_are_refused(capsys):
     assert main(["x"]) == 2
     assert "STUDY NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["", "epochs-9_seed-0"])
+def test_a_name_that_is_no_arm_is_refused(tmp_path, capsys, name):
+    written(tmp_path, quick_study([1]), {"toy": "toy"})
+    assert main([str(tmp_path), name]) == 2
+    assert "is no arm of" in capsys.readouterr().err
+    assert not (tmp_path / "arms" / "state.json").exists()

@@ -14,11 +14,33 @@ from neuromf.study.stopping import JOBS
 def test_a_thousand_arms_an_array(tmp_path):
     names = [f"arm-{i}" for i in range(2300)]
     scripts = write_arrays(tmp_path, names, Slurm(), 8, 1)
-    assert [path.name for path in scripts] == ["array-1.sh", "array-2.sh", "array-3.sh"]
+    assert [path.name for path in scripts] == [f"array-1-{i}.sh" for i in (1, 2, 3)]
     limits = [path.read_text().partition("--array=")[2].splitlines()[0] for path in scripts]
     assert limits == ["0-999%8", "0-999%8", "0-299%8"]
-    listed = [(tmp_path / "slurm" / f"arms-{i}.txt").read_text().split() for i in (1, 2, 3)]
+    listed = [(tmp_path / "slurm" / f"arms-1-{i}.txt").read_text().split() for i in (1, 2, 3)]
     assert [name for part in listed for name in part] == names
+
+
+def test_lists_of_earlier_submissions_stay(tmp_path):
+    (first,) = write_arrays(tmp_path, ["a", "b", "c", "d"], Slurm(), 0, 1)
+    (second,) = write_arrays(tmp_path, ["c", "d", "e"], Slurm(), 0, 1)
+    lists = [tmp_path / "slurm" / f"arms-{i}-1.txt" for i in (1, 2)]
+    assert [path.read_text().split() for path in lists] == [[*"abcd"], [*"cde"]]
+    for path, names in zip((first, second), lists, strict=True):
+        assert str(names) in path.read_text()
+    # of a version that numbered parts alone
+    (tmp_path / "slurm" / "arms-7.txt").write_text("x\n")
+    assert write_arrays(tmp_path, ["a"], Slurm(), 0, 1)[0].name == "array-3-1.sh"
+
+
+def test_a_job_without_an_arm_runs_nothing(tmp_path):
+    (path,) = write_arrays(tmp_path, ["only"], Slurm(), 0, 1)
+    environment = os.environ | {"SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "5"}
+    done = subprocess.run(
+        ["bash", str(path)], env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "no line 6 in" in done.stderr
 
 
 def test_a_script_is_shell_and_says_what_was_asked(tmp_path):

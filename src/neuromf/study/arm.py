@@ -121,6 +121,11 @@ def main(words: list[str]) -> int:
         return 2
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     study, name, retries = Path(words[0]), words[1], int(words[2]) if len(words) > 2 else 0
+    if not name or not arm_folder(study, name).is_dir():
+        print(
+            f"{name!r} is no arm of {study}: {study / 'arms'} has no such folder", file=sys.stderr
+        )
+        return 2
     code = run_arm(study, name)
     failed = code == FAILED and read_state(arm_folder(study, name)).failures <= retries
     return AGAIN if failed else code

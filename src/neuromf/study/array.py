@@ -21,6 +21,7 @@ SCRIPT = """\
 # queues itself again and resumes, as it does where an arm is to be tried again.
 cd {cwd}
 {setup}name=$(sed -n "$((SLURM_ARRAY_TASK_ID + 1))p" {names})
+[ -n "$name" ] || {{ echo "no line $((SLURM_ARRAY_TASK_ID + 1)) in" {names} >&2; exit 1; }}
 {srun} {python} -m neuromf.study.arm {folder} "$name" {retries}
 status=$?
 if [ $status = {again} ] || [ $status = 138 ]; then  # 138: ended by USR1, before it listened
@@ -35,17 +36,30 @@ def write_arrays(
 ) -> list[Path]:
     """Write an sbatch script for every thousand arms into FOLDER/slurm, with the list of its arms
     beside it; at most `throttle` of its jobs run at once. Return the scripts.
+
+    Every call writes files of new names: jobs of earlier arrays that wait, or are queued again,
+    find their arms in their own lists.
     """
     scripts = []
+    place = folder / "slurm"
+    place.mkdir(exist_ok=True)
+    submission = 1 + max((_submission(path) for path in place.glob("arms-*.txt")), default=0)
     for number, start in enumerate(range(0, len(names), LARGEST), 1):
         part = names[start : start + LARGEST]
-        arms = folder / "slurm" / f"arms-{number}.txt"
-        path = folder / "slurm" / f"array-{number}.sh"
-        path.parent.mkdir(exist_ok=True)
+        arms = place / f"arms-{submission}-{number}.txt"
+        path = place / f"array-{submission}-{number}.sh"
         write_text(arms, "".join(f"{name}\n" for name in part))
         write_text(path, script(folder, arms, len(part), slurm, throttle, retries))
         scripts.append(path)
     return scripts
+
+
+def _submission(path: Path) -> int:
+    """Return the number of the submission that a list of arms is of, arms-SUBMISSION-PART.txt; 0
+    for one of an earlier version, which wrote arms-PART.txt.
+    """
+    first, _, part = path.stem.removeprefix("arms-").partition("-")
+    return int(first) if first.isdigit() and part.isdigit() else 0
 
 
 def script(folder: Path, arms: Path, count: int, slurm: Slurm, throttle: int, retries: int) -> str:
