@@ -7,7 +7,7 @@ import pytest
 
 from hostile.support import fingerprint
 from neuromf.evaluation.sets import read_set, vae_named_by
-from neuromf.runtime.folders import set_aside
+from neuromf.runtime.replacing import set_aside
 from neuromf.runtime.run import _RunLog
 
 TELLS_TIME = ("run.json", "run.log", "files.txt", ".lock", "timing.json", "index.html")

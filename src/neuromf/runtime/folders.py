@@ -1,6 +1,4 @@
-"""Whose a run's folder is: which files a verb writes, what else lies there, and
-how an earlier run makes room.
-"""
+"""Whose a run's folder is: which files a verb writes, and what else lies there."""
 
 from __future__ import annotations
 
@@ -9,8 +7,6 @@ import fnmatch
 import os
 import re
 import secrets
-import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -86,13 +82,6 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{stem}.{secrets.token_hex(8)}.tmp{path.suffix}")
 
 
-def remove_temporaries(folder: Path) -> None:
-    """Remove what killed runs left half-written; the caller holds the folder's lock."""
-    for path in _files(folder):
-        if TEMPORARY.match(path.name):
-            path.unlink(missing_ok=True)
-
-
 def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) -> None:
     """Raise FileExistsError where the folder `out` is or contains an input, symbolic links
     resolved; with `overwrite` also where it lies in one.
@@ -133,7 +122,7 @@ def foreign_files(out: Path, output: Output) -> list[str]:
     """
     listed = _listed(out)
     found = []
-    for path in _files(out):
+    for path in files_below(out):
         relative = path.relative_to(out).as_posix()
         if relative.startswith(f"{REPLACED}/"):
             continue
@@ -176,7 +165,7 @@ def noting(out: Path, output: Output) -> Iterator[None]:
     processes that it starts too.
     """
     if not (out / FILES).exists():  # of an earlier version: the patterns tell what it wrote
-        own = [p.relative_to(out).as_posix() for p in _files(out)]
+        own = [p.relative_to(out).as_posix() for p in files_below(out)]
         listed = "".join(f"{name}\n" for name in own if output.writes(name))
         (out / FILES).write_text(listed, encoding="utf-8", newline="\n")
     before = os.environ.get(RUN)
@@ -191,50 +180,6 @@ def noting(out: Path, output: Output) -> Iterator[None]:
             os.environ[RUN] = before
 
 
-def set_aside(out: Path) -> None:
-    """Move all that is in `out` into a numbered folder of .replaced/; of run.json a copy, so that
-    it tells whose the folder is until another takes its place.
-
-    The folder itself stays: it may be a symbolic link, a mount, or where the user is.
-    """
-    places = out / REPLACED
-    places.mkdir(exist_ok=True)
-    number = 1 + max((int(p.name) for p in places.iterdir() if p.name.isdigit()), default=0)
-    place = places / str(number)
-    place.mkdir()
-    for name in sorted(p.name for p in out.iterdir()):
-        if name == "run.json":
-            shutil.copyfile(out / name, place / name)
-        elif name not in {REPLACED, ".lock"}:
-            (out / name).rename(place / name)
-
-
-def remove_start(out: Path) -> None:
-    """Delete what a start left that had done nothing; run.json stays,
-    for the next one to replace.
-    """
-    remove_temporaries(out)
-    for name in START - {"run.json"}:
-        (out / name).unlink(missing_ok=True)
-
-
-def remove_replaced(out: Path) -> None:
-    """Delete what `set_aside` moved, now that the run that replaces it is complete."""
-    if (out / REPLACED).is_dir():
-        shutil.rmtree(out / REPLACED)
-
-
-def say_kept(out: Path) -> None:
-    """Tell where the files of the earlier run are, when the one that was to
-    replace it did not end well.
-    """
-    if (out / REPLACED).is_dir():
-        print(
-            f"the earlier results are kept in {out / REPLACED} until a run is complete",
-            file=sys.stderr,
-        )
-
-
 def _matches(path: str, pattern: str) -> bool:
     parts, wanted = path.split("/"), pattern.split("/")
     if wanted[-1] == "**":
@@ -243,7 +188,7 @@ def _matches(path: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
-def _files(folder: Path) -> list[Path]:
+def files_below(folder: Path) -> list[Path]:
     """Return every file below a folder, and every link, which is not followed."""
     found = []
     for here, folders, files in os.walk(folder):
@@ -256,7 +201,7 @@ def _listed(out: Path) -> set[str]:
     """Return what runs in `out`, and in folders below it, wrote down."""
     found: set[str] = set()
     for path in (
-        p for p in _files(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts
+        p for p in files_below(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts
     ):
         names = path.read_text(encoding="utf-8", errors="replace").splitlines()
         inner = path.parent.relative_to(out).as_posix()

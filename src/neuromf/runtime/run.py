@@ -29,14 +29,17 @@ from neuromf.runtime.folders import (
     noting,
     refuse_foreign,
     refuse_inputs,
+)
+from neuromf.runtime.lock import lock
+from neuromf.runtime.records import read_json_object
+from neuromf.runtime.replacing import (
+    refuse_held,
     remove_replaced,
     remove_start,
     remove_temporaries,
     say_kept,
     set_aside,
 )
-from neuromf.runtime.lock import lock
-from neuromf.runtime.records import read_json_object
 
 PACKAGES = ("neuromf", "torch", "monai", "numpy", "scipy", "omegaconf", "matplotlib", "safetensors")
 
@@ -65,7 +68,8 @@ def open_run(
     Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`,
     lies in one; where another run is writing it; where it holds files and neither `resume` nor
     `overwrite` is asked for; where it is of another verb or nobody's; and, with `overwrite`,
-    where it holds files that no run of the verb wrote. Raises ConfigError where a resumed
+    where it holds files that no run of the verb wrote, or other processes write folders below
+    it. Raises ConfigError where a resumed
     run had another configuration.
     """
     if (out.exists() or out.is_symlink()) and not out.is_dir():
@@ -139,6 +143,7 @@ def _make_room(
         return
     if overwrite and before.began:
         refuse_foreign(out, output)
+        refuse_held(out)
         set_aside(out)
         return
     if not resume:
