@@ -49,6 +49,24 @@ def test_the_script_holds_the_whole_run(tmp_path, store):
     assert settings.load(TrainConfig, [str(tmp_path / "config.yaml")], "train") == config
 
 
+def test_a_job_replaces_no_file_of_the_user(tmp_path, store):
+    """`neuromf train cfg/mine.yaml out=cfg/mine launch=print`: mine.yaml is not the job's."""
+    for name in ("srun", "scontrol"):
+        (tmp_path / name).write_text('#!/bin/sh\necho "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    mine, config = tmp_path / "a run.yaml", tiny_config(store)
+    mine.write_text("# my notes\n")
+    script = cluster.script(job_of(config, tmp_path / "a run"), Slurm())
+    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    done = subprocess.run(
+        ["bash"], input=script, env=environment, text=True, capture_output=True, check=False
+    )
+    own = tmp_path / "a run-slurm" / "config-7.yaml"
+    assert f"neuromf.cli train {own} out={tmp_path / 'a run'} --resume" in done.stdout
+    assert settings.load(TrainConfig, [str(own)], "train") == config
+    assert mine.read_text() == "# my notes\n"
+
+
 EVERYTHING = Slurm(
     "gpu",
     "lab",
@@ -264,7 +282,7 @@ def test_every_verb_becomes_a_job(tmp_path, capsys):
     script = capsys.readouterr().out
     assert "#SBATCH --partition=cpu" in script
     assert "gpus-per-node" not in script
-    assert f"-m neuromf.cli encode {tmp_path / 'latents'}.yaml" in script
+    assert '-m neuromf.cli encode "$config" out=' in script
     assert "volumes: a" in script
     assert "slurm" not in script.split("<<'YAML'")[1].split("YAML")[0]
 

@@ -28,9 +28,10 @@ SCRIPT = """\
 # command ends; the job queues itself again and resumes. scancel ends this script: no requeue.
 cd {cwd}
 {setup}mkdir -p {folder}
-cat > {config} <<'YAML'
+config={folder}/config-"$SLURM_JOB_ID".yaml  # of this job alone: no file of yours is replaced
+cat > "$config" <<'YAML'
 {yaml}YAML
-{srun} {python} -m neuromf.cli {verb} {config} out={out} --resume
+{srun} {python} -m neuromf.cli {verb} "$config" out={out} --resume
 status=$?
 interrupted=$(grep -c '^ "state": "interrupted"' {out}/run.json)  # deeper: of earlier starts
 if [ $status = 138 ] || [ "$status $interrupted" = "0 1" ]; then
@@ -153,14 +154,18 @@ def script(job: Job, slurm: Slurm) -> str:
         warning=slurm.warning_seconds,
         setup=f"{slurm.setup.rstrip()}\n" if slurm.setup else "",
         cwd=shlex.quote(str(Path.cwd())),
-        folder=shlex.quote(str(out.parent)),
-        config=shlex.quote(f"{out}.yaml"),
+        folder=shlex.quote(str(files_of(out))),
         yaml=to_yaml(job.config),
         srun=shlex.join(["srun", *slurm.srun_options()]),
         python=slurm.python(),
         verb=job.verb,
         out=shlex.quote(str(out)),
     )
+
+
+def files_of(out: Path) -> Path:
+    """Return the folder beside a run's for what its jobs need."""
+    return out.with_name(f"{out.name}-slurm")
 
 
 def header(
@@ -204,7 +209,7 @@ def submit(job: Job, slurm: Slurm, cluster: str = "slurm") -> str:
     done here, or where SLURM refuses it.
     """
     out = job.out.resolve()
-    folder = Path(slurm.logs).resolve() if slurm.logs else out.with_name(f"{out.name}-slurm")
+    folder = Path(slurm.logs).resolve() if slurm.logs else files_of(out)
     new = not folder.exists()
     executor = executor_of(job, slurm, folder, cluster)
     try:
