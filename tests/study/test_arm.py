@@ -45,6 +45,26 @@ def test_a_failure_is_kept_with_its_step(tmp_path, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_step_with_items_that_failed_is_not_finished(tmp_path, monkeypatch):
+    """Two items fail, then one, then none: run.json says `finished` each time."""
+    (name,) = written(tmp_path, quick_study([1]), {"toy": "toy"})
+    left, calls = [2, 1, 0], []
+
+    def toy(config, out, *, resume):
+        out.mkdir(exist_ok=True)
+        (out / "run.json").write_text('{"state": "finished"}')
+        calls.append(resume)
+        return left[len(calls) - 1]
+
+    monkeypatch.setattr("neuromf.torus.run", toy)
+    for count in (2, 1):
+        assert run_arm(tmp_path, name) == FAILED
+        assert f"{count} items failed" in read_state(arm_folder(tmp_path, name)).error[0]
+    assert run_arm(tmp_path, name) == FINISHED
+    assert calls == [True] * 3
+    assert not (arm_folder(tmp_path, name) / "toy.failed").exists()
+
+
 def test_an_arm_that_another_process_runs_is_left_alone(tmp_path, capsys):
     (name,) = written(tmp_path, quick_study([1]), {"toy": "toy"})
     with lock(arm_folder(tmp_path, name)):

@@ -25,7 +25,7 @@ def test_what_verbs_write_is_the_studys(tmp_path):
     arm = tmp_path / "arms" / "lr-1_seed-0"
     run_of(tmp_path, "study.json", "arms/lr-1_seed-0/train.yaml", "slurm/arms-1-1.txt")
     put(tmp_path, "slurm/3_0.out")
-    put(arm, "state.json", "log.txt", ".lock")
+    put(arm, "state.json", "log.txt", ".lock", "train.failed")
     run_of(arm / "train", "log.csv", "checkpoints/last.ckpt", "model/config.json")
     put(arm / "train", "checkpoints/update-00000001.ckpt", "tensorboard/x/events", "wandb/a/b/c")
     run_of(arm / "stages", "model/config.json")

@@ -19,16 +19,18 @@ from types import FrameType
 
 from neuromf.invoke import schema_of
 from neuromf.runtime.config import load
+from neuromf.runtime.files import write_text
 from neuromf.runtime.lock import LockedError, lock
 from neuromf.runtime.records import read_json_object
 from neuromf.runtime.run import Stopped
 from neuromf.runtime.signals import REQUESTS
-from neuromf.study.folder import LINES, arm_folder, read_state, read_table, write_state
+from neuromf.study.folder import LINES, LOG, arm_folder, read_state, read_table, write_state
 from neuromf.verbs import VERBS
 
 log = logging.getLogger("neuromf")
 # Exit codes of an arm's process.
 FINISHED, FAILED, AGAIN, HELD = 0, 1, 85, 75
+FAILED_ITEMS = ".failed"  # arms/NAME/STEP.failed: how many items of a step failed
 
 
 def run_arm(study: Path, name: str) -> int:
@@ -76,15 +78,19 @@ def _attempt(folder: Path, steps: dict[str, str]) -> int:
 
 def run_step(folder: Path, step: str, verb: str) -> None:
     """Run one step in FOLDER/STEP, or resume it; one that is finished stays. Raises what the verb
-    raises, and ValueError where some of its items failed.
+    raises, and ValueError where some of its items failed: the next attempt tries those again.
     """
-    out = folder / step
-    if is_finished(out):
+    out, incomplete = folder / step, folder / f"{step}{FAILED_ITEMS}"
+    if is_finished(out) and not incomplete.exists():
         return
     config = load(schema_of(VERBS[verb]), [str(folder / f"{step}.yaml")], verb)
     failed = importlib.import_module(VERBS[verb].module).run(config, out, resume=True)
     if isinstance(failed, int) and failed > 0:
-        raise ValueError(f"{failed} items failed: {out / 'rejected.csv'} names them")
+        write_text(incomplete, f"{failed}\n")  # run.json calls such a run finished
+        listed = out / "rejected.csv"
+        where = listed if listed.is_file() else folder / LOG
+        raise ValueError(f"{failed} items failed: {where} names them")
+    incomplete.unlink(missing_ok=True)
 
 
 def is_finished(out: Path) -> bool:

@@ -12,7 +12,7 @@ from neuromf.study.folder import read_table
 from neuromf.verbs import VERBS
 
 # of the processes of arms, which write them without a word in the study's files.txt
-LOOSE = ("arms/*/state.json", "arms/*/log.txt", "arms/*/.lock", "slurm/*.out")
+LOOSE = ("arms/*/state.json", "arms/*/log.txt", "arms/*/*.failed", "arms/*/.lock", "slurm/*.out")
 OUTPUT = Output(
     "sweep",
     ("study.json", "arms/*/*.yaml", "arms/*/*/**", "slurm/*.sh", "slurm/*.txt", *LOOSE),
