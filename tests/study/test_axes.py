@@ -39,6 +39,9 @@ def test_lists_truth_and_nothing_are_written_as_on_a_command_line():
         ({"k": {"a": "train.lr=1"}}, "is no list of words"),
         ({"train": {"lr": [1]}}, "train is a step, no label"),
         ({"train.lr": [1, 1]}, "two values called '1'"),
+        ({"w": {"λ=0.1": ["train.lr=1"], "μ=0.1": ["train.lr=2"]}}, "two labels that are '0.1'"),
+        ({"w": {"a/b": ["train.lr=1"], "a b": ["train.lr=2"]}}, "rename 'a b'"),
+        ({"w": {"x" * 60 + end: [f"train.lr={end}"] for end in "12"}}, "60 at most"),
         ({"train.a.lr": [1], "train.b.lr": [1]}, "two axes are called 'lr'"),
     ],
 )

@@ -49,8 +49,7 @@ def _axis(name: str, values: Any, steps: Sequence[str]) -> Axis:
             f"as {name}.KEY: [values]"
         )
     if isinstance(values, Mapping):
-        words = {str(label): _split(added, steps, where) for label, added in values.items()}
-        return Axis(_plain(name), {_plain(label): added for label, added in words.items()})
+        return Axis(_plain(name), _labelled(values, steps, where))
 
     found: dict[str, Words] = {}
     for value in values:
@@ -62,6 +61,20 @@ def _axis(name: str, values: Any, steps: Sequence[str]) -> Axis:
             )
         found[label] = _split([f"{name}={text}"], steps, where)
     return Axis(_plain(name.rpartition(".")[2]), found)
+
+
+def _labelled(values: Mapping[Any, Any], steps: Sequence[str], where: str) -> dict[str, Words]:
+    """Return the words of each label. Raises ConfigError where two are one as folders' names."""
+    found: dict[str, Words] = {}
+    for given, added in values.items():
+        label = _plain(str(given))
+        if label in found:
+            raise ConfigError(
+                f"{where} has two labels that are {label!r} in the names of folders, which keep "
+                f"letters, digits, `.`, `+` and `-`, {LONGEST} at most: rename {given!r}"
+            )
+        found[label] = _split(added, steps, where)
+    return found
 
 
 def _split(words: Any, steps: Sequence[str], where: str) -> Words:
