@@ -71,7 +71,7 @@ def test_failures_are_tried_again_and_kept(tmp_path):
 def test_a_study_of_failures_ends_early(tmp_path):
     config = SweepConfig({"look": ["mask-test", "masks=nowhere"]}, {"noise": [1, 2, 3, 4, 5]})
     names = written(tmp_path, config, {"look": "mask-test"})
-    with pytest.raises(RuntimeError, match="first 3 arms failed in the same way.*nowhere"):
+    with pytest.raises(ValueError, match="first 3 arms failed in the same way.*nowhere"):
         Pool(tmp_path, Share(1, 1), 0, modules=MODULES).run(names)
     assert state(tmp_path, names[-1]).state == "waiting"
 

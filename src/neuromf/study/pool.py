@@ -87,7 +87,7 @@ class Pool:
         self.attempts: dict[str, int] = {}  # of this start
 
     def run(self, names: Sequence[str]) -> None:
-        """Run the arms in order. Raises RuntimeError where the first ones all fail alike; on any
+        """Run the arms in order. Raises ValueError where the first ones all fail alike; on any
         exception, processes that run are asked to stop and waited for.
         """
         waiting = deque(names)
@@ -156,7 +156,7 @@ class Pool:
         self.failed[name] = state.error
         causes = {tuple(error) for error in self.failed.values()}
         if not self.finished and len(self.failed) >= ALIKE and len(causes) == 1:
-            raise RuntimeError(
+            raise ValueError(
                 f"the first {len(self.failed)} arms failed in the same way, none has finished: "
                 f"{_last(state)}"
             )

@@ -39,7 +39,7 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
 
     An arm that has finished stays, one that was stopped goes on, one that failed is tried again.
     SIGTERM stops the study as Ctrl-C does, after the arms that run have saved. Raises ConfigError
-    where the grid is wrong, before anything is made, and RuntimeError where the first arms all fail
+    where the grid is wrong, before anything is made, and ValueError where the first arms all fail
     alike.
     """
     arms = planned(config)
