@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
-from neuromf.runtime.config import ConfigError
+from neuromf.evaluation.command import CompareConfig
+from neuromf.generation.command import GenerateConfig
+from neuromf.runtime.config import ConfigError, load_record
 from neuromf.study.arms import planned, read_steps
 from neuromf.study.config import SweepConfig
 
@@ -30,6 +34,20 @@ def test_steps_find_each_others_folders(tmp_path):
     texts = arm.texts(tmp_path)
     assert yaml.safe_load(texts["draw"])["model"] == str(tmp_path / "train")
     assert yaml.safe_load(texts["judge"])["samples"] == str(tmp_path / "draw")
+
+
+@pytest.mark.parametrize("name", ["runs #2", "a: b", "back\\slash", "it's", "- x", "1e5"])
+def test_a_folder_may_have_any_name(name):
+    (arm,) = planned(
+        SweepConfig({**CHAIN, "judge": ["compare", "sets={a: $draw, b: x}", "reference=v"]})
+    )
+    texts = arm.texts(Path(name))
+    assert texts["train"] == arm.configs["train"]
+    assert load_record(GenerateConfig, texts["draw"], "").model == str(Path(name, "train"))
+    judged = load_record(CompareConfig, texts["judge"], "")
+    assert judged.sets == {"a": str(Path(name, "draw")), "b": "x"}
+    usual = [line for line in arm.configs["draw"].splitlines() if "$" not in line]
+    assert set(usual) < set(texts["draw"].splitlines())
 
 
 def test_the_seed_of_a_study_is_the_only_difference():

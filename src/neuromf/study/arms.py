@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+
 from neuromf.invoke import resolved
 from neuromf.runtime.config import ConfigError, to_yaml
 from neuromf.study.axes import Words, read_axes
@@ -44,10 +46,27 @@ class Arm:
 
     def texts(self, folder: Path) -> dict[str, str]:
         """Return the YAML of each step where the arm's folder is `folder`."""
-        return {
-            step: REFERENCE.sub(lambda found: str(folder / found[1]), text)
-            for step, text in self.configs.items()
-        }
+        return {step: _placed(text, folder) for step, text in self.configs.items()}
+
+
+def _placed(text: str, folder: Path) -> str:
+    """Return YAML with the folders of steps in the place of $NAME: in its values, since a path with
+    ` #`, `: ` or a backslash would be something else within the text.
+    """
+    if not REFERENCE.search(text):
+        return text
+
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: put(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [put(item) for item in value]
+        if isinstance(value, str):
+            return REFERENCE.sub(lambda found: str(folder / found[1]), value)
+        return value
+
+    record = put(OmegaConf.to_container(OmegaConf.create(text)))
+    return OmegaConf.to_yaml(OmegaConf.create(record))
 
 
 def read_steps(steps: Mapping[str, Any]) -> list[Step]:
