@@ -85,22 +85,22 @@ def read_steps(steps: Mapping[str, Any]) -> list[Step]:
         if verb not in VERBS or verb in OURS:
             known = ", ".join(v for v in VERBS if v not in OURS)
             raise ConfigError(f"steps.{name}: {verb!r} is no verb of a step: {known}")
-        _refuse_words(str(name), rest, [step.name for step in found])
+        _refuse_words(f"steps.{name}", rest, [step.name for step in found])
         found.append(Step(str(name), verb, tuple(rest)))
     return found
 
 
-def _refuse_words(name: str, words: Sequence[str], earlier: Sequence[str]) -> None:
+def _refuse_words(where: str, words: Sequence[str], earlier: Sequence[str]) -> None:
     for word in words:
         if word.startswith(PLACE):
             raise ConfigError(
-                f"steps.{name}: {word!r}: a study gives every step its folder and resumes it; "
+                f"{where}: {word!r}: a study gives every step its folder and resumes it; "
                 "launch= and slurm. stand beside `neuromf sweep`"
             )
         for reference in REFERENCE.findall(word):
             if reference not in earlier:
                 raise ConfigError(
-                    f"steps.{name}: {word!r} names no earlier step; before it come "
+                    f"{where}: {word!r} names no earlier step; before it come "
                     f"{', '.join(earlier) or 'none'}"
                 )
 
@@ -133,9 +133,10 @@ def _configs(
     steps: Sequence[Step], words: Sequence[Words], values: Mapping[str, str]
 ) -> dict[str, str]:
     """Return the complete YAML of each step of one combination."""
-    found = {}
+    found: dict[str, str] = {}
     for step in steps:
         added = [word for of_value in words for word in of_value.get(step.name, [])]
+        _refuse_words(f"{_named(values)}: {step.name}", added, list(found))
         try:
             config = resolved(step.verb, VERBS[step.verb], [*step.words, *added])
         except ValueError as error:
