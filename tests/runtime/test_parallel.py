@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from neuromf.runtime.parallel import THREADS, DiedError, each
+from neuromf.runtime.parallel import THREADS, DiedError, cores, each
 
 
 def square(x):
@@ -43,6 +43,20 @@ def test_a_killed_process_costs_one_item():
     results = dict(each(die_at_two, range(5), 2))
     assert isinstance(results.pop(2), DiedError)
     assert results == {0: 0, 1: 1, 3: 3, 4: 4}
+
+
+def test_workers_are_no_more_than_the_cores_that_a_process_may_use(monkeypatch):
+    """Of a job with few cores on a large machine, each worker would hold its copy of torch."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {5})
+    assert cores() == 1
+    assert [result for _, result in each(pid, range(3))] == [os.getpid()] * 3
+    monkeypatch.delattr(os, "sched_getaffinity")  # where no system call tells
+    assert cores() == 128
+
+
+def pid(x):
+    return os.getpid()
 
 
 def test_no_items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -39,6 +38,7 @@ from neuromf.features.measure import Measure
 from neuromf.generation.decoding import cleaned
 from neuromf.runtime.device import explain_oom, pick_device
 from neuromf.runtime.folders import local_path
+from neuromf.runtime.parallel import cores
 from neuromf.runtime.progress import progress
 from neuromf.runtime.tables import write_table
 
@@ -63,7 +63,7 @@ class Measurer:
 
         self.config, self.out = config, out
         self.device = pick_device(config.device)
-        self.processes = config.workers or os.cpu_count() or 1
+        self.processes = config.workers or cores()
         self.workers = 1 if self.device.type == "cuda" else self.processes  # of those that measure
         self.notes: list[str] = []
         self.cache = Cache(local_path(config.cache) if config.cache else default_cache())

@@ -23,16 +23,22 @@ Result = TypeVar("Result")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+def cores() -> int:
+    """Return how many cores this process may use: fewer than there are, in a job of a cluster."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+    return allowed or os.cpu_count() or 1
+
+
 def each(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int = 0
 ) -> Iterator[tuple[Item, Result | Exception]]:
     """Yield (item, result or the exception it raised) as items are done, in `workers` processes;
-    0 is one a core.
+    0 is one for each core that this process may use.
 
     With one worker the work is done here, in order. An item whose process dies comes with a
     RuntimeError, the rest continues.
     """
-    workers = min(workers or os.cpu_count() or 1, len(items))
+    workers = min(workers or cores(), len(items))
     if workers <= 1:
         for item in items:
             yield item, _try(function, item)

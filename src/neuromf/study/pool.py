@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from neuromf.runtime.config import ConfigError
-from neuromf.runtime.parallel import THREADS
+from neuromf.runtime.parallel import THREADS, cores
 from neuromf.study.arm import AGAIN, FAILED, FINISHED, HELD, run_arm
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import (
@@ -50,9 +50,8 @@ class Share:
         """Return the share that a configuration asks for, or else that of this machine. Raises
         ConfigError where one arm needs more memory than there is.
         """
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        cores = cores or os.cpu_count() or 1
-        workers = config.workers or max(1, cores // max(config.threads, 1))
+        allowed = cores()
+        workers = config.workers or max(1, allowed // max(config.threads, 1))
         if config.memory_gb:
             free = psutil.virtual_memory().available / 1e9
             if config.memory_gb > free:
@@ -61,7 +60,7 @@ class Share:
                     "that are free here: lower batch, or launch=slurm"
                 )
             workers = min(workers, int(free / config.memory_gb))
-        return cls(workers, config.threads or max(1, cores // workers))
+        return cls(workers, config.threads or max(1, allowed // workers))
 
 
 class Pool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from neuromf.reporting import plots
 from neuromf.reporting.page import render
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import Output, local_path
+from neuromf.runtime.parallel import cores
 from neuromf.runtime.run import open_run
 from neuromf.verification import sources
 from neuromf.verification.blocks import blocks
@@ -69,7 +69,7 @@ def _tests(config: VerifyConfig, table: Table, out: Path) -> tuple[dict[str, Out
         names = table.tests(of_gates=config.quick)
         log.info("%d tests and files of tests", len(names))
         try:
-            run_tests(names, xml, config.workers or os.cpu_count() or 1)
+            run_tests(names, xml, config.workers or cores())
         except (FileNotFoundError, RuntimeError) as error:
             return {}, str(error)
     return read_outcomes(xml), ""
