@@ -45,6 +45,17 @@ def test_a_killed_process_costs_one_item():
     assert results == {0: 0, 1: 1, 3: 3, 4: 4}
 
 
+def test_a_process_that_dies_while_results_are_handled_costs_one_item():
+    """The pool is broken when it is given more to do, not when it is waited for."""
+    results = {}
+    for item, result in each(die_at_two, range(12), 2):
+        if not results:
+            time.sleep(3)
+        results[item] = result
+    assert isinstance(results.pop(2), DiedError)
+    assert results == {x: x for x in range(12) if x != 2}
+
+
 def test_workers_are_no_more_than_the_cores_that_a_process_may_use(monkeypatch):
     """Of a job with few cores on a large machine, each worker would hold its copy of torch."""
     monkeypatch.setattr(os, "cpu_count", lambda: 128)

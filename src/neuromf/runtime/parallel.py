@@ -63,12 +63,10 @@ def _pool(
     running: dict[Future[Result], Item] = {}
     with _executor(workers) as pool:
         while left or running:
-            while left and len(running) < 2 * workers:
-                running[pool.submit(function, left[0])] = left[0]
-                left.popleft()
+            broken = not _fill(pool, function, left, running, 2 * workers)
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             outcomes = {future: _outcome(future) for future in done}
-            if any(isinstance(outcome, DiedError) for outcome in outcomes.values()):
+            if broken or any(isinstance(outcome, DiedError) for outcome in outcomes.values()):
                 for future, outcome in outcomes.items():
                     if not isinstance(outcome, DiedError):
                         yield running.pop(future), outcome
@@ -77,6 +75,25 @@ def _pool(
                 yield running.pop(future), outcome
 
     return []
+
+
+def _fill(
+    pool: ProcessPoolExecutor,
+    function: Callable[[Item], Result],
+    left: deque[Item],
+    running: dict[Future[Result], Item],
+    most: int,
+) -> bool:
+    """Give items to a pool until it has so many; return False where one of its processes died
+    while the caller was busy with results.
+    """
+    while left and len(running) < most:
+        try:
+            future = pool.submit(function, left[0])
+        except BrokenProcessPool:
+            return False
+        running[future] = left.popleft()
+    return True
 
 
 class DiedError(OSError):
