@@ -7,6 +7,9 @@ import errno
 import logging
 import os
 import platform
+import struct
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +25,9 @@ except ImportError:  # everywhere else
 log = logging.getLogger("neuromf")
 BUSY = (errno.EACCES, errno.EAGAIN)
 FAR = 2**30  # the byte that is locked on Windows, where what is locked cannot be read
+WAIT = 1.0  # seconds in which somebody who only looks has let go
+# struct flock of a system for `struct`, and the place of l_type among its fields
+FLOCK = {"linux": ("hhqqi4x", 0), "darwin": ("qqihh", 3)}.get(sys.platform)
 _held: set[Path] = set()  # of this process: the system's locks are a process's, not a thread's
 
 
@@ -44,7 +50,7 @@ def lock(folder: Path) -> Iterator[None]:
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o666)
 
     try:
-        _take(descriptor, folder)
+        _take_or_wait(descriptor, folder)
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
         _held.add(own)
@@ -65,12 +71,41 @@ def is_locked(folder: Path) -> bool:
     except OSError:
         return False
     try:
+        return _is_held(descriptor, folder)
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(descriptor: int, folder: Path) -> bool:
+    """Ask whether another process has a lock: taking it for a moment would refuse a run that starts
+    in that moment. Only where the system cannot be asked, it is taken; `lock` tries again there.
+    """
+    if fcntl is not None and FLOCK is not None:
+        layout, kind = FLOCK
+        fields = [0] * 5
+        fields[kind] = fcntl.F_WRLCK  # would a lock of the whole file be given?
+        try:
+            answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(layout, *fields))
+        except OSError:  # a file system without locks
+            return False
+        return bool(struct.unpack(layout, answer)[kind] != fcntl.F_UNLCK)
+    try:
         _take(descriptor, folder)
     except LockedError:
         return True
-    finally:
-        os.close(descriptor)
     return False
+
+
+def _take_or_wait(descriptor: int, folder: Path) -> None:
+    """Take a lock. Where looking at one takes it for a moment, try for a while."""
+    end = time.monotonic() + (WAIT if fcntl is None or FLOCK is None else 0)
+    while True:
+        try:
+            return _take(descriptor, folder)
+        except LockedError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(WAIT / 20)
 
 
 def _take(descriptor: int, folder: Path) -> None:
