@@ -296,6 +296,15 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path, how, record):
     assert (tmp_path / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db"])
+def test_a_folder_that_was_looked_at_in_a_file_browser_is_empty(tmp_path, name):
+    (tmp_path / name).write_text("view")
+    with opened(tmp_path, Outer()):
+        pass
+    assert (tmp_path / name).read_text() == "view"
+    assert read(tmp_path / "run.json")["state"] == "finished"
+
+
 def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(FileExistsError, match="is a file"), opened(tmp_path / "a", Outer()):

@@ -22,6 +22,7 @@ from neuromf.runtime.config import ConfigError, load_record, to_yaml
 from neuromf.runtime.fields import differences
 from neuromf.runtime.files import write_json, write_text
 from neuromf.runtime.folders import (
+    DROPPINGS,
     REPLACED,
     START,
     TEMPORARY,
@@ -103,7 +104,7 @@ def open_run(
 class _Before(NamedTuple):
     """What was found in a folder."""
 
-    names: frozenset[str]  # of its entries, the lock aside
+    names: frozenset[str]  # of its entries, the lock and what file browsers leave aside
     record: dict[str, Any]  # run.json, empty where the folder is empty
 
     @property
@@ -115,7 +116,8 @@ class _Before(NamedTuple):
 def _look(out: Path, output: Output, *, resume: bool, overwrite: bool) -> _Before:
     """Return what is in the folder, or refuse it; nothing is changed."""
     found = {p.name for p in out.iterdir()} if out.is_dir() else set()
-    names = frozenset(name for name in found if name != ".lock" and not TEMPORARY.match(name))
+    passing = {".lock", *DROPPINGS}
+    names = frozenset(name for name in found - passing if not TEMPORARY.match(name))
     if not names:
         return _Before(names, {})
     record = _own_record(out)
