@@ -66,7 +66,10 @@ def test_a_job_that_would_be_warned_as_it_starts_is_refused():
 
 
 def test_numbers_that_make_no_job_are_refused():
-    for wrong in ({"hours": 0}, {"memory_gb": 0}, {"cpus": 0}, {"warning_seconds": 0}):
+    for wrong in (
+        {"hours": 0}, {"hours": float("inf")}, {"hours": float("nan")}, {"memory_gb": 0},
+        {"cpus": 0}, {"warning_seconds": 0},
+    ):  # fmt: skip
         with pytest.raises(ValueError, match="above 0"):
             Slurm(**wrong)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
@@ -49,10 +50,15 @@ class Slurm:
     warning_seconds: int = 180  # so long before its time is over, a job is told to save
 
     def __post_init__(self) -> None:
-        if not self.hours > 0 or self.memory_gb < 1 or self.cpus < 1 or self.warning_seconds < 1:
+        if (
+            not 0 < self.hours < math.inf
+            or self.memory_gb < 1
+            or self.cpus < 1
+            or self.warning_seconds < 1
+        ):
             raise ValueError(
                 f"hours {self.hours}, memory_gb {self.memory_gb}, cpus {self.cpus}, "
-                f"warning_seconds {self.warning_seconds}: above 0"
+                f"warning_seconds {self.warning_seconds}: above 0, and hours finite"
             )
         shortest = self.warning_seconds + EARLY_SECONDS
         if self.hours * 3600 <= shortest:
