@@ -9,7 +9,7 @@ from neuromf.runtime.config import ConfigError
 from neuromf.study.arms import planned
 from neuromf.study.config import SweepConfig
 from neuromf.study.folder import arm_folder, read_state, seen_state, write_table
-from neuromf.study.pool import Pool, Share
+from neuromf.study.pool import Pool, Share, _closed
 from study.support import quick_study
 
 TOY = {"toy": "toy"}
@@ -92,6 +92,14 @@ def test_an_arm_that_is_killed_is_tried_again(tmp_path):
     killer.join()
     assert pool.failed[name][0] == ("killed by signal 9, as the system does when memory runs out")
     assert seen_state(folder).attempt == 2
+
+
+def test_an_arm_whose_process_could_not_begin_has_failed(tmp_path):
+    """Its log is not there: no memory for a process, for example."""
+    (name,) = written(tmp_path, quick_study([1]), TOY)
+    closed = _closed(arm_folder(tmp_path, name), 1)
+    assert (closed.state, closed.error) == ("failed", ["its process ended with 1"])
+    assert state(tmp_path, name) == closed
 
 
 def test_an_interrupted_pool_stops_its_arms(tmp_path):

@@ -208,7 +208,9 @@ def _closed(folder: Path, code: int) -> State:
     why = f"killed by signal {-code}" if code < 0 else f"its process ended with {code}"
     if code == -getattr(signal, "SIGKILL", 9):
         why += ", as the system does when memory runs out"
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-LINES + 1 :]
+    log_file = folder / LOG  # not there, where the process ended before it could open it
+    text = log_file.read_text(encoding="utf-8", errors="replace") if log_file.is_file() else ""
+    lines = text.splitlines()[-LINES + 1 :]
     state = replace(state, state="failed", failures=state.failures + 1, error=[why, *lines])
     write_state(folder, state)
     return state
