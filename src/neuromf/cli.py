@@ -163,7 +163,7 @@ def _command(name: str, verb: Verb) -> Callable[..., None]:
 
 
 def _epilog(name: str, verb: Verb) -> str:
-    """Return an example, where the keys are told, and the presets."""
+    """Return an example, how to list the keys, and the names of the presets."""
     folder = Path(__file__).parent / "presets" / name
     names = sorted(p.stem for p in folder.glob("*.yaml"))
     lines = [
@@ -180,7 +180,7 @@ for _name, _verb in VERBS.items():
 
 
 class _Unbreakable:
-    """Standard output that goes on when its reader has gone: `| head -1` ends no run."""
+    """Standard output that ignores a reader that has gone: `| head -1` does not end a run."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream

@@ -209,8 +209,8 @@ def anatomy(like: Volume) -> Picture:
 
 
 def mean_seconds(rows: list[dict[str, str]]) -> float:
-    """Return the seconds of an update, over all samples of log.csv: a row is of the
-    updates since the one before.
+    """Return the mean seconds per update from log.csv, in which each row covers the
+    updates since the row before.
     """
     ends = [0, *(int(row["update"]) for row in rows)]
     spent = sum(

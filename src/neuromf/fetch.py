@@ -1,4 +1,4 @@
-"""`neuromf weights get`: weights of other projects, held to the network that they are of."""
+"""`neuromf weights get`: weights of other projects, checked against their networks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A verb with the words of its command line: resolved, then run here or as a job."""
+"""Resolve a verb and its command-line words to a configuration; run it here or as a job."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def run_verb(
 
 
 def _resumed(name: str, verb: Verb, words: list[str], out: Path) -> Any:
-    """Return the configuration to resume a folder with: what its first start wrote, with what the
-    words say otherwise. A preset or a YAML file among them is a whole configuration of its own.
+    """Return the configuration with which a folder is resumed: the one that its first start wrote,
+    changed by the words. If a preset or a YAML file is among them, only the words count.
 
     Raises ConfigError where the folder has no configuration and no words give one.
     """
@@ -77,7 +77,7 @@ def _resumed(name: str, verb: Verb, words: list[str], out: Path) -> Any:
     except settings.ConfigError:
         if not words:
             raise
-        return resolved(name, verb, words)  # another verb's, perhaps: opening the folder tells
+        return resolved(name, verb, words)  # perhaps of another verb: opening the folder says so
     return settings.load(schema_of(verb), _named(verb, words), name, first)
 
 
@@ -99,8 +99,8 @@ def resolved(name: str, verb: Verb, words: list[str]) -> Any:
 
 
 def _named(verb: Verb, words: list[str]) -> list[str]:
-    """Return words with the key before each that is neither `key=value` nor a YAML file, where the
-    verb has a key for them; a list takes all of them.
+    """Return the words with plain ones, neither `key=value` nor a YAML file, turned into values of
+    the verb's operand key, if it has one; a list takes all of them.
     """
     if not verb.operand:
         return words

@@ -16,9 +16,9 @@ class Verb:
     config: str  # the configuration's class; in the module, where no other is named
     preset: str | None = None  # taken where no YAML and no preset is named
     example: str = ""
-    operand: str | None = None  # the key that a word without `=` sets, where it is no YAML file
+    operand: str | None = None  # the key that a word without `=` sets, unless it is a YAML file
     operands: bool = False  # the operand is a list: it takes every such word
-    beside: str | None = None  # the key whose folder `out` stands beside, where it is not given
+    beside: str | None = None  # if `out` is not given, it lies beside the folder of this key
     # many runs in one: the module has `plan` for --dry-run and `launch` for a cluster
     arms: bool = False
     actions: tuple[str, ...] = ()  # first words that ask for a function of the module instead

@@ -1,4 +1,4 @@
-"""Layers of the small VAE and of fast decoders. None mixes voxels but the convolutions, so that a
+"""Layers of the small VAE and of fast decoders. Only the convolutions mix voxels, so that a
 patch, a tile and a whole volume see the same network.
 """
 

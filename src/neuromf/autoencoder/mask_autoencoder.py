@@ -65,7 +65,7 @@ class MaskAutoencoderFile:
 
 class PlainResidual(nn.Module):
     """x plus two convolutions of it; the second starts at 0. There is no normalisation, which would
-    make much of the little that noise leaves where there is no lesion.
+    amplify weak noise where there is no lesion.
     """
 
     def __init__(self, width: int, bias: bool) -> None:
@@ -111,8 +111,8 @@ class MaskEncoder(nn.Module):
 
 
 class MaskDecoder(nn.Module):
-    """Latents (B, channels, D, H, W) to log odds of lesion (B, 1, 4 D, 4 H, 4 W): those of the
-    cosines alone, and what a network adds to them.
+    """Latents (B, channels, D, H, W) to log odds of lesion (B, 1, 4 D, 4 H, 4 W): those from
+    the cosine coefficients alone, plus what a network adds to them.
     """
 
     def __init__(self, config: MaskAutoencoderConfig) -> None:

@@ -1,4 +1,4 @@
-"""Lesion masks as latents: several ways to code them, all of which look the same from outside."""
+"""Lesion masks as latents: several ways to code them, behind one interface."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ THRESHOLDS = {"distance": 0.5, "binary": 0.5, "partial": 0.5, "average": 0.5}
 class MaskCode:
     """A way to code masks as latents.
 
-    A mask becomes a field, which `vae` encodes; of the field that it decodes, what is at least
-    `threshold` is lesion. `space.name` is what `load_mask_code` takes to return this code.
+    A mask becomes a field, which `vae` encodes; where the field that it decodes is at least
+    `threshold`, there is lesion. `space.name` is what `load_mask_code` takes to return this code.
     """
 
     space: LatentSpace

@@ -30,8 +30,8 @@ def smoothed(mask: Tensor, spacing: Spacing) -> Tensor:
 
 
 def distance(clip: float) -> ToField:
-    """Return a function from masks to signed distances: 0 and 1 are `clip` mm away from the border
-    or more, outside and inside, and 0.5 is the border.
+    """Return a function from masks to signed distances: 0.5 is the border, 0 and 1 are `clip` mm or
+    more away from it, outside and inside.
     """
 
     def field(mask: Tensor, spacing: Spacing) -> Tensor:

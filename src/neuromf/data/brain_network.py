@@ -116,7 +116,7 @@ def network_mask(volume: Volume, folder: Path) -> tuple[Mask, dict[str, Any]]:
     if not inside.any():
         raise VolumeError("network: no brain is seen: is it a head, and are its axes right?")
 
-    # What else is taken for brain is far outside of the largest piece, and stays so.
+    # Other pieces that are taken for brain are set to lie outside.
     kept = largest_piece(inside)
     closed = np.where(kept, np.minimum(distance, -0.1), np.where(inside, 1.0, distance))
     outside = Volume((FARTHEST_MM - closed).astype(np.float32), head.affine)  # 0 beyond the grid

@@ -106,8 +106,8 @@ def run(
 
 @contextlib.contextmanager
 def emptied(folder: Path) -> Iterator[Path]:
-    """Give an empty folder that is removed at the end, and at the next start where this one was
-    killed: its sidecars say who was scanned.
+    """Yield an empty folder that is removed at the end, or by the next start if this one is killed,
+    because the sidecars in it say who was scanned.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -121,8 +121,8 @@ def sessions(
     found: Sequence[Series], names: Literal["hash", "id"]
 ) -> Iterator[tuple[str, list[Series]]]:
     """Yield each session's BIDS name, `sub-x` or `sub-x_ses-1` where a person has several, and its
-    series. A study is a session; the earliest is the first. Series without a sidecar, which no
-    person can be told of, belong to none. Raises ValueError where two people have one label.
+    series. A study is a session; the earliest is the first. Series without a sidecar, whose
+    person is not known, belong to none. Raises ValueError where two people have one label.
     """
     of_person: dict[str, dict[str, list[Series]]] = {}
     for series in found:
@@ -211,7 +211,7 @@ def people(chosen: Sequence[tuple[str, Series]]) -> dict[str, Series]:
 
 
 def row(series: Series, session: str, chosen: Sequence[Series]) -> dict[str, Any]:
-    """Return what series.csv says of a series of a session's BIDS name; not whom it shows."""
+    """Return the row of series.csv for a series of a session (its BIDS name); not whom it shows."""
     return {
         "session": session,
         "number": series.number,

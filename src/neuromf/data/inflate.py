@@ -1,4 +1,4 @@
-"""Decompressing a gzip file no further than asked for: a few bytes may stand for gigabytes."""
+"""Decompress a gzip file only as far as needed: a few bytes may expand to gigabytes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from neuromf.data.resample import Grid, nearest
 from neuromf.data.view import LEAST_OVERLAP, overlap, share_out_of_view, share_outside
 from neuromf.data.volume import Affine, Volume, VolumeError, Voxels
 
-SAME = 0.5  # of the smallest voxel side, by which the corners of one and the same grid may differ
+SAME = 0.5  # of the smallest voxel side: corners that differ by less are of one grid
 OUT_OF_VIEW = 0.05  # share of a lesion that may lie outside the image's field of view
 OUT_OF_BRAIN = 0.5  # share of a lesion that may lie outside the brain,
 NOTED = 0.1  # and the share from which on it is noted

@@ -16,7 +16,7 @@ FILL = 1e-3  # a value held by a larger share of the voxels was set, and is not 
 FILL_GAP = 2.0
 BELOW = 0.4  # usual ranges that good values may lie below it (in 51 real scans: 0.16) ...
 ABOVE = 5.0  # ... and above it (2.95: vessels)
-BRAIN_BELOW = 4.0  # ranges of the brain below it where black is at the latest (0.55 in real scans)
+BRAIN_BELOW = 4.0  # black is at most this many ranges of the brain below it (0.55 in real scans)
 
 
 @dataclass(frozen=True)

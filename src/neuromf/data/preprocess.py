@@ -188,8 +188,8 @@ def correct_bias(volume: Volume, brain: Mask) -> Volume:
 def without_background(
     volume: Volume, kept: Mask | None, brain: Mask, percentile: float
 ) -> tuple[Volume, float, bool]:
-    """Return the volume minus its black, 0 outside the mask and nowhere negative; its black; and
-    whether the brain determined it.
+    """Return the volume minus its black level, 0 outside the mask and nowhere negative; the black
+    level; and whether the brain determined it.
 
     Black is the scan's low percentile, or the lowest value that suits the brain if that is higher.
     """

@@ -15,7 +15,7 @@ from neuromf.data.volume import Affine, Volume, Voxels
 
 # an affine between two grids with smaller off-diagonal parts acts on each axis alone
 ALIGNED = 1e-4
-GROWTH = 3  # times the larger of the volumes before and after, that one in between may measure
+GROWTH = 3  # an intermediate volume may be this many times the larger of input and output
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def resample(volume: Volume, grid: Grid, smooth: bool = True) -> Volume:
 
 
 def nearest(volume: Volume, grid: Grid) -> Volume:
-    """Return `volume` on another grid, each voxel that of the nearest centre, 0 outside: no value
-    comes about that was not there before.
+    """Return `volume` on another grid, each voxel that of the nearest centre, 0 outside, so that no
+    new values arise.
     """
     step = np.linalg.inv(volume.affine) @ grid.affine  # grid indices -> volume indices
     d, h, w = grid.shape

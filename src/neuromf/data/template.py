@@ -18,15 +18,15 @@ from neuromf.data.reading import read_volume
 from neuromf.data.resample import Grid, resample
 from neuromf.data.volume import Affine, Volume, VolumeError
 
-RIM_MM = 5  # beyond the template's brain that registration looks at: the dark gap under the skull
+RIM_MM = 5  # around the template's brain, used by registration: the dark gap under the skull
 DILATION_MM = 2  # the mask is grown by this: an affine map does not follow every gyrus
 COARSE_MM = 4.0
 FINE_MM = 3.0
 CROWN_MM = 92.0  # z of the scalp's top in MNI space
-# of the brain beside the template
+# size of the brain relative to the template, and shift along z, mm
 STARTS = tuple((size, shift) for size in (0.8, 0.9) for shift in (-20.0, -8.0, 4.0))
-# A brain's size over the template's, which is larger than most; a larger map has taken the scalp
-# for the brain.
+# Largest size of a brain relative to the template, which is larger than most brains: a larger
+# scale means that the scalp was taken for the brain.
 LARGEST = 1.05
 MIDDLE = np.array([0.0, -18.0, 8.0])  # of the template's brain
 

@@ -1,7 +1,7 @@
 """`neuromf conditions`: are samples what they were asked to be?
 
-Asked against predicted, by a linear predictor that real latents trained, beside what it says of
-held-out people.
+The values asked for are compared with those that a linear predictor, fitted to real latents, finds
+in the samples; the same is done for held-out people.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def judge(
 def samples(
     generator: Generator, config: ConditionsConfig, rows: Sequence[dict[str, str]], w: float
 ) -> Known:
-    """Return n samples that are asked to be what some training latents are."""
+    """Return n samples, drawn with the conditions of some training latents."""
     asked_rows = [rows[i * len(rows) // config.n] for i in range(config.n)]
     told = [known_to(generator.config.conditions, row) for row in asked_rows]
     asked = Asked(generator.config.conditions, tuple(told), (w, 0.0, 1.0))
@@ -241,7 +241,7 @@ def report(rows: list[dict[str, Any]]) -> str:
 
 
 def apart(v: Variable, places: Tensor, turn: int) -> Any:
-    """Return where points are drawn: categories are spread about their tick, on a sunflower."""
+    """Return where points are drawn: those of a category are spread around its tick in a spiral."""
     if not v.values:
         return places.numpy()
     k = torch.arange(len(places), dtype=torch.float64)

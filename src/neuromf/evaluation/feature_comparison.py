@@ -23,7 +23,7 @@ PROJECTIONS = 256  # of the sliced Wasserstein distance
 
 @dataclass(eq=False)
 class FeatureSpace:
-    """What has to be the same for all sets that are compared: the kernel's width, directions."""
+    """What all compared sets must share: the bandwidth of the kernel, and the directions."""
 
     reference: Points
     sets: tuple[Points, ...] = ()  # that are compared

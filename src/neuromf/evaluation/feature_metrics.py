@@ -23,7 +23,7 @@ from neuromf.metrics.intervals import Interval
 from neuromf.metrics.mmd import mmd_squared
 from neuromf.metrics.wasserstein import wasserstein_squared
 
-# volumes below which a Fréchet distance is not to be compared across numbers of volumes
+# with fewer volumes, Fréchet distances are comparable at equal numbers of volumes alone
 FULL_RANK = 2048
 
 
@@ -86,7 +86,7 @@ def of_samples(part: str) -> Estimate[FeatureComparison]:
     """Return the estimate of precision or density: a mean over samples."""
 
     def estimate(c: FeatureComparison, bootstrap: Bootstrap | None) -> Tensor:
-        # manifolds stay as they are, the volumes that are looked up in them are drawn
+        # the manifolds are fixed; the volumes that are tested against them are resampled
         return weighted_mean(getattr(c.manifold, part), c.some(bootstrap)[0])
 
     return estimate
@@ -114,7 +114,7 @@ def share_of_people(c: FeatureComparison, value: float, _: Tensor) -> Interval:
 
 
 def falls(c: FeatureComparison) -> str:
-    """Return what has to be said of a Fréchet distance of few volumes."""
+    """Return a caution about Fréchet distances of few volumes, empty where there are enough."""
     if min(c.n, c.reference) >= FULL_RANK:
         return ""
     return (

@@ -11,9 +11,9 @@ from typing import Literal, NamedTuple
 from neuromf.evaluation.score import FEWEST, Beside, Score
 
 DETAIL = (0.8, 1.25)  # share of the real fine detail within which nobody sees a difference
-WIDE_DETAIL = (0.5, 2.0)  # the same where too few volumes give no interval: people differ by less
-RECALL = 0.5  # of the recall that real people reach, below which a set leaves people out
-GOOD_RECALL = 0.8  # of that of real people: as good
+WIDE_DETAIL = (0.5, 2.0)  # the same if volumes are too few for an interval; people differ less
+RECALL = 0.5  # a set with less than this share of real people's recall fails
+GOOD_RECALL = 0.8  # from this share of real people's recall on, a set is as good as they are
 SPREADS = 2.0  # standard deviations over draws by which a value has to be off the real one
 SIZES = ("brain", "GM", "WM", "ventricles", "hippocampus")  # regions that are looked at
 OF_LESIONS = {"ml": "volume in ml", "components": "number", "contrast": "contrast"}
@@ -219,7 +219,7 @@ LOOKS: tuple[Callable[[dict[str, Score]], Iterator[Finding]], ...] = (
 def findings_of(
     texts: dict[State, list[str]], fails: str, fine: str, unsure: str
 ) -> Iterator[Finding]:
-    """Yield one finding a state that some extractor is in; each form has a place for the list."""
+    """Yield one finding for each state that occurs; each text has a place for the extractors."""
     if texts["fails"]:
         yield Finding("fails", fails.format("; ".join(texts["fails"])))
     if texts["fine"]:
@@ -230,8 +230,8 @@ def findings_of(
 
 
 def beside_real(score: Score) -> tuple[float, float]:
-    """Return a ratio to real volumes, of real volumes and of the set, at equal
-    numbers where those are known.
+    """Return a metric that is a ratio to real volumes: first its value for real
+    volumes, then for the set, at equal numbers where these are known.
     """
     real, ours = score.beside.get("real"), score.beside.get("samples")
     return (real.mean, ours.mean) if real and ours else (1.0, score.value)

@@ -60,7 +60,7 @@ class MaskCopiesComparison:
 
     @property
     def threshold(self) -> float:
-        """The Dice coefficient above which a mask is a copy: no two real people reach it."""
+        """The Dice coefficient above which a mask is a copy: no two real people exceed it."""
         return max(self.largest, LEAST)
 
     @cached_property
@@ -131,7 +131,7 @@ def mean_similarity(aligned: bool, field: Similarity) -> Estimate[MaskCopiesComp
 
 
 def on_copies(c: MaskCopiesComparison) -> str:
-    """Return which threshold it is."""
+    """Return a note that explains the threshold."""
     return (
         f"the threshold is the larger of {LEAST:g} and {c.largest:.3f}, the largest Dice of two "
         "different real people (reference and training data); real: held-out people"

@@ -122,8 +122,8 @@ def map_correlation(c: LesionComparison, bootstrap: Bootstrap | None) -> Tensor 
 
 
 def frequency(c: LesionComparison, bootstrap: Bootstrap | None) -> Tensor | None:
-    """Return how frequent lesions of the reference are where those of the set lie: the mean of the
-    smoothed map under each lesion, and over lesions. None without lesions in the set.
+    """Return how frequent lesions of the reference are where those of the set lie: the smoothed map
+    averaged under each lesion, then over lesions. None without lesions in the set.
     """
     there = c.places.any(1)
     if not bool(there.any()):
@@ -160,7 +160,7 @@ def histogram_distance(part: Part) -> Estimate[LesionComparison]:
 
 def mean_nearest(aligned: bool, field: Similarity) -> Estimate[LesionComparison]:
     """Return the estimate of the mean over lesions of their similarity to the most similar real
-    one. The reference stays while lesions of the set are drawn.
+    one. The reference is fixed while lesions of the set are resampled.
     """
 
     def estimate(c: LesionComparison, bootstrap: Bootstrap | None) -> Tensor | None:

@@ -26,7 +26,7 @@ from neuromf.runtime.randomness import Purpose, generator
 from neuromf.segmentation.tissue import CLASSES
 
 ENDS = "ends"  # which volumes the pairs of `ms_ssim` are of (P, 2)
-OVERLAPS = 40  # pairs whose tissues are laid on each other
+OVERLAPS = 40  # pairs of which the overlap of tissues is measured
 BLUR = "Blurred volumes score as high or higher: this cannot show sharpness"
 TISSUES = {"CSF": "fluid", "GM": "grey matter", "WM": "white matter"}
 
@@ -45,7 +45,7 @@ def choose_pairs(a: MeasuredSet, r: MeasuredSet, config: EvaluationConfig, numbe
     """Return the pairs of the `number`-th set a and the reference r that are compared."""
     near = neighbours(a, r)
     ends = drawn_pairs(len(a), config.pairs, config.seed, number)
-    have = torch.isfinite(near.distance).nonzero()[:, 0]  # all but the only person there is
+    have = torch.isfinite(near.distance).nonzero()[:, 0]  # volumes for which there is one
 
     def nearest_of(most: int) -> list[tuple[int, int]]:
         return [(i, int(near.index[i])) for i in have[even(len(have), most)].tolist()]
@@ -228,7 +228,7 @@ def student(name: str) -> IntervalRule[PairComparison]:
 
 
 def _nearest(name: str, label: str, unit: str = "") -> Metric[LikenessComparison]:
-    """Return a metric of volumes and the nearest real ones, which ranks nothing: blur raises it."""
+    """Return a metric of volumes and the nearest real ones; blur raises it, so it ranks no sets."""
     return Metric(
         LikenessComparison,
         *(name, label, "none", mean_of(name)),

@@ -42,7 +42,7 @@ def mask_files(sources: Any) -> list[Path]:
     """Return the mask files that sources name: files, patterns, folders of masks and folders that
     `prepare` wrote, one or a list of them.
 
-    Of a folder that holds other volumes too, those are taken that are named as masks are. Raises
+    From a folder that also holds other volumes, only those named as masks are taken. Raises
     FileNotFoundError for a source without masks.
     """
     given = [sources] if isinstance(sources, str | Path) else list(sources)

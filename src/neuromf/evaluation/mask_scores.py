@@ -19,8 +19,8 @@ from neuromf.evaluation.mask_reading import LesionMask
 
 SIZES = (2.0, 20.0)  # ml, between the groups of masks
 PIECE_SIZES = (0.1, 1.0)  # ml, between the groups of connected pieces
-FOUND = 0.5  # share of a piece's voxels from which it counts as found
-SEEN = 0.1  # difference from the median from which a latent voxel counts, of the largest one
+FOUND = 0.5  # smallest share of a piece's voxels with which it counts as found
+SEEN = 0.1  # of the largest difference from the median: latent voxels with less do not count
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def round_trip(code: MaskCode, mask: LesionMask, noise: float) -> tuple[Score, N
 
 
 def noise_like(z: Tensor) -> Tensor:
-    """Return white noise, the same for the same shape, with the spread that each channel of latents
-    (1, C, D, H, W) has at lesions: where they are far from their median, that of the background.
+    """Return white noise, equal for equal shapes, with the standard deviation that each channel of
+    latents (1, C, D, H, W) has at lesions: where it is far from its median, which is background.
     """
     noise = torch.randn(z.shape, generator=torch.Generator().manual_seed(0)).to(z)
     background = z.flatten(2).median(2).values[:, :, None, None, None]

@@ -26,7 +26,7 @@ from neuromf.runtime.run import open_run
 log = logging.getLogger("neuromf")
 OUTPUT = Output("mask-test", ("mask_vae_test.json", "round_trips.png"))
 SHOWN = 6  # masks in the picture
-# Dice above which masks go through a code; below it they would be downsampled instead.
+# Mean Dice with which a code is good enough; below it masks would be downsampled instead.
 ENOUGH = 0.85
 
 RULE = (

@@ -64,12 +64,12 @@ class MeasuredSets:
 
     @property
     def people(self) -> MeasuredSet:
-        """Whose volumes stand beside samples, and are reconstructed."""
+        """The real volumes that are scored beside samples, and that are reconstructed."""
         return self.real if self.real is not None else self.reference
 
     @property
     def reconstructed(self) -> list[int]:
-        """Of which volumes of `people` the reconstructions are."""
+        """The numbers of those volumes of `people` that the reconstructions are of."""
         if self.reconstruction is None:
             return []
         numbers = {item.name: number for number, item in enumerate(self.people.volumes.items)}

@@ -132,8 +132,8 @@ class Measurer:
         return VolumeSet("training", with_unique_names(items)) if items else None
 
     def _choose_vae(self, sets: Sequence[VolumeSet]) -> str:
-        """Return the VAE for reconstructions and latents, empty for none; what samples
-        name has to be what is at hand.
+        """Return the VAE for reconstructions and latents, empty for none; one that samples
+        name is taken only if the VAE at hand has its fingerprint.
         """
         if self.config.vae == "none":
             return ""

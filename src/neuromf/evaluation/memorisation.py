@@ -151,8 +151,8 @@ def of_distances(
 
 
 def with_wilson(c: TrainingComparison, value: float, replicates: Tensor) -> Interval:
-    """Return the bootstrap's interval of a share, as wide as Wilson's at least: none of a few
-    volumes is not never.
+    """Return the bootstrap's interval of a share, widened to include Wilson's: a share of 0 among
+    few volumes does not mean that the true share is 0.
     """
     interval, wilson = up_to_one(c, value, replicates), of_share(round(value * c.n), c.n)
     return Interval(min(interval.low, wilson.low), max(interval.high, wilson.high))

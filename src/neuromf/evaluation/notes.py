@@ -18,7 +18,7 @@ log = logging.getLogger("neuromf")
 
 
 def on_sampling(sets: Sequence[VolumeSet], measurer: Measurer) -> Iterator[str]:
-    """Yield which sets are drawn from, and which are brought to another grid."""
+    """Yield notes on sets of which a part is drawn, and on sets that are resampled."""
     n = measurer.config.n
     drawn = [f"{n} of {len(s)} of {s.name}" for s in sets if 0 < n < len(s)]
     if drawn:
@@ -31,8 +31,8 @@ def on_sampling(sets: Sequence[VolumeSet], measurer: Measurer) -> Iterator[str]:
 
 
 def on_sets(measured: MeasuredSets, measurer: Measurer) -> Iterator[str]:
-    """Yield which files are in two sets, and what is not there. Raises ValueError for a second
-    real set with files of the reference.
+    """Yield notes on files that are in two sets, and on inputs that are not given. Raises
+    ValueError for a second real set with files of the reference.
     """
     for samples in measured.sets:
         yield from on_equal_files(samples, measured.reference)

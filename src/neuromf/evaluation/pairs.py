@@ -1,5 +1,5 @@
-"""Volumes against volumes: how alike a set is in itself, to its nearest real
-volumes, and to its own partners.
+"""Volumes against volumes: how alike those of a set are to each other, to their nearest
+real volumes, and to real volumes of the same name.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ TOGETHER = 32  # volumes whose features are summed up at once
 
 
 class Extractor(NamedTuple):
-    """A feature network under the name that it was asked for by."""
+    """A feature network, and the name by which it was asked for."""
 
     name: str
     measure: Measure
@@ -91,14 +91,14 @@ def even(n: int, most: int) -> Tensor:
 
 
 def principal(sets: Sequence[Points], key: str) -> tuple[Tensor, Tensor]:
-    """Return the middle (C,) and the leading directions (C, COMPONENTS) of points
-    of all sets, as many of each.
+    """Return the mean (C,) and the leading principal directions (C, COMPONENTS) of
+    points from all sets, an equal number from each.
     """
     parts = []
     for points in sets:
         slices = len(next(points.each(key)))
         chosen = even(len(points), -(-BASIS_OF // slices)).tolist()
-        # without an embedding, which nobody needs of these
+        # without an embedding, which is not needed here
         part = Points(points.features.only(chosen), points.extractor)
         values = torch.cat(list(part.each(key))).double()
         parts.append(values[even(len(values), BASIS_OF)])

@@ -142,7 +142,7 @@ def nearest_training(
 
 
 def small(p: float) -> str:
-    """Return a p as a reader wants it: none below 0.001."""
+    """Return a p value as text, `< 0.001` where it is smaller."""
     return "< 0.001" if p < 1e-3 else f"{p:.3f}"
 
 

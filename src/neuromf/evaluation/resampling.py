@@ -35,7 +35,7 @@ T = TypeVar("T", bound=Divisible)
 
 @dataclass(frozen=True)
 class Reconstructions(Generic[T]):
-    """Reconstructions, and of which volumes of the real pool they are, by number."""
+    """Reconstructions, and the numbers of the volumes of the real pool that they are of."""
 
     volumes: T
     of: Sequence[int]
@@ -58,8 +58,8 @@ def at_equal_numbers(
     draws: int,
     seed: int,
 ) -> dict[str, dict[str, References]]:
-    """Return set -> metric -> what stands beside it: the metric over `draws` draws of n volumes of
-    the set, of reconstructions, of the pool of real volumes, all against the same other real ones.
+    """Return the references of each set and metric: its mean and spread over `draws` draws of n
+    volumes of the set, of reconstructions and of real ones, all against the same other real ones.
 
     The pool of real volumes is `real`, against the whole reference; or the reference, against a
     half of it that shares nobody with the n. Reconstructions are of the very volumes that are

@@ -92,8 +92,8 @@ class SetRecord:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of a metric between two sets, and the p of their being equal, corrected
-    for the number of pairs (Holm).
+    """The difference of a metric between two sets, and the p value of there being no
+    difference, also corrected for the number of pairs (Holm).
     """
 
     key: str
@@ -178,7 +178,7 @@ def differences(sets: dict[str, SetRecord]) -> Iterator[Difference]:
 
 
 def p_of_equal(a: Score, b: Score) -> float:
-    """Return the p of two scores being equal, 1 where too few volumes tell."""
+    """Return the p value of the hypothesis that two scores are equal, 1 if volumes are too few."""
     one, other = (torch.tensor(s.replicates, dtype=torch.float64) for s in (a, b))
     p = p_of_difference(a.value, b.value, one, other, min(a.n, b.n, a.reference))
     return p if math.isfinite(p) else 1.0

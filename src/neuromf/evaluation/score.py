@@ -7,8 +7,8 @@ from typing import Literal
 
 from neuromf.metrics.intervals import Interval
 
-FEWEST = 5  # volumes of each set from which on intervals and p values say something
-TRUSTED = 30  # volumes of each set from which on small differences show
+FEWEST = 5  # volumes of each set; with fewer there are no intervals and no p values
+TRUSTED = 30  # volumes of each set; with fewer, small differences cannot be seen
 
 # real: the nearer to the real set's own value; none: ranks nothing
 Better = Literal["lower", "higher", "real", "none"]

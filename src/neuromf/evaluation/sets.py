@@ -79,8 +79,8 @@ def read_set(
 ) -> VolumeSet:
     """Return the volumes of a folder. `FOLDER:SPLIT` takes one split of a cohort, as `splits` does.
 
-    Whose brain a volume is, is known of a cohort and of reconstructions; of other folders their
-    names tell it if they are of `people`.
+    The person of each volume is known for cohorts and for reconstructions; for other folders it is
+    taken from the file names, if these are of `people`.
 
     Raises FileNotFoundError where there is none, ValueError for splits of something that has none.
     """
@@ -120,8 +120,8 @@ def read_set(
 
 
 def with_unique_names(items: Sequence[Item]) -> tuple[Item, ...]:
-    """Return items of which no two have one name: further ones are named after their
-    files, or numbered.
+    """Return items with different names: where a name is taken, the item is named after
+    its file, or numbered.
     """
     taken: set[str] = set()
     out = []
@@ -141,7 +141,8 @@ def with_unique_names(items: Sequence[Item]) -> tuple[Item, ...]:
 def one_a_person(volumes: VolumeSet) -> tuple[VolumeSet, int]:
     """Return the first volume of each person, and how many further ones that leaves out.
 
-    Two scans of one person are no two people: halves would share them, and intervals be too narrow.
+    Two scans of one person do not count as two people: two halves of a set could then hold one
+    person, and intervals would be too narrow.
     """
     first: dict[str, Item] = {}
     for item in volumes.items:

@@ -156,8 +156,8 @@ def sizes_of(config: UsefulnessConfig, people: int) -> list[int]:
 
 
 def planned(config: UsefulnessConfig, arms: Sequence[str], people: int) -> list[Training]:
-    """Return the trainings in order: what is compared is trained one after another, and a seed is
-    complete before the next, so that an interrupted study can be read.
+    """Return the trainings in order: the arms that are compared follow one another, and each seed
+    is completed before the next, so that an interrupted study can be evaluated.
     """
     folds = config.folds or tuple(range(people))
     if max(folds) >= people:
@@ -252,8 +252,8 @@ def _refuse_patch(side: int, pair: LesionPair) -> None:
 
 
 def _keep_sets(path: Path, sets: Sets) -> None:
-    """Write what the sets hold. Raises ValueError where one is another than that of the trainings
-    that are there.
+    """Write a fingerprint of each set. Raises ValueError if a set differs from the one that the
+    trainings already there were made with.
     """
     known = read_json_object(path, "start with --overwrite") if path.is_file() else {}
     for name, pairs in sets.items():

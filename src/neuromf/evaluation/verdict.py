@@ -72,7 +72,7 @@ def doubt(texts: Sequence[str]) -> str:
 
 
 def limits(found: dict[str, Score], n: int, people: int, untrained: Sequence[str]) -> Iterator[str]:
-    """Yield what numbers of volumes and networks without training do not allow."""
+    """Yield what few volumes, untrained networks or missing training data leave open."""
     volumes = (
         f"{n} sample{'s' * (n != 1)} against {people} held-out "
         f"{'person' if people == 1 else 'people'}"

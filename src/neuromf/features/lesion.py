@@ -97,7 +97,7 @@ def measure_lesion(volume: Volume, mask: Mask) -> MeasuredLesion:
 
     if mask.any():
         labels, count = ndimage.label(mask, TOUCHING)
-        # the shape is that of the largest component: of many, it would be that of their number
+        # the shape of the largest component: that of all together would reflect their number
         largest = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
         numbers |= {
             "components": float(count),

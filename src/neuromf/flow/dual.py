@@ -281,7 +281,7 @@ def _dual(value: Tensor, tangent: Callable[[], Tensor]) -> Dual:
 
 
 def _like(x: Any) -> Any:
-    """Return the tangent for a sum: of a constant, a 0 that takes part in no broadcasting."""
+    """Return the tangent for a sum; of a constant it is a scalar 0, which changes no shape."""
     if isinstance(x, Dual):
         return x.tangent
     return torch.zeros((), dtype=x.dtype, device=x.device) if isinstance(x, Tensor) else 0.0

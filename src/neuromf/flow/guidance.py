@@ -32,7 +32,7 @@ OFF = (1.0, 0.0, 1.0)  # no guidance: w = 1, at every t
 
 @dataclass(frozen=True)
 class Guidance:
-    """How a network with conditions learns to do without them, and to be led to them."""
+    """How a network with conditions also learns to work without them, and to be guided."""
 
     dropout: float = 0.1  # share of the samples that lose all conditions
     # scales w from 1 to this one are trained, the network takes w and the interval of t in which it
@@ -103,9 +103,10 @@ def check_guidance(guidance: Sequence[float]) -> None:
 
 
 def led(network: Network, null: Condition, guidance: tuple[float, float, float]) -> Network:
-    """Return a flow whose velocity is led to its condition by a second call of the network,
-    v_0 + w (v - v_0) with v_0 without conditions (arXiv 2207.12598): for networks that know r = t
-    alone and were not trained with guidance. It acts from the first t to the last.
+    """Return a flow that is guided to its condition by a second call of the network: the velocity
+    v_0 + w (v - v_0), where v_0 is that without conditions (arXiv 2207.12598). It is meant for
+    networks that know r = t alone and were not trained with guidance. The guidance acts from the
+    first t to the last.
     """
     w, first, last = guidance
 

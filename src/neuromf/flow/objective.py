@@ -242,7 +242,7 @@ class MeanFlow:
         return self._as_velocity("the network's output", prediction, z, t)
 
     def _boundary_direction(self, u: Tensor, head: Tensor | None, target: Tensor) -> Tensor:
-        """Return the same for rows with r = t, where it is at hand."""
+        """Return dz/dt for samples with r = t, where it is already known."""
         if self.tangent == "conditional":
             return target
         return (u if self.tangent == "boundary" else required_head(head)).detach()

@@ -31,7 +31,7 @@ class Asked:
     rows: tuple[Row, ...] = ({},)
     guidance: tuple[float, float, float] = OFF  # the scale w, the first and the last t it acts at
     flow: bool = False  # the model is a flow, which a second network call can lead
-    # what training people were: where nothing is asked, a sample is asked to be as one of them
+    # conditions of the people in the training; a sample without any takes those of one of them
     population: tuple[Row, ...] = ()
     seed: int = 0  # by which
 

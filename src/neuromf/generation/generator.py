@@ -162,7 +162,7 @@ class Generator:
         network: Network = self.model.network
         if guidance != OFF:
             null = self.config.conditions.null(1) or {}
-            closed = solver == "exponential"  # its step, led, is followed as it is
+            closed = solver == "exponential"  # its guided step is taken as an average velocity
             network = led(exponential(network) if closed else network, null, guidance)
             solver = "average" if closed else solver
 
@@ -238,8 +238,9 @@ class Generator:
         guidance: float = 1.0,
     ) -> list[Volume]:
         """Return n volumes after `nfe` network calls each, of a condition such as {"age": 70} if
-        given, to which a guidance above 1 leads more closely. Where nothing is asked, each is as
-        one of the people of the training, if the model knows them; {"age": None} asks for nothing.
+        given, to which a guidance above 1 leads more closely. Without a condition, each sample
+        takes that of one of the people in the training, if the model knows them; {"age": None} asks
+        for nothing.
         Raises ValueError if n or nfe is below 1, or for a condition that the model does not know.
         """
         return [drawn.volume for drawn in self._drawn(n, nfe, seed, condition, guidance)]

@@ -1,5 +1,5 @@
-"""What the people of a training were, kept with its model: a sample of which nothing is asked is
-drawn like one of them.
+"""The conditions of the people in a training, kept with its model: a sample for which no condition
+is given takes those of one of them.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ def read_population(folder: Path, conditions: Conditions) -> tuple[Row, ...]:
 
 
 def population_of(conditions: Conditions, people: Iterable[Mapping[str, str]]) -> list[Row]:
-    """Return what a model can be told of people, sorted, so that their order tells nothing; those
-    of whom nothing is known are left out, and a category that training never saw is not known.
+    """Return the conditions of people that a model takes, sorted, so that their order says nothing
+    about the people. Those of whom nothing is known are left out, and a category that is not in the
+    training data counts as missing.
     """
     rows = []
     for person in people:

@@ -85,8 +85,8 @@ class SampleFolder:
         return "\n".join(lines) + "\n"
 
     def refuse_others(self) -> None:
-        """Raise ConfigError if the folder holds samples that a resumed run would leave over or
-        replace: of higher numbers, or drawn from another model, by another decoder or version.
+        """Raise ConfigError if the folder holds samples that are not those of the resumed run: with
+        higher numbers, or drawn from another model, or by another decoder or version.
         """
         pattern = f"sub-*/anat/sub-*_desc-generated_{self.suffix}.nii.gz"
         numbers = [int(p.name[4:9]) for p in self.folder.glob(pattern) if p.name[4:9].isdigit()]

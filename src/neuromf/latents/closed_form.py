@@ -1,5 +1,5 @@
-"""Models of latents in closed form, which nothing was trained for: what every trained model has to
-be better than.
+"""Models of latents in closed form, which need no training: baselines that every trained model has
+to surpass.
 """
 
 from __future__ import annotations

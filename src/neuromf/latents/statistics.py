@@ -18,8 +18,8 @@ from neuromf.runtime.records import RecordError, parse_record
 
 STATS = "stats.json"
 COMPONENTS = 50  # of the PCA spectrum
-MOST = 1000  # latents that the PCA spectrum is of: it needs all their pairs,
-ELEMENTS = 2**28  # and holds them at once: no more than this many numbers
+MOST = 1000  # latents at most for the PCA spectrum, which needs all their pairs
+ELEMENTS = 2**28  # numbers at most, since those latents are held in memory at once
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,9 @@ class HeldOutVelocity:
     """The v-loss at r = t of normalised held-out latents (N, C, D, H, W), the first 64 of them,
     times `latent_scale`, at times and with noise that never change.
 
-    It is divided by that of the linear filter which the training latents' Gaussian is at r = t: a
-    network above 1 knows less of the anatomy than their mean image and power spectrum tell.
+    It is compared with that of the linear filter that follows from the training latents' Gaussian
+    at r = t: a network with a ratio above 1 has learned less than their mean image and power
+    spectrum contain.
     """
 
     def __init__(

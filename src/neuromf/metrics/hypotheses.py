@@ -94,8 +94,8 @@ def paired(a: Sequence[float], b: Sequence[float]) -> Comparison:
 def welch_anova(groups: Sequence[Sequence[float]]) -> Anova:
     """Return Welch's test of several arms having one mean (Welch 1951).
 
-    Raises Untestable for fewer than two values in an arm, or where an arm does not vary, which
-    would weigh without limit; ValueError for values that are not finite.
+    Raises Untestable for fewer than two values in an arm, or where an arm does not vary, whose
+    weight would be infinite; ValueError for values that are not finite.
     """
     arrays = _varying(groups, each=True)
     found = stats.f_oneway(*arrays, equal_var=False)

@@ -48,13 +48,13 @@ def detectable_by_pairs(n: int) -> float:
 
 def smallest_p(n: int, other: int) -> float:
     """Return the smallest two-sided p of a permutation test of two arms of n and `other` values:
-    2 of the ways to choose n of them all.
+    2 divided by the number of ways to choose n of all values.
     """
     return min(1.0, 2 / math.comb(n + other, n))
 
 
 def smallest_p_of_pairs(n: int) -> float:
-    """Return the smallest two-sided p of a permutation test of n pairs: 2 of 2ⁿ signs."""
+    """Return the smallest two-sided p of a permutation test of n pairs: 2 of 2ⁿ sign patterns."""
     return min(1.0, 2 / 2**n)
 
 

@@ -1,5 +1,5 @@
-"""The velocity of a flow against the paths that it is the mean of, from near the data to near
-the noise, beside that of a linear filter.
+"""The error of a flow's velocity from near the data to near the noise, measured against the
+velocities of single paths, of which it is the mean; and the error of a linear filter.
 """
 
 from __future__ import annotations

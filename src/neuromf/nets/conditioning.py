@@ -12,7 +12,7 @@ from neuromf.flow.network import Condition
 from neuromf.nets.sinusoids import sinusoids
 from neuromf.nets.variables import Conditions, Variable
 
-# radians per range of the training data: half a turn and less, so that beyond it nothing repeats
+# radians over the range of the training data: at most half a turn, so that no value has a double
 LOWEST, HIGHEST = 0.1, 3.0
 EMBEDDING = "condition_embed"  # what a network calls its ConditionEmbedding
 

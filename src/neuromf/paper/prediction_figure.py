@@ -1,4 +1,4 @@
-"""Figure 6: what the network predicts, x or u, and what stands around it in closed form."""
+"""Figure 6: what the network predicts, x or u, and the closed-form part of the velocity."""
 
 from __future__ import annotations
 

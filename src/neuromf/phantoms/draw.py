@@ -24,7 +24,7 @@ from neuromf.phantoms.labels import labelled_brain
 from neuromf.phantoms.lesions import Lesion, add_lesion
 from neuromf.runtime.randomness import Purpose, numpy_generator
 
-TRIES = 20  # draws of a phantom that the box cuts; of 200 copies it cut 28 the first time
+TRIES = 20  # draws at most of a phantom that does not fit the box; of 200 first draws 28 did not
 
 
 FAINT = 0.05  # of the brightest voxel: what is darker at the border is smoothing, not anatomy

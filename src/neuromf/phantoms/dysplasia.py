@@ -21,7 +21,7 @@ SHALLOW = 0.3  # odds of a lesion nearer to the surface
 ROUGH = 0.2  # standard deviation of the logarithm of the noise that distorts the outline
 ROUGH_MM = 4.0  # over which that noise is smooth
 TAIL_SHARE = 0.4  # of a lesion's volume, at most
-TAIL_WHITE = 0.7  # of a straight tail's length beyond the cortex, at least, in white matter
+TAIL_WHITE = 0.7  # least share of a straight tail, beyond the cortex, that is in white matter
 NUCLEI = 8.0  # a lesion spreads this much less far into thalamus and basal ganglia
 TRIES = 30  # places for one lesion
 

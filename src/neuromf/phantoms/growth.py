@@ -20,8 +20,8 @@ NEIGHBOURS = ((1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1
 def whole_voxels(ml: float, limits: tuple[float, float], voxel_ml: float) -> int:
     """Return the number of voxels nearest to a volume whose own volume lies within `limits`, ml.
 
-    Limits with no whole number between them are kept to a tenth of the volume. Raises VolumeError
-    if voxels are too large for that.
+    If no whole number of voxels lies within the limits, the volume may deviate by a tenth. Raises
+    VolumeError if voxels are too large for that.
     """
     low, high = math.ceil(limits[0] / voxel_ml - 1e-6), math.floor(limits[1] / voxel_ml + 1e-6)
     nearest = round(ml / voxel_ml)

@@ -181,8 +181,8 @@ def damaged(head: Voxels, distance: Voxels, damage: Damage, rng: np.random.Gener
 
 
 def cut(head: Voxels, distance: Voxels, rng: np.random.Generator) -> Voxels:
-    """Return a head of which nothing is left beyond a plane below the brain, where the neck is, or
-    before it, where faces are removed.
+    """Return a head with everything set to 0 beyond a plane below the brain, where the neck is, or
+    in front of it, as where faces are removed.
     """
     axis, end = (2, 0) if rng.random() < 0.7 else (1, 1)
     along = np.flatnonzero((distance < 0).any(axis=tuple(a for a in range(3) if a != axis)))

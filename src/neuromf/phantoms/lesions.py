@@ -107,7 +107,7 @@ def painted(
 
 
 def local_mean(voxels: Field, where: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Field:
-    """Return the mean of a tissue around each voxel: the field of the coil is in it.
+    """Return the local mean of a tissue around each voxel, which follows the field of the coil.
 
     Raises VolumeError if there is none.
     """

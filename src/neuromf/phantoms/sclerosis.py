@@ -13,7 +13,7 @@ from neuromf.phantoms.growth import Field, Seed, grow, smooth_noise, soft, whole
 from neuromf.phantoms.lesion_config import Sclerosis
 from neuromf.phantoms.shape import Shape, log_uniform, offsets_mm, pick
 
-NEAR_MM = 4.0  # the odds of where a lesion starts fall by e over this distance from a ventricle
+NEAR_MM = 4.0  # from a ventricle; over this distance the odds of a lesion's start fall e-fold
 ROUGH = 0.25  # standard deviation of the logarithm of the noise that distorts an ellipsoid
 ROUGH_MM = 2.5  # over which that noise is smooth
 FAINTEST = 0.7  # of the contrast of a brain's lesions: some are fainter than others

@@ -45,7 +45,7 @@ def findings(run: Trained) -> list[Finding]:
 
 
 def ending(run: Trained) -> Iterator[Finding]:
-    """Yield how a run ended, where it is not at its end."""
+    """Yield how a run ended, unless it was completed."""
     said = ENDED.get(run.state, f"has the state {run.state!r} in run.json, which is none known")
     wanted = run.settings.config.updates if run.settings.config else 0
     done = f"after update {run.updates}" + (f" of {wanted}" if wanted else "")

@@ -1,4 +1,4 @@
-"""A training as its folder tells it: every part that is there, and why one is not."""
+"""What the folder of a training holds, and why parts of it are missing."""
 
 from __future__ import annotations
 

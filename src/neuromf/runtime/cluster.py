@@ -40,8 +40,8 @@ fi
 exit $status
 """
 REQUEUE = "{job}.requeue"  # left in submitit's folder by a job that is to be queued again
-# After submitit's srun, outside of the process that was stopped: there may be no scontrol in a
-# container, and scancel ends this shell, so that a cancelled job does not queue itself again.
+# Shell code that runs after submitit's srun, and not in the process that was stopped: a container
+# may lack scontrol, and scancel ends this shell, so a cancelled job does not queue itself again.
 TEARDOWN = """\
 status=$?
 if [ $status = 140 ] || rm {mark} 2> /dev/null; then
@@ -53,7 +53,7 @@ exit $status
 
 @dataclass(frozen=True)
 class Launch:
-    """Where a command runs: a word of the command line as out= is, no part of what it does."""
+    """Where a command runs. Like out=, it is given on the command line, not in a configuration."""
 
     launch: Literal["here", "slurm", "print"] = "here"
     slurm: Slurm = field(default_factory=Slurm)
@@ -63,8 +63,8 @@ class Launch:
 class Job:
     """A command with its resolved configuration.
 
-    Where the configuration has `nodes` and `devices`, the job has as many processes. submitit
-    calls it: when its time is over, the job is queued again and resumes.
+    If the configuration has `nodes` and `devices`, the job has `devices` processes on each of its
+    nodes. submitit calls the job; when its time is over, it is queued again and resumes.
     """
 
     verb: str
@@ -91,7 +91,7 @@ class Job:
                 print(f"neuromf: {reason} in {self.out}", file=sys.stderr)
         if mark:
             mark.touch()
-        # No result for submitit, and no failure for which srun would end the other processes.
+        # No result for submitit, and exit code 0: on a failure srun would end the other processes.
         raise SystemExit(0)
 
     def checkpoint(self) -> Any:
@@ -111,8 +111,9 @@ def _requeue_mark() -> Path | None:
 
 @contextlib.contextmanager
 def _default_signals() -> Iterator[None]:
-    """Let signals end the process, unless the command answers them: submitit calls scontrol from
-    within the process, and ignores SIGTERM.
+    """Restore the default action of signals while the body runs, in which the command may install
+    handlers of its own. submitit's handlers call scontrol from within the process, and ignore
+    SIGTERM.
     """
     answered = [n for n in REQUESTS if n != getattr(signal, "SIGUSR1", None)]
     before = {number: signal.signal(number, signal.SIG_DFL) for number in answered}
@@ -137,9 +138,9 @@ def launch(job: Job, where: Launch, *, overwrite: bool) -> str:
 
 
 def check(job: Job) -> list[str]:
-    """Return what the user should know of a job before it waits in a queue, where its command can
-    tell: what `check(config)` of the verb's module returns. Raises what the command would raise
-    before it makes anything.
+    """Return what the user should know of a job before it waits in a queue: what `check(config)` of
+    the verb's module returns, if it has that function. Raises what the command would raise before
+    it writes anything.
     """
     module = importlib.import_module(job.module)
     return list(module.check(job.config)) if hasattr(module, "check") else []
@@ -171,8 +172,8 @@ def files_of(out: Path) -> Path:
 def header(
     slurm: Slurm, name: str, nodes: int, processes: int, options: Mapping[str, str] | None = None
 ) -> str:
-    """Return the lines #SBATCH of a script that is warned before its time is over and may be
-    queued again: of so many nodes, with so many processes each, and with further options.
+    """Return the #SBATCH lines of a job on `nodes` nodes with `processes` processes each, and with
+    further options. The job is warned before its time is over and may be queued again.
     """
     wanted: dict[str, Any] = {
         "job-name": name,
@@ -196,8 +197,8 @@ def _directive(name: str, value: Any) -> str:
 
 
 def logs_of(slurm: Slurm) -> Path:
-    """Make the folder `logs`, which SLURM does not, and return it: a job whose log cannot be
-    written ends at once, without a word.
+    """Make the folder `logs` and return it. SLURM does not make it, and a job whose log cannot be
+    written ends at once without a message.
     """
     folder = Path(slurm.logs).resolve()
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,8 @@ class ConfigError(ValueError):
 
 def load(schema: type[T], words: Sequence[str], verb: str, start: T | None = None) -> T:
     """Return the dataclass `schema` filled from `words`: YAML files, `preset=NAME` and
-    `key.sub=value`, later ones winning. What no word names is as in `start`, or the default.
+    `key.sub=value`; later words override earlier ones. Keys that no word sets are as in `start`,
+    or have their defaults.
 
     A preset is looked up in the package's `presets/VERB/`. Raises ConfigError for an unknown key, a
     wrong type or choice, a missing file, or a value the dataclass itself refuses.
@@ -125,8 +126,8 @@ def _merge(base: DictConfig, layer: Any, word: str) -> DictConfig:
 
 
 def _refuse_new_keys(config: DictConfig, word: str) -> None:
-    """Refuse key.sub=value where a key is not there yet: YAML may add to a dictionary, a
-    mistyped word not, but to one whose keys are the user's own.
+    """Refuse key.sub=value for a key that does not exist yet. YAML files may add keys to any
+    dictionary; a word may do so only where the keys are the user's own.
     """
     node: Any = config
     if "=" not in word or word.startswith("preset="):
@@ -189,7 +190,7 @@ def _refuse_strange_numbers(config: Any, prefix: str = "") -> None:
 
 
 def _suggestion(key: str, known: list[str]) -> str:
-    """Return what may have been meant: the same name elsewhere, or one that differs by a slip."""
+    """Return a suggestion: the same name in another place, or a name that is spelt similarly."""
     leaf = key.rsplit(".", 1)[-1]
     leaves = {k.rsplit(".", 1)[-1]: k for k in reversed(known)}
     near = difflib.get_close_matches(leaf, leaves, n=1, cutoff=0.74)
@@ -225,14 +226,14 @@ def _preset(verb: str, name: str) -> Path:
 
 
 def _assignment(word: str, base: DictConfig) -> Any:
-    """Return key=value as a layer. A value for text is taken as it stands (paths!), unless
-    it is a [list].
+    """Return key=value as a layer. The value of a text key is taken literally, since it may be
+    a path, unless it is a [list].
     """
     key, _, value = word.partition("=")
     node: Any = base
     for part in key.split("."):
         if isinstance(node, DictConfig) and node._metadata.element_type is str:
-            return _nested(key, value)  # no text of the user's own is true, null or a number
+            return _nested(key, value)  # the user's own values stay text, even true, null or 3
         inside = isinstance(node, DictConfig) and not node._is_none() and part in node
         node = node._get_node(part) if inside else None
 

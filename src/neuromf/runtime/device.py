@@ -24,10 +24,10 @@ OUT_OF_MEMORY = (
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of a name; `auto` is the first there is of an NVIDIA GPU, Apple's (MPS)
-    and the CPU.
+    """Return the device of a name; `auto` is the first that is available of an NVIDIA GPU, an Apple
+    GPU (MPS) and the CPU.
 
-    Raises ValueError where it is not there, or of a kind that is not supported.
+    Raises ValueError if the device is not available, or is of a kind that is not supported.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if has_mps() else "cpu"
@@ -109,7 +109,7 @@ def check_precision(name: str) -> Precision:
 
 
 def wait_for_gpu() -> None:
-    """Return when the GPU, if one is in use, has done what it was given: for clocks."""
+    """Wait until the GPU, if one is in use, has finished its work: needed to measure times."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
     elif has_mps():

@@ -1,5 +1,5 @@
-"""What a key of a configuration says of itself beside its type and default: an earlier name, and
-whether a resumed run may change it.
+"""Metadata of configuration keys, beyond their types and defaults: an earlier name, and whether a
+resumed run may change the key.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def key(
 ) -> Any:
     """Return a dataclass field.
 
-    `formerly` is the key's name in earlier versions: the command line refuses it with the new
-    one, files of earlier versions are read. A `free` key may change when a run is resumed: it
-    says how fast or how many, not what.
+    `formerly` is the key's name in earlier versions. The command line refuses it and names the
+    new one; in files of earlier versions it is read. A `free` key may change when a run is
+    resumed: it sets how fast or how much is computed, not what.
     """
     metadata = {"formerly": formerly, "free": free}
     if factory is not None:

@@ -68,8 +68,8 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def stop_if_disk(outcome: Any) -> None:
-    """Raise `outcome` if it is an error of the disk written to: no item's fault, so the
-    run stops, and can be resumed later.
+    """Raise `outcome` if it is an error of the disk that is written to. No single item is to
+    blame, so the run stops; it can be resumed later.
     """
     if isinstance(outcome, OSError) and outcome.errno in DISK:
         raise outcome

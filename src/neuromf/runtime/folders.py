@@ -35,7 +35,7 @@ class Output:
     patterns: tuple[str, ...]
     loose: tuple[
         str, ...
-    ] = ()  # of these, what is not written through `run.atomic`, by other libraries for example
+    ] = ()  # those not written through `files.atomic` but, for example, by other libraries
 
     def loosely(self, path: str) -> bool:
         """Return True if a path is one that others write for the verb."""
@@ -86,9 +86,9 @@ def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) 
     """Raise FileExistsError where the folder `out` is or contains an input, symbolic links
     resolved; with `overwrite` also where it lies in one.
 
-    `inputs` are paths, or lists and mappings of them, as configurations hold them; what is no path
-    here (a URL, the name of a model, nothing) is passed over. Folders below `derivatives/` of an
-    input are fine: BIDS keeps results there.
+    `inputs` are paths, or lists and mappings of them, as configurations hold them; values that are
+    no existing paths (a URL, the name of a model, an empty text) are skipped. Folders below
+    `derivatives/` of an input are allowed: BIDS keeps results there.
     """
     place = out.resolve()
     for given in _flat(inputs):
@@ -117,8 +117,8 @@ def refuse_inputs(out: Path, inputs: Iterable[Any], *, overwrite: bool = False) 
 def foreign_files(out: Path, output: Output) -> list[str]:
     """Return the files in `out` that no run of this verb wrote, relative to it.
 
-    A run writes the names of its files down before they appear (`note`); of one of an earlier
-    version, which did not, the patterns tell alone.
+    A run lists its files before they appear (`note`). Runs of earlier versions did not; for
+    them the patterns alone decide.
     """
     listed = _listed(out)
     found = []
@@ -134,8 +134,8 @@ def foreign_files(out: Path, output: Output) -> list[str]:
 
 
 def note(path: Path) -> None:
-    """Write down that the run under way, here or in the process that started
-    this one, makes the file `path`.
+    """Record in files.txt that the current run, which is this process's or that of the process
+    that started it, writes the file `path`.
     """
     folder = os.environ.get(RUN)
     if folder is None or not path.absolute().is_relative_to(folder):

@@ -1,4 +1,4 @@
-"""One run a folder: a lock that ends with its process, whatever ends that."""
+"""One run per folder: a lock that is released when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def lock(folder: Path) -> Iterator[None]:
     """Hold the folder for this process while the body runs. Raises LockedError where
     somebody else has it.
 
-    POSIX record locks, on Windows those of its C library: they work over NFS, and forked workers do
-    not inherit them, so that a run can resume the moment its first process was killed. A file
-    system without locks is used all the same, with a line in the log.
+    The locks are POSIX record locks, or on Windows those of its C library. They work over NFS, and
+    forked workers do not inherit them, so a run can be resumed as soon as its first process has
+    been killed. A file system without locks is used all the same, with a warning in the log.
     """
     own = folder.resolve()
     if own in _held:

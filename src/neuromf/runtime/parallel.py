@@ -47,9 +47,9 @@ def each(
     left = deque(items)
     while left:
         broken = yield from _pool(function, left, workers)
-        for item in (
-            broken
-        ):  # one of these killed its process, and took the others along: each gets a process alone
+        for (
+            item
+        ) in broken:  # one of these killed its process, which ended the pool: each now runs alone
             with _executor(1) as alone:
                 yield item, _outcome(alone.submit(function, item))
 
@@ -118,7 +118,7 @@ def _try(function: Callable[[Item], Result], item: Item) -> Result | Exception:
 
 
 def _end_with(parent: int) -> None:
-    """Let this process end when its parent does: one that is killed cannot tell its workers."""
+    """End this process when its parent ends: a parent that is killed cannot stop its workers."""
 
     def watch() -> None:
         # Windows keeps the number of a parent that has gone

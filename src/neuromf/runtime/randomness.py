@@ -1,4 +1,4 @@
-"""Streams of random numbers: each a function of its purpose and of numbers, none like another."""
+"""Streams of random numbers, each determined by its purpose and by a few whole numbers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 @unique
 class Purpose(IntEnum):
-    """What random numbers are for; the first word of a stream's seed, so that equal
-    numbers give unlike streams.
+    """What random numbers are for. It is the first word of a stream's seed, so that different
+    purposes have different streams even with equal numbers.
     """
 
     ORDER = 1  # seed, epoch: in which order latents come

@@ -109,7 +109,7 @@ class _Before(NamedTuple):
 
     @property
     def began(self) -> bool:
-        """Whether there is more than what a run writes before it has done anything."""
+        """Whether the folder holds more than the files that every run writes at its start."""
         return not self.names <= START
 
 
@@ -164,8 +164,8 @@ def _make_room(
 
 
 class _RunLog(logging.FileHandler):
-    """A run's log; a full disk is told once, by the file that the run cannot write,
-    not by every line of the log.
+    """A run's log. A full disk is reported once, by the file that the run cannot write, and not
+    again by every line of the log.
     """
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name

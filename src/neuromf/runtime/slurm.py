@@ -47,7 +47,7 @@ class Slurm:
     setup: str = ""  # lines of shell before the command, such as `module load cuda`
     container: str = ""  # an image for apptainer, with neuromf installed
     logs: str = ""  # folder for what jobs print
-    warning_seconds: int = 180  # so long before its time is over, a job is told to save
+    warning_seconds: int = 180  # how long before its time limit a job is told to save
 
     def __post_init__(self) -> None:
         if (
@@ -77,8 +77,8 @@ class Slurm:
         return round(self.hours * 60)
 
     def options(self, processes: int) -> dict[str, str | int]:
-        """Return the options of sbatch, by name, of a job with so many processes a node; `extra`
-        is not among them.
+        """Return the options of sbatch, by name, for a job with `processes` processes per node,
+        without `extra`.
         """
         gpus = processes if self.gpus and not self.gres else 0
         wanted: dict[str, str | int] = {
@@ -115,7 +115,7 @@ class Slurm:
 
 
 def _check_option(option: str) -> None:
-    """Raise ValueError for an option of sbatch that is none, or that has a key of its own."""
+    """Raise ValueError for what is not an option of sbatch, or for one that has its own key."""
     found = OPTION.fullmatch(option)
     if not found:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""What the arms of a study have to show: every measure of every arm, or why it is missing."""
+"""The results of a study's arms: every measure of every arm, or why it is missing."""
 
 from __future__ import annotations
 

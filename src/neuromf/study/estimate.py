@@ -1,4 +1,4 @@
-"""What a study will take, from a measured step: a few updates of each kind of training, in a
+"""The cost of a study, estimated from a few updates of each kind of training, which are run in a
 temporary folder.
 """
 

@@ -113,7 +113,7 @@ def _write_config(path: Path, text: str, arm: str, verb: Verb) -> None:
             return
         if read_state(path.parent).attempt:
             if _completed(before, path, verb) == text:
-                return  # of a version that had fewer keys, all of which are at their defaults
+                return  # written by a version with fewer keys; the new keys have their defaults
             raise ConfigError(
                 f"{arm} was begun with another configuration ({path}): give the changed arm "
                 "another label, or the study another out=FOLDER"
@@ -146,7 +146,9 @@ def arm_folder(folder: Path, name: str) -> Path:
 
 
 def read_state(folder: Path) -> State:
-    """Return where the arm in `folder` stands by its own word; a damaged state is none."""
+    """Return the state that the arm in `folder` last wrote; a new one if there is none, or it is
+    damaged.
+    """
     try:
         return read_record(folder / STATE, State)
     except (OSError, RecordError):
@@ -159,8 +161,8 @@ def write_state(folder: Path, state: State) -> None:
 
 
 def seen_state(folder: Path) -> State:
-    """Return where an arm stands: one that says it runs, and whose folder nobody holds, was killed
-    or lost.
+    """Return the state of an arm. One that is recorded as running, but whose folder no process has
+    locked, was killed or lost, and counts as stopped.
     """
     state = read_state(folder)
     if state.state == "running" and not is_locked(folder):

@@ -1,4 +1,4 @@
-"""The numbers that a run has to show, by its verb: what tables of a study are made of."""
+"""The measures of a run, by its verb, of which the tables of a study are made."""
 
 from __future__ import annotations
 

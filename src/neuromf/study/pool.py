@@ -1,4 +1,4 @@
-"""Arms of a study on this machine: so many processes at once as there is room for."""
+"""Arms of a study on this machine: as many processes at once as there is room for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from neuromf.study.folder import (
 log = logging.getLogger("neuromf")
 LOOK = 0.05  # seconds between two looks at the processes
 PATIENCE = 1.0  # seconds after which an arm that another process runs is looked at again
-ALIKE = 3  # arms that fail in the same way before any has finished end the study
+ALIKE = 3  # so many arms that fail alike, before any has finished, end the study
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Share:
 
 class Pool:
     """Runs arms until all have finished or failed, each in a process of its own; `told` is called
-    again and again meanwhile. `modules` are what the arms import: once, in a process that they
-    are forked from, where the system can.
+    again and again meanwhile. `modules` are what the arms import: where the system can
+    fork, once, in the process that the arms are forked from.
     """
 
     def __init__(
@@ -168,8 +168,8 @@ class Pool:
 
 
 def _context(modules: Iterable[str]) -> Any:
-    """Return a way to start processes: forks of one that has imported `modules`, and done nothing
-    else, where the system has that; new ones elsewhere.
+    """Return a way to start processes: where the system can, forks of a process that has imported
+    `modules` and done nothing else; new processes elsewhere.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -180,7 +180,7 @@ def _context(modules: Iterable[str]) -> Any:
 
 @contextlib.contextmanager
 def threads(number: int) -> Iterator[None]:
-    """Let processes that are started in the body have so many threads in their libraries."""
+    """Let the libraries of processes that are started in the body use `number` threads."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, str(number)))
     try:

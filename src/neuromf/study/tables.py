@@ -1,4 +1,4 @@
-"""All that is told of a study: its groups, their comparisons, warnings, and what cannot be told."""
+"""The results of a study: its groups, their comparisons, warnings, and what they cannot show."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Arm:
         return lambda z, t, r: self.objective.velocity(network, z, t, r)
 
 
-_USUAL = {"volume": "unet"}  # architecture of a space where another one than the MLP
+_USUAL = {"volume": "unet"}  # architectures of spaces that do not use the MLP
 
 
 @dataclass(frozen=True)

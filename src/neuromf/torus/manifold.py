@@ -1,5 +1,5 @@
-"""What the study asks of its data: a surface of two angles whose nearest point is known for any
-point of the space.
+"""What the study requires of its data: a surface of two angles whose nearest point can be computed
+for any point of the space.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def measure(
     metrics: dict[str, Any] = {
         f"distance_{calls}": found.distance.mean().item() for calls, found in near.items()
     }
-    # one stray sample of a thousand rules a mean, and leaves a median as it is
+    # one outlier in a thousand samples dominates a mean and leaves the median unchanged
     metrics |= {
         f"distance_{calls}_median": found.distance.median().item() for calls, found in near.items()
     }
@@ -43,7 +43,7 @@ def measure(
         f"diverged_{calls}": int(found.distance.isinf().sum()) for calls, found in near.items()
     }
     before = manifold.nearest(noise).angles
-    for k in (0, 1):  # the torus's exact map keeps angles: what it would get stands beside
+    for k in (0, 1):  # the exact map keeps angles: the noise's p values are what it would get
         metrics[f"ks_p_angle_{k + 1}"] = _uniformity(near[1].angles[:, k])
         metrics[f"ks_p_noise_{k + 1}"] = _uniformity(before[:, k])
 

@@ -133,8 +133,8 @@ def draws(arm: Arm, manifold: Manifold, seed: int) -> Iterator[list[Batch]]:
 
 
 class Epochs(pl.Callback):
-    """Means of the raw loss over epochs, on the progress bar too. Raises ValueError where one is
-    no number.
+    """Keeps the mean raw loss of each epoch and shows it on the progress bar. Raises ValueError
+    where one is not finite.
     """
 
     def __init__(self, name: str, steps: int, bar: Progress) -> None:

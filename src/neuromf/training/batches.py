@@ -1,7 +1,7 @@
-"""Batches with everything random, a pure function of the seed and the batch's number.
+"""Batches with all their random numbers, as a pure function of the seed and the batch's number.
 
-So a resumed run, whatever the number of loader processes, sees what an uninterrupted one
-would have seen.
+A resumed run therefore sees what an uninterrupted one would have seen, whatever the number of
+loader processes.
 """
 
 from __future__ import annotations

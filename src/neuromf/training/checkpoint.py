@@ -58,8 +58,8 @@ class Origin(NamedTuple):
 
 
 def read_checkpoint(path: Path, verb: str = "train") -> dict[str, Any]:
-    """Return a checkpoint that a verb wrote. Raises FileNotFoundError, or WeightsError for a file
-    that is none, or damaged.
+    """Return a checkpoint that a verb wrote. Raises FileNotFoundError, or WeightsError for a
+    file that is not a checkpoint, or is damaged.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")

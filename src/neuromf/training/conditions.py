@@ -1,5 +1,5 @@
-"""What is known of each latent that a training is conditioned on: from the latents' own table, or
-from one that the user gives.
+"""The conditions of each latent of a training, from the latents' own table or from one that the
+user gives.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Known:
         values = {}
         for v in variables:
             texts = [row[v.name] for row in rows]
-            if v.values:  # a category that training never saw says nothing to the network
+            if v.values:  # a category that is not in the training split counts as missing
                 texts = [text if text.strip() in v.values else "" for text in texts]
             values[v.name] = torch.tensor([v.read(text) for text in texts])
         return cls(Conditions(variables, max(config.guidance.largest, base.guidance)), values)
@@ -197,8 +197,8 @@ def stored(entry: LatentEntry, name: str) -> str:
 
 
 def row_of(entry: LatentEntry, key: str, table: Mapping[str, dict[str, str]]) -> dict[str, str]:
-    """Return the row of a table that a latent has: by its name, or by its subject; a deformed
-    copy's is its own, else its parent's.
+    """Return a latent's row of a table, found by its name or by its subject. A deformed copy has
+    its own row, or else its parent's.
     """
     wanted = (entry.name,) if key == "name" else (entry.name, entry.subject, entry.parent)
     bare = [w.removeprefix("sub-") for w in wanted if w]

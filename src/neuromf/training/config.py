@@ -33,7 +33,7 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Samples:
-    """Looks at samples from fixed noise, the same at every look."""
+    """Preview samples during a training, from noise that is the same every time."""
 
     every: int = 5000  # updates; 0 is never, but for the end
     n: int = 4
@@ -48,7 +48,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Looks at what the objective does on a fixed batch."""
+    """Measurements of the objective on a fixed batch, during a training."""
 
     every: int = 200  # updates; 0 is never
     batch: int = 8  # latents
@@ -60,8 +60,8 @@ class Diagnostics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Looks at held-out latents: losses of the averaged weights, distance and power of one-call
-    samples; a first one after an epoch.
+    """Evaluations on held-out latents: losses of the averaged weights, distance and power of
+    one-call samples. The first one comes after an epoch.
     """
 
     every: int = 2000  # updates; 0 is never
@@ -70,8 +70,9 @@ class Evaluation:
     patience: int = 0  # rows without a better value after which training stops; 0 is never
     fid_every: int = 0  # updates between rows with 2.5D FID of decoded samples; 0 is never
     extractor: str = "radimagenet"  # of that FID
-    # what best.ckpt and patience go by: v-loss over a linear filter's, raw loss, 2.5D FID, error to
-    # the teacher, or the distance of latents, which white noise around the mean image passes
+    # decides on best.ckpt and patience: v-loss relative to a linear filter's, raw loss, 2.5D FID,
+    # error to the teacher, or the distance of latents, which is small for white noise around the
+    # mean image too
     monitor: Literal["v_linear", "raw", "fid", "teacher", "swd"] = "v_linear"
 
     def __post_init__(self) -> None:
@@ -202,7 +203,7 @@ class TrainConfig:
         self._check_together()
 
     def _check_together(self) -> None:
-        """Refuse values that are right alone and wrong together."""
+        """Refuse values that are each allowed but do not go together."""
         flow_matching = self.times.equal_fraction == 1 and self.equal_fraction is None
         if flow_matching != (self.objective.jvp == "none"):
             raise ValueError(

@@ -1,5 +1,5 @@
-"""What the objective does, on a batch that never changes: sizes, angles, shares;
-and how far the weights move.
+"""Measurements of the objective on a fixed batch (sizes, angles, shares), and of how far the
+weights move.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from neuromf.training.watched import Watched
 
 
 class DiagnosticsCallback(PeriodicCallback):
-    """Writes one row of diagnostics.csv and one JSON file a time; between those times nothing is
+    """Writes one row of diagnostics.csv and one JSON file at every period; in between nothing is
     computed.
     """
 
@@ -55,7 +55,7 @@ class DiagnosticsCallback(PeriodicCallback):
         return [cls(run.log, run.bar, run.out, config, fixed.batch(0, 0))]
 
     def on_after_backward(self, trainer: pl.Trainer, loop: Loop) -> None:
-        """Note weights and gradients before the update that is looked at; of its several backward
+        """Keep the weights and gradients of before the update that is measured; of several backward
         passes the last one counts.
         """
         if self.due(loop.state.update + 1) and trainer.is_global_zero:

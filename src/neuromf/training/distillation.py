@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-ALONE = "unconditional"  # the guide of a teacher that is its own, told no conditions
+ALONE = "unconditional"  # as a guide: the teacher itself, without conditions
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,8 @@ class ExportConfig:
     ema: float = 0.0
     half: bool = True  # float16, half the size
     name: str = ""  # the run's folder, if empty
-    # write what the people of the training were by the conditions (age, sex), without names, for
-    # samples of which nothing is asked
+    # write the conditions (age, sex) of the people in the training, without names: samples for
+    # which no condition is given take those of one of them
     population: bool = False
     license: str = "other"  # in the card, by the hub's name for it: apache-2.0, cc-by-nc-4.0
     push: str = key("", free=True)  # owner/name on the Hugging Face hub, to upload it to
@@ -96,8 +96,8 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
 
 
 def training_population(config: TrainConfig, conditions: Conditions) -> list[Row]:
-    """Return what is known of each person whose own scans a training has, no copies; by the first
-    scan of each. Raises ConfigError where there is nothing, StoreError or FileNotFoundError where
+    """Return the conditions of each person in a training, from the first scan of each; deformed
+    copies are left out. Raises ConfigError if nothing is known, StoreError or FileNotFoundError if
     the latents or their table are not there.
     """
     if not conditions.names:

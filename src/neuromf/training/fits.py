@@ -37,8 +37,9 @@ def read_shape(text: str) -> tuple[int, ...]:
 
 
 def report(config: TrainConfig, shape: tuple[int, ...] = (), memory_gb: float = 0.0) -> str:
-    """Return what of a training fits into the memory that is free here, or into `memory_gb`, and a
-    batch to take; for latents of a `shape` (C, D, H, W) where there are none yet.
+    """Return which batches of a training fit into the memory that is free here, or into
+    `memory_gb`, and which one to take. A `shape` (C, D, H, W) stands for latents that do not exist
+    yet.
 
     Raises ConfigError or ValueError for what `neuromf train` refuses.
     """

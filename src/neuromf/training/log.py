@@ -94,8 +94,8 @@ class Log(pl.Callback):
 
     @contextmanager
     def pause(self) -> Iterator[None]:
-        """Leave what the body takes out of the seconds per update, and out of the time spent
-        waiting for batches.
+        """Exclude the time of the body from the seconds per update and from the time spent waiting
+        for batches.
         """
         wait_for_gpu()
         started = time.perf_counter()

@@ -158,7 +158,7 @@ class Loop(pl.LightningModule):
         }
 
     def resume(self, checkpoint: dict[str, Any], where: str, first: bool = True) -> None:
-        """Take up what `checkpoint` gave. Raises WeightsError where weights do not fit."""
+        """Restore what `checkpoint` returned. Raises WeightsError if weights do not fit."""
         self.state = TrainState.read(checkpoint["state"], first)
         load_strict(self.network, checkpoint["network"], where)
         for decay, average in self.averages.items():

@@ -23,10 +23,10 @@ class TrainMaskAutoencoderConfig:
     patch: int = 32  # voxels per side
     lr: float = 4e-3
     warmup: int = 30  # updates
-    # standard deviation of the noise on latents, which lie between -1 and 1: more makes masks that
-    # bear the errors of generated latents, and less exact ones without
+    # standard deviation of the noise on latents, which lie between -1 and 1: with more noise,
+    # decoding tolerates the errors of generated latents better, and is less exact without them
     latent_noise: float = 0.05
-    far: float = 0.1  # weight of voxels that no border passes, beside 1 for the others
+    far: float = 0.1  # weight of voxels away from borders; those at a border have 1 more
     ema: float = 0.995
     clip: float = 1.0  # norm of the gradient
     precision: Precision = "float32"

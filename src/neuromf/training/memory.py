@@ -17,8 +17,9 @@ from neuromf.training.config import TrainConfig
 from neuromf.training.distillation import ALONE, Distillation
 from neuromf.training.watched import DECODE_GB
 
-# what a step needs in passing, over what backward would keep without checkpointing: a block that is
-# computed again with its gradients, or gradients alone (benchmarks/results/step-brain.json)
+# temporary memory of a step, relative to what backward would keep without checkpointing: with
+# checkpointing a recomputed block and its gradients, without it gradients alone
+# (benchmarks/results/step-brain.json)
 PASSING = {True: 0.8, False: 0.33}
 
 
@@ -89,8 +90,8 @@ def taught(config: TrainConfig) -> bool:
 def kept_bytes(
     network: UNetConfig, shape: tuple[int, ...], precision: Precision
 ) -> tuple[int, int]:
-    """Return what backward keeps, in bytes, whatever the number of latents (weights in another
-    precision), and for each latent (C, D, H, W); nothing is computed.
+    """Return the bytes that backward keeps: those that do not depend on the number of latents
+    (weights in another precision), and those of each latent (C, D, H, W). Nothing is computed.
     """
     with FakeTensorMode():  # sizes without numbers
         unet = DualTimeUNet(replace(network, latent_channels=shape[0]))
@@ -120,7 +121,7 @@ class Kept:
 
     def __init__(self) -> None:
         self.storages: dict[int, int] = {}
-        self._alive: list[Tensor] = []  # or another storage could take the place of one
+        self._alive: list[Tensor] = []  # so that no later storage gets the key of an earlier one
 
     def pack(self, x: Tensor) -> Tensor:
         """Note a tensor and return it."""

@@ -86,8 +86,8 @@ def check_derivative(network: nn.Module, config: TrainConfig, shape: tuple[int, 
     """Return the relative error of du/dt, on this device and in this precision,
     against a central difference.
 
-    A new network returns zeros, so it is a copy with all weights at random. It is 0 where no
-    derivative is taken. Raises PreflightError where the error is too large.
+    A new network returns zeros, so a copy of it with random weights is checked. The error is 0
+    where no derivative is taken. Raises PreflightError if it is too large.
     """
     if not config.differentiates:
         return 0.0
@@ -123,7 +123,7 @@ def with_random_weights(network: nn.Module) -> nn.Module:
     layer: Any
     for layer in probe.modules():
         if hasattr(layer, "lora_scale"):
-            layer.lora_scale = 1.0  # what is large beside its layer loses digits in differences
+            layer.lora_scale = 1.0  # a large term would lose digits in differences
     for parameter in probe.parameters():
         if parameter.ndim > 1:
             values = torch.randn(parameter.shape, generator=generator) / math.sqrt(

@@ -13,7 +13,7 @@ HEADROOM = 0.9  # of the memory: drivers and fragments take the rest
 
 @dataclass(frozen=True)
 class Sizing:
-    """What a step takes with checkpointing or without, in GB: whatever the batch, and a latent."""
+    """The memory of a step in GB, with or without checkpointing: fixed, and for each latent."""
 
     checkpointing: bool
     fixed_gb: float
@@ -47,7 +47,7 @@ class Sizing:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A batch that fits, and how often it makes an update."""
+    """A batch that fits, and how many such batches make an update."""
 
     batch: int
     accumulate: int
@@ -66,8 +66,8 @@ def propose(sizings: Sequence[Sizing], latents: int, memory_gb: float) -> Propos
     """Return the largest batch that fits and divides the `latents` of an update, None where not
     even one latent fits.
 
-    Without checkpointing, which takes a quarter more time (docs/performance.md), if two latents fit
-    so: a single one is slow on most machines.
+    Checkpointing takes a quarter more time (docs/performance.md) and is proposed only where fewer
+    than two latents fit without it: a single latent at once is slow on most machines.
     """
     best = None
     for sizing in sorted(sizings, key=lambda s: s.checkpointing):

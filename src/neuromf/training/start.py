@@ -109,8 +109,8 @@ def check_base(config: TrainConfig, data: Data) -> None:
 
 
 def check_alike(model: Model, config: TrainConfig, name: str) -> None:
-    """Raise ValueError where a model's weights mean something else than a run's would, with the
-    keys to set.
+    """Raise ValueError, which names the keys to set, if a model was built or trained in another way
+    than this run, so that its weights would have another meaning.
     """
     own = model.config
     pairs: dict[str, tuple[Any, Any]] = {

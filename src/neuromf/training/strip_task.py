@@ -28,7 +28,7 @@ class StripTask:
         """Return the loss of a batch, and sums: the error, the Dice coefficient, 1."""
         found = self.network(batch.x).float()
         weight = 1 + (NEAR_WEIGHT - 1) * (batch.distance.abs() < NEAR)
-        # beyond the ends any value will do
+        # where the target is cut off, any value beyond it is right
         error = found.clamp(-1.5, 1.5) - batch.distance
         beyond = (batch.distance.abs() >= 1) & (found * batch.distance.sign() >= 1)
         error = torch.where(beyond, torch.zeros_like(error), error)

@@ -1,5 +1,5 @@
-"""The teacher of a conversion: a trained rectified flow, whose velocity is right and slow to
-follow.
+"""The teacher of a conversion: a trained rectified flow, whose velocity is accurate, but takes
+many network calls to follow.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Teacher:
     def velocity(
         self, z: Tensor, t: Tensor, r: Tensor | None = None, condition: Condition | None = None
     ) -> Tensor:
-        """Return the velocity at z (B, C, *spatial), t (B,), shape of z; with r (B,) what its own
-        solver steps along from t to r.
+        """Return the velocity at z (B, C, *spatial), t (B,), shape of z; with r (B,) the velocity
+        of its own solver's step from t to r.
         """
         r = t if r is None else r
         v = self._of(self.model, z, t, r, condition)
@@ -64,7 +64,7 @@ class Teacher:
 
 
 class WithoutConditions(nn.Module):
-    """A network that is told nothing of what it is asked for."""
+    """A network whose conditions are not passed on to it."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -85,8 +85,8 @@ class WithoutConditions(nn.Module):
 
 
 def hold_interval(network: nn.Module) -> None:
-    """Make a network trained at r = t give for every r what it gives there: the branch of the
-    interval returns a constant, and its last layer can learn from that.
+    """Make a network that was trained at r = t return the same output for every r: the branch of
+    the interval returns a constant, from which its last layer can begin to learn.
     """
     unet = backbone(network)
     if not isinstance(unet, DualTimeUNet) or unet.config.conditioning != "t_h":

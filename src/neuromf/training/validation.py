@@ -96,7 +96,7 @@ class Validation(PeriodicCallback):
         return [cls(run, held_out)]
 
     def due(self, update: int) -> bool:
-        """Return True every so often, at the end, and after the first epoch, for a baseline."""
+        """Return True at every period, at the end, and after the first epoch, for a baseline."""
         return super().due(update) or (self.every > 0 and update == self.epoch)
 
     @cached_property

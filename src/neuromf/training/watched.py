@@ -23,8 +23,8 @@ DECODE_GB = 4.0  # memory that decoding a sample to look at may take
 
 @dataclass(frozen=True)
 class Watched:
-    """A run as its observers know it. Each makes its callbacks of it, none where it has nothing
-    to do.
+    """What the observers of a run are given. Each makes its callbacks from it, or none if it has
+    nothing to do.
     """
 
     config: TrainConfig
@@ -38,9 +38,9 @@ class Watched:
 
     @functools.cached_property
     def vae(self) -> FrozenVAE | None:
-        """The VAE that samples are decoded with, in the first process, None where it is not at
-        hand: its absence stops no training. It waits on the CPU, and whoever decodes takes it to
-        the device (`FrozenVAE.on`). Raises ValueError where it was named and does not fit.
+        """The VAE that samples are decoded with, in the first process; None if it is not available,
+        which does not stop a training. It stays on the CPU, and is moved to the device for each
+        decoding (`FrozenVAE.on`). Raises ValueError if it was named and does not fit.
         """
         if rank() != 0:
             return None
