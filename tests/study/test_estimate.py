@@ -1,9 +1,11 @@
 import pytest
 
+from neuromf.runtime.config import load
 from neuromf.study.arms import planned
 from neuromf.study.config import SweepConfig
-from neuromf.study.estimate import Cost, Estimates, plan_table
+from neuromf.study.estimate import MEASUREMENTS, Cost, Estimates, plan_table
 from neuromf.study.pool import Share
+from neuromf.training.config import TrainConfig
 from study.support import quick_study
 
 
@@ -16,6 +18,25 @@ def test_one_short_run_for_arms_of_one_kind():
         assert 0 < start < a.seconds < b.seconds
         assert (b.seconds - start) / (a.seconds - start) == pytest.approx(1000, rel=0.01)
     assert not estimates.root.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["distillation.pairs=64"],
+        ["objective.flow_weight=0.5"],
+        ["times.equal_fraction=0.25"],
+        ["optimiser.kind=muon"],
+        ["ema=[0.99,0.999]"],
+        ["conditions.age=number"],
+    ],
+)
+def test_what_changes_the_cost_of_a_training_is_measured_by_itself(words):
+    depends = MEASUREMENTS["train"].depends
+    usual = load(TrainConfig, ["latents=latents"], "train")
+    assert depends(load(TrainConfig, ["latents=latents", *words], "train")) != depends(usual)
+    same = ["latents=latents", "seed=3", "updates=7", "optimiser.lr=0.5", "objective.p=1"]
+    assert depends(load(TrainConfig, same, "train")) == depends(usual)
 
 
 def test_what_cannot_run_says_so_before_anything_runs():

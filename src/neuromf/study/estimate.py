@@ -85,14 +85,18 @@ def _toy_cost(config: Any, out: Path) -> Cost:
 MEASUREMENTS = {
     "train": Measurement(
         _short_training,
-        lambda c: (c.network, c.precondition, c.objective.jvp, c.objective.tangent, c.batch,
-                   c.accumulate, c.precision, c.device, c.latents, c.adapt, c.lora, c.teacher),
+        lambda c: (c.network, c.precondition, c.objective.jvp, c.objective.tangent,
+                   c.objective.flow_weight > 0, c.times.equal_fraction, c.equal_fraction, c.batch,
+                   c.accumulate, c.precision, c.device, c.latents, c.adapt, c.lora, c.teacher,
+                   c.distillation, c.conditions, c.guidance, c.optimiser.kind, len(c.ema)),
         _training_cost,
     ),
     "toy": Measurement(
         _short_toy,
-        lambda c: tuple((a.space, a.dimensions, a.size, a.objective.jvp, a.width, a.net, a.batch,
-                         a.steps) for a in c.chosen().values()),
+        lambda c: tuple((a.space, a.dimensions, a.size, a.objective.jvp, a.objective.tangent,
+                         a.objective.flow_weight > 0, a.times.equal_fraction, a.precondition,
+                         a.architecture, a.width, a.net, a.batch, a.steps, a.samples, a.calls)
+                        for a in c.chosen().values()),
         _toy_cost,
     ),
 }  # fmt: skip
