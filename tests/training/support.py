@@ -128,8 +128,7 @@ def stopped_by_sigterm(monkeypatch, work) -> None:
     def asked(self, trainer, loop, outputs, batches, index):
         before(self, trainer, loop, outputs, batches, index)
         if loop.state.update == 2:
-            children = psutil.Process().children()
-            loaders = [p for p in children if "resource_tracker" not in " ".join(p.cmdline())]
+            loaders = [p for p in psutil.Process().children() if _loads(p)]
             assert loaders
             for process in (*loaders, psutil.Process()):
                 process.send_signal(signal.SIGTERM)
@@ -138,3 +137,13 @@ def stopped_by_sigterm(monkeypatch, work) -> None:
     with monkeypatch.context() as patched, pytest.raises(Stopped):
         patched.setattr(Bar, "on_train_batch_end", asked)
         work()
+
+
+def _loads(child: psutil.Process) -> bool:
+    """Return True for a loader process: not the tracker of resources, nor one of an earlier test
+    that has ended.
+    """
+    try:
+        return "resource_tracker" not in " ".join(child.cmdline())
+    except psutil.Error:
+        return False
