@@ -37,6 +37,15 @@ def test_ours_are_those_of_the_run(tmp_path):
     assert "12 volumes, 9 held-out people, 1 training seed" in made.blocks[0].heading
 
 
+def test_timings_of_another_decoder_say_so(tmp_path):
+    folder = compared(tmp_path / "compare", FIDS)
+    for name, more in (("a", {}), ("b", {"decoder": "small-fast"})):
+        (tmp_path / f"generation-{name}.json").write_text(json.dumps(TIMED | more))
+    made = table(sources_of(compare=(folder,), benchmarks=tmp_path))
+    timed = [r["row"] for r in rows(made) if r.get("file", "").startswith("generation-")]
+    assert list(dict.fromkeys(timed)) == ["small", "small, small-fast"]
+
+
 def test_published_weights_have_their_columns(tmp_path):
     folder = compared(tmp_path / "compare", FIDS)
     names = {"random-2.5d": "2.5d:/data/net.pt", "random-3d": "medicalnet10"}

@@ -117,8 +117,9 @@ def _times(sources: Sources) -> Block:
 
 def _time_rows(record: dict[str, Any], cited: Cited) -> list[list[Cell]]:
     rows = []
+    decoder = f", {record['decoder']}" if record.get("decoder") else ""
     for calls, seconds in record["seconds"].items():
-        row = [Cell(record["size"]), Cell(record["precision"]), Cell(calls)]
+        row = [Cell(record["size"] + decoder), Cell(record["precision"]), Cell(calls)]
         for part in ("network", "decode", "end_to_end"):
             row.append(Cell(f"{seconds[part]:.3g}", {"seconds": seconds[part]} | cited.cells))
         rows.append([*row, Cell(record["hardware"].get("gpu") or record["hardware"]["cpu"])])
