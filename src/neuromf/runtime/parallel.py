@@ -47,9 +47,8 @@ def each(
     left = deque(items)
     while left:
         broken = yield from _pool(function, left, workers)
-        for (
-            item
-        ) in broken:  # one of these killed its process, which ended the pool: each now runs alone
+        # one of these killed its process, which ended the pool: each now runs alone
+        for item in broken:
             with _executor(1) as alone:
                 yield item, _outcome(alone.submit(function, item))
 

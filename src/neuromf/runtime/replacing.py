@@ -48,8 +48,8 @@ def _held(folder: Path, files: Iterable[Path]) -> list[Path]:
 
 
 def set_aside(out: Path) -> None:
-    """Move all that is in `out` into a numbered folder of .replaced/; of run.json a copy, so that
-    it tells whose the folder is until another takes its place.
+    """Move everything in `out` into a numbered folder below .replaced/. run.json is copied, not
+    moved, so that the folder can still be recognised until a new run.json replaces it.
 
     The folder itself stays: it may be a symbolic link, a mount, or where the user is.
     """
@@ -66,8 +66,8 @@ def set_aside(out: Path) -> None:
 
 
 def remove_start(out: Path) -> None:
-    """Delete what a start left that had done nothing; run.json stays,
-    for the next one to replace.
+    """Delete the files of a start that ended before it had done anything. run.json stays until
+    the next start replaces it.
     """
     remove_temporaries(out)
     for name in START - {"run.json"}:

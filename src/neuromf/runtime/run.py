@@ -66,12 +66,11 @@ def open_run(
     written, each file before it appears. With `overwrite` the files of an earlier run of the same
     verb are deleted when the body has ended well, not before.
 
-    Raises FileExistsError where `out` is or contains one of `inputs` or, with `overwrite`,
-    lies in one; where another run is writing it; where it holds files and neither `resume` nor
-    `overwrite` is asked for; where it is of another verb or nobody's; and, with `overwrite`,
-    where it holds files that no run of the verb wrote, or other processes write folders below
-    it. Raises ConfigError where a resumed
-    run had another configuration.
+    Raises FileExistsError if `out` is or contains one of `inputs` (with `overwrite` also if it
+    lies in one); if another run is writing it; if it holds files and neither `resume` nor
+    `overwrite` is given; if another verb, or no run of ours, made it; and, with `overwrite`, if it
+    holds files that no run of the verb wrote, or other processes write folders below it. Raises
+    ConfigError if a resumed run had another configuration.
     """
     if (out.exists() or out.is_symlink()) and not out.is_dir():
         what = "a file" if out.exists() else "a link that leads nowhere"
