@@ -3,7 +3,9 @@ import sys
 
 import pytest
 
-from neuromf.runtime.shell import typed
+from neuromf.evaluation.command import CompareConfig
+from neuromf.runtime.config import load
+from neuromf.runtime.shell import item, typed
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell")
@@ -17,3 +19,10 @@ def test_windows_takes_double_quotes(monkeypatch):
     assert typed("neuromf", r"out=C:\runs", r"in=C:\my runs") == (
         r'neuromf out=C:\runs "in=C:\my runs"'
     )
+
+
+def test_a_list_of_folders_is_read_as_it_was_meant():
+    folders = ("runs/a", "runs/a, b", r"C:\runs", 'say "hm"', "größe")
+    word = f"sets=[{','.join(map(item, folders))}]"
+    assert word.startswith('sets=[runs/a,"runs/a, b",')
+    assert tuple(load(CompareConfig, [word, "reference=r"], "compare").sets) == folders

@@ -17,7 +17,6 @@ from neuromf.autoencoder.frozen import FrozenVAE, check_space
 from neuromf.autoencoder.load import decodes, load_vae
 from neuromf.generation.decoding import decoded_volume
 from neuromf.generation.generator import Drawn
-from neuromf.generation.hint import hint, item
 from neuromf.generation.samples import FILES, SampleFolder
 from neuromf.latents.closed_form import KINDS, ClosedForm, closed_form
 from neuromf.latents.dataset import LatentDataset
@@ -27,6 +26,7 @@ from neuromf.runtime.fields import key
 from neuromf.runtime.folders import Output
 from neuromf.runtime.randomness import Purpose, generator
 from neuromf.runtime.run import open_run, provenance
+from neuromf.runtime.shell import item, typed
 
 OUTPUT = Output("baselines", tuple(f"{kind}/{name}" for kind in KINDS for name in FILES))
 SENTENCES = {
@@ -146,7 +146,7 @@ def run(
             print(f"{kind}: {config.n} volumes of {SENTENCES[kind]}, {seconds['total']:.1f} s")
 
         sets = ",".join(item(str(out / kind)) for kind in config.kinds)
-        again = hint("compare", f"sets=[SAMPLES,{sets}]", "reference=VOLUMES")
+        again = typed("neuromf", "compare", f"sets=[SAMPLES,{sets}]", "reference=VOLUMES")
         print(f"compare with them: {again}")
 
     return [out / kind for kind in config.kinds]

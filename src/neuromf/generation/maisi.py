@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from neuromf.autoencoder.components import image_of
 from neuromf.autoencoder.frozen import LatentSpace
-from neuromf.generation.hint import hint
 from neuromf.generation.model import MAISI, MODEL_FILES, ModelConfig, save_model
 from neuromf.latents.statistics import LatentStats
 from neuromf.nets.config import BRAIN, UNetConfig
@@ -31,6 +30,7 @@ from neuromf.pretrained.download import REMOTES, cached_weights
 from neuromf.pretrained.statedict import WeightsError, loaded, plain, read_pickle, read_state
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 
 FACTOR = 4
 SCALE = "scale_factor"  # of the latents, in their file
@@ -71,7 +71,7 @@ def run(
         write_model(out, state, config)
         print(f"{out}: {REMOTES[MAISI].licence}")
         words = ("nfe=30", "guidance=2", "condition.contrast=T1w", "n=4")
-        print(f"to draw from it: {hint('generate', f'model={out}', *words)}")
+        print(f"to draw from it: {typed('neuromf', 'generate', f'model={out}', *words)}")
     return out
 
 

@@ -20,6 +20,7 @@ from neuromf.generation.asked import NOTHING, Asked
 from neuromf.generation.generator import Drawn
 from neuromf.reporting.slices import contact_sheets
 from neuromf.runtime.config import ConfigError
+from neuromf.runtime.fields import flat
 from neuromf.runtime.files import write_bytes, write_json, write_text
 from neuromf.runtime.folders import COMMON
 from neuromf.runtime.progress import progress
@@ -200,18 +201,10 @@ def differences(written: dict[str, Any], about: dict[str, Any]) -> list[str]:
     """Return what differs between two sidecars, each as "VAE (small, now small-sharp)"; a checksum
     only where nothing that has a name differs.
     """
-    was, now = flat(written), flat(about)
+    was, now = dict(flat(written)), dict(flat(about))
     keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
     named = [key for key in keys if not key.endswith("Sha256") and key != "Description"]
     return [f"{key} ({was.get(key, 'none')}, now {now.get(key, 'none')})" for key in named or keys]
-
-
-def flat(values: dict[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested values under the names of their keys, joined by dots."""
-    result: dict[str, Any] = {}
-    for key, value in values.items():
-        result |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {above + key: value}
-    return result
 
 
 def sample_path(folder: Path, index: int, suffix: str) -> Path:

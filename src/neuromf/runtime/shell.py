@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 import subprocess
 import sys
@@ -13,3 +15,10 @@ def typed(*words: str) -> str:
     """
     # Windows' shell takes single quotes for letters of a word
     return subprocess.list2cmdline(words) if sys.platform == "win32" else shlex.join(words)
+
+
+def item(text: str) -> str:
+    """Return a text as an element of a list on the command line, `key=[a,b]`: in quotes of YAML
+    where it has a comma, a space, or another character that means something there.
+    """
+    return text if re.fullmatch(r"[\w./~@%+-]+", text) else json.dumps(text, ensure_ascii=False)

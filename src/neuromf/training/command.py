@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from neuromf.generation.adapter import FILES as ADAPTER_FILES
-from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES
 from neuromf.nets.lora import trained
 from neuromf.runtime.device import pick_device
 from neuromf.runtime.folders import Output
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 from neuromf.training.bar import Bar
 from neuromf.training.batches import Batch, Batches, loader
 from neuromf.training.checkpoint import BEST, LAST, check_same_run, read_checkpoint
@@ -224,9 +224,9 @@ def finish(config: TrainConfig, out: Path, last: Path) -> None:
     model = export(chosen, out / "model", vae=config.vae)
     if config.adapt and config.lora.adapts:
         adapter = export_adapter(chosen, out / "adapter")
-        alone = hint("generate", f"model={config.adapt}", f"adapter={adapter}")
+        alone = typed("neuromf", "generate", f"model={config.adapt}", f"adapter={adapter}")
         print(f"{adapter}: what it learned, for the same model: {alone}")
-    draw = hint("generate", f"model={model}", "n=4")
+    draw = typed("neuromf", "generate", f"model={model}", "n=4")
     print(f"{model}: a model to draw from: {draw}")
 
 

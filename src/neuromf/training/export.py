@@ -13,7 +13,6 @@ from neuromf.autoencoder.components import Component
 from neuromf.autoencoder.small import CONFIG as VAE_CONFIG
 from neuromf.generation.adapter import AdapterConfig, save_adapter
 from neuromf.generation.asked import Row
-from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES, ModelConfig, save_model
 from neuromf.generation.population import population_of, write_population
 from neuromf.latents.statistics import LatentStats
@@ -26,6 +25,7 @@ from neuromf.runtime.fields import key
 from neuromf.runtime.folders import Output, local_path
 from neuromf.runtime.records import as_record
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 from neuromf.training.adapt import structure
 from neuromf.training.checkpoint import read_checkpoint, trained_config
 from neuromf.training.conditions import known_rows
@@ -91,7 +91,7 @@ def run(config: ExportConfig, out: Path, *, resume: bool = False, overwrite: boo
         if config.push:
             print(f"uploaded, for you alone to see: {push(out, config.push)}")
 
-    print(f"{out}: {hint('generate', f'model={out}', 'n=4')}")
+    print(f"{out}: {typed('neuromf', 'generate', f'model={out}', 'n=4')}")
     return out
 
 

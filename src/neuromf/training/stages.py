@@ -6,11 +6,11 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from neuromf.generation.hint import hint
 from neuromf.generation.model import MODEL_FILES
 from neuromf.runtime.config import ConfigError, load
 from neuromf.runtime.folders import COMMON, Output, local_path
 from neuromf.runtime.run import open_run
+from neuromf.runtime.shell import typed
 from neuromf.training import command
 from neuromf.training.checkpoint import LAST
 from neuromf.training.config import TrainConfig
@@ -83,7 +83,7 @@ def run(config: StagesConfig, out: Path, *, resume: bool = False, overwrite: boo
         chosen = command.chosen_checkpoint(training, last)
         model = export(chosen, out / "model", vae=training.vae)
 
-    print(f"{model}: {hint('generate', f'model={model}', 'n=4')}")
+    print(f"{model}: {typed('neuromf', 'generate', f'model={model}', 'n=4')}")
     return model
 
 
