@@ -27,7 +27,7 @@ BEFORE = {
 
 def trained(arm):
     with Progress(disable=True) as progress:
-        return train(arm, 0, progress, "arm")
+        return train({"arm": arm}, "arm", 0, progress, {})
 
 
 @pytest.mark.parametrize("name", BEFORE)
@@ -130,7 +130,7 @@ def test_a_loss_that_leaves_the_numbers_stops_the_run():
         pytest.raises(ValueError, match=r"raw loss is nan in epoch .*lower lr"),
         Progress(disable=True) as progress,
     ):
-        train(replace(SHORT, lr=1e30), 0, progress, "r4")
+        train({"r4": replace(SHORT, lr=1e30)}, "r4", 0, progress, {})
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,14 @@ def _training_cost(config: Any, out: Path) -> Cost:
 
 
 def _short_toy(config: Any) -> Any:
-    return replace(config, arms={k: replace(arm, epochs=1) for k, arm in config.chosen().items()})
+    return replace(config, arms={k: replace(a, epochs=1) for k, a in config.trained().items()})
 
 
 def _toy_cost(config: Any, out: Path) -> Cost:
-    metrics = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    seconds = sum(metrics[name]["seconds"] * arm.epochs for name, arm in config.chosen().items())
+    seconds = 0.0
+    for name, arm in config.trained().items():
+        record = json.loads((out / "arms" / name / "metrics.json").read_text(encoding="utf-8"))
+        seconds += record["metrics"]["seconds"] * arm.epochs
     size = sum(p.stat().st_size for p in out.rglob("*") if p.is_file())
     return Cost(seconds, 0.0, size / 1e9)
 
@@ -95,8 +97,9 @@ MEASUREMENTS = {
         _short_toy,
         lambda c: tuple((a.space, a.dimensions, a.size, a.objective.jvp, a.objective.tangent,
                          a.objective.flow_weight > 0, a.times.equal_fraction, a.precondition,
-                         a.architecture, a.width, a.net, a.batch, a.steps, a.samples, a.calls)
-                        for a in c.chosen().values()),
+                         a.architecture, a.width, a.net, a.batch, a.steps, a.samples, a.calls,
+                         a.teacher, a.start, a.distillation)
+                        for a in c.trained().values()),
         _toy_cost,
     ),
 }  # fmt: skip

@@ -19,6 +19,7 @@ from neuromf.torus.blobs import Blobs
 from neuromf.torus.geometry import as_volumes, in_dimensions, in_r4
 from neuromf.torus.manifold import Manifold
 from neuromf.torus.mlp import TimeMlp
+from neuromf.training.distillation import Distillation
 
 FITTED = 1024  # points that the mean and the spectrum of precondition.kind=gaussian are taken from
 
@@ -37,6 +38,11 @@ class Arm:
     width: int = 256  # of the MLP
     net: UNetConfig = SMALL  # the UNet; its latent_channels are those of the space
     precondition: Precondition = field(default_factory=Precondition)
+    # names of other arms of the study: the rectified flow that this one learns from, and the one
+    # whose averaged weights it begins with, the teacher's where none is named
+    teacher: str = ""
+    start: str = ""
+    distillation: Distillation = field(default_factory=Distillation)
     batch: int = 1024
     epochs: int = 120
     steps: int = 25  # an epoch
@@ -56,6 +62,7 @@ class Arm:
         if 1 not in self.calls or list(self.calls) != sorted({c for c in self.calls if c > 0}):
             raise ValueError(f"calls is {self.calls}: rising numbers of network calls from 1 on")
         self._check_together()
+        self._check_student()
 
     def _check_together(self) -> None:
         """Refuse values that are right alone and wrong together."""
@@ -77,6 +84,24 @@ class Arm:
                     f"{key}={value} is for volumes, space is {self.space}: space=volume or "
                     "space=blobs"
                 )
+
+    def _check_student(self) -> None:
+        """Refuse what a student and an arm without a teacher cannot have."""
+        if not self.teacher and self.distillation != Distillation():
+            raise ValueError(
+                "distillation is set and there is no teacher: teacher=ARM, a rectified flow "
+                "among the arms"
+            )
+        if self.teacher and self.objective.jvp == "none":
+            raise ValueError(
+                f"teacher is {self.teacher!r} with objective.jvp=none: a rectified flow learns "
+                "from data alone; a student has a jvp and times.equal_fraction below 1"
+            )
+        if self.distillation.guide:
+            raise ValueError(
+                f"distillation.guide is {self.distillation.guide!r}: the teachers of this study "
+                "have no guide"
+            )
 
     def manifold(self) -> Manifold:
         """Return where this arm's data lie."""

@@ -20,17 +20,18 @@ from rich.progress import Progress, TaskID
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from neuromf.flow.trajectory import draw_secants
 from neuromf.runtime.files import atomic, write_json
 from neuromf.runtime.folders import Output
 from neuromf.runtime.progress import progress
 from neuromf.runtime.run import open_run
 from neuromf.torus import report
 from neuromf.torus.arm import Arm, Result
+from neuromf.torus.conversion import Weights, check_conversions, first_network, needed, task
 from neuromf.torus.manifold import Manifold
 from neuromf.torus.measure import draw_samples, evaluation_noise, measure, nearest
 from neuromf.training.batches import Batch
 from neuromf.training.loop import Hardware, Loop, fit
-from neuromf.training.meanflow import MeanFlowTask
 from neuromf.training.optimiser import Optimiser
 
 log = logging.getLogger("neuromf")
@@ -60,35 +61,45 @@ class ToyConfig:
                     f"arms names one {name!r}: its folder and figures are called so: letters, "
                     "digits, spaces and -+._,=()%, the first a letter or a digit"
                 )
+        check_conversions(self.arms)
 
     def chosen(self) -> dict[str, Arm]:
         """Return the arms to run."""
         return {name: arm for name, arm in self.arms.items() if not self.only or name in self.only}
 
+    def trained(self) -> dict[str, Arm]:
+        """Return the chosen arms and those that they begin with and learn from, each after its
+        own.
+        """
+        return {name: self.arms[name] for name in needed(self.arms, self.chosen())}
+
 
 def run(
     config: ToyConfig, out: Path, *, resume: bool = False, overwrite: bool = False
 ) -> dict[str, dict[str, Any]]:
-    """Train every chosen arm, write metrics.json, figures and index.html into `out`,
-    and return each arm's figures.
+    """Train every chosen arm, and the arms that these begin with and learn from, write
+    metrics.json, figures and index.html of the chosen ones into `out`, and return their figures.
 
     A resumed run keeps the arms that are complete. Raises FileExistsError where `out`
     is in use, see `run.open_run`.
     """
     with open_run(out, config, OUTPUT, (), resume=resume, overwrite=overwrite):
-        results: dict[str, Result] = {}
+        trained: dict[str, Result] = {}
+        weights: dict[str, Mapping[str, Tensor]] = {}
         with progress("steps") as bar:
-            for name, arm in config.chosen().items():
+            for name in config.trained():
                 stored = out / "arms" / name
                 if (stored / "metrics.json").is_file():
-                    results[name] = _read(stored)
+                    trained[name] = _read(stored)
+                    weights[name] = load_file(stored / "model.safetensors")
                     log.info("%s: kept from the earlier start", name)
                     continue
-                results[name], weights = train(arm, config.seed, bar, name)
-                _write(stored, results[name], weights)
-                log.info("%s: %s", name, results[name].metrics)
-                _warn(name, results[name].metrics)
+                trained[name], weights[name] = train(config.arms, name, config.seed, bar, weights)
+                _write(stored, trained[name], weights[name])
+                log.info("%s: %s", name, trained[name].metrics)
+                _warn(name, trained[name].metrics)
 
+        results = {name: trained[name] for name in config.chosen()}
         metrics = {name: result.metrics for name, result in results.items()}
         write_json(out / "metrics.json", metrics)
         report.write(out, config.chosen(), results)
@@ -98,15 +109,18 @@ def run(
     return metrics
 
 
-def train(arm: Arm, seed: int, bar: Progress, name: str) -> tuple[Result, dict[str, Tensor]]:
-    """Train one arm from `seed` and return what it gave and the averaged weights that it was
-    measured on.
+def train(
+    arms: Mapping[str, Arm], name: str, seed: int, bar: Progress, weights: Weights
+) -> tuple[Result, dict[str, Tensor]]:
+    """Train the arm called `name` from `seed` and return what it gave and the averaged weights that
+    it was measured on. `weights` holds those of the arms that it begins with and learns from.
     """
+    arm = arms[name]
     torch.manual_seed(seed)
-    manifold, network = arm.manifold(), arm.network()
+    manifold, network = arm.manifold(), first_network(arm, weights)
     updates = arm.epochs * arm.steps
     optimiser = Optimiser(arm.lr, clip=1.0, decay=arm.lr_decay)
-    loop = Loop(MeanFlowTask(network, arm.objective), optimiser, updates, (arm.ema,))
+    loop = Loop(task(arm, network, arms, weights), optimiser, updates, (arm.ema,))
     epochs = Epochs(name, arm.steps, bar)
     started = time.perf_counter()
     batches = draws(arm, manifold, seed)
@@ -129,7 +143,12 @@ def draws(arm: Arm, manifold: Manifold, seed: int) -> Iterator[list[Batch]]:
     for _ in range(arm.epochs * arm.steps):
         x = manifold.draw(arm.batch, generator)
         noise = torch.randn(x.shape, generator=generator)
-        yield [Batch(x, noise, *arm.times.draw(arm.batch, generator))]
+        t, r = arm.times.draw(arm.batch, generator)
+        ends = None
+        if arm.teacher and arm.distillation.target == "trajectory":
+            wanted = arm.distillation
+            ends = torch.stack(draw_secants(wanted.pairs, wanted.steps, generator))
+        yield [Batch(x, noise, t, r, ends=ends)]
 
 
 class Epochs(pl.Callback):
@@ -174,11 +193,11 @@ def _warn(name: str, metrics: Mapping[str, Any]) -> None:
             )
 
 
-def _write(folder: Path, result: Result, weights: dict[str, Tensor]) -> None:
+def _write(folder: Path, result: Result, weights: Mapping[str, Tensor]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, tensors in (("model", weights), ("samples", result.arrays)):
         with atomic(folder / f"{name}.safetensors") as path:
-            save_file(tensors, path)
+            save_file(dict(tensors), path)
     # Last: it marks the arm complete.
     write_json(folder / "metrics.json", {"metrics": result.metrics, "loss": result.loss})
 

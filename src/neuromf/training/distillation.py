@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
+
+from torch import Tensor
+
+from neuromf.flow.network import Condition
 
 ALONE = "unconditional"  # as a guide: the teacher itself, without conditions
 
@@ -36,3 +40,17 @@ class Distillation:
                 f"guidance is {self.guidance}, guide {self.guide!r}: a guidance above 1 needs the "
                 f"model folder of a guide, or {ALONE}, and a guide a guidance above 1"
             )
+
+
+class TeachingFlow(Protocol):
+    """What a student learns from: a flow's velocity, and the trajectories along it."""
+
+    def velocity(
+        self, z: Tensor, t: Tensor, r: Tensor | None = None, condition: Condition | None = None
+    ) -> Tensor:
+        """Return the velocity at z (B, C, *spatial), t (B,), shape of z; with r (B,) that of the
+        flow's own step from t to r.
+        """
+
+    def trajectory(self, noise: Tensor, steps: int, condition: Condition | None = None) -> Tensor:
+        """Return the points (steps + 1, B, C, *spatial) between noise and data."""

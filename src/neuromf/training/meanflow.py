@@ -12,8 +12,8 @@ from neuromf.flow import Loss, MeanFlow
 from neuromf.flow.path import point_on_path
 from neuromf.runtime.device import float64
 from neuromf.training.batches import Batch
+from neuromf.training.distillation import TeachingFlow
 from neuromf.training.state import Row
-from neuromf.training.teacher import Teacher
 
 
 class MeanFlowTask:
@@ -31,7 +31,7 @@ class MeanFlowTask:
         network: nn.Module,
         objective: MeanFlow,
         compiled: bool = False,
-        teacher: Teacher | None = None,
+        teacher: TeachingFlow | None = None,
     ) -> None:
         self.network, self.objective, self.teacher = network, objective, teacher
         self._called = torch.compile(network) if compiled else network
@@ -48,7 +48,7 @@ class MeanFlowTask:
         return means(sums)
 
 
-def taught(teacher: Teacher, batch: Batch) -> Tensor:
+def taught(teacher: TeachingFlow, batch: Batch) -> Tensor:
     """Return the teacher's velocity at the points of a batch."""
     z = point_on_path(batch.x, batch.noise, batch.t)
     return teacher.velocity(z, batch.t, condition=batch.condition)

@@ -13,9 +13,9 @@ from neuromf.flow import MeanFlow
 from neuromf.flow.network import repeat_condition
 from neuromf.flow.trajectory import regression_terms, secants
 from neuromf.training.batches import Batch
+from neuromf.training.distillation import TeachingFlow
 from neuromf.training.meanflow import MeanFlowTask, means, sums_of
 from neuromf.training.state import Row
-from neuromf.training.teacher import Teacher
 
 
 class SecantTask:
@@ -31,7 +31,7 @@ class SecantTask:
         self,
         network: nn.Module,
         objective: MeanFlow,
-        teacher: Teacher,
+        teacher: TeachingFlow,
         steps: int,
         compiled: bool = False,
     ) -> None:
