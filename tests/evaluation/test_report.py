@@ -6,9 +6,12 @@ import pytest
 
 from evaluation.support import made_results
 from features.support import write_set
+from neuromf.evaluation import report
 from neuromf.evaluation.command import CompareConfig, run
 from neuromf.evaluation.report import redraw, rows, sentence, small
+from neuromf.evaluation.results import read_scores
 from neuromf.evaluation.score import Beside, Score
+from neuromf.evaluation.slices import read_slices
 from neuromf.metrics.intervals import Interval
 from neuromf.reporting.viewer import read_shown
 from neuromf.runtime.records import RecordError
@@ -80,8 +83,12 @@ def test_figures_and_page_are_drawn_again_without_volumes(folder):
     ]
     assert text.count('class="volume"') == 3
     (folder / "volumes.json").unlink()  # as in a folder of an earlier version
-    redraw(folder)
-    assert "the folder holds no volumes.json" in content(folder)
+    results, slices = (
+        read_scores(folder / "scores.json"),
+        read_slices(folder / "slices.safetensors"),
+    )
+    drawn = {path.stem: path for path in (folder / "figures").iterdir()}
+    assert "the folder holds no volumes.json" in report.page(results, slices, drawn, folder)
 
 
 def content(folder):

@@ -24,11 +24,12 @@ WORDS = (
     "network.attention_head_channels=[0,16]", "network.norm_groups=4", "samples.every=0",
     "diagnostics.every=0", "evaluation.every=0",
 )  # fmt: skip
-# The same weights at the end, of configurations that differ: every how many updates is saved.
-ARMS = {
+# The same weights at the end, of configurations that differ: every how many updates is saved. The
+# latents of "broken" are gone once it has been submitted.
+ARMS: dict[str, list[str]] = {
     "limited": ["checkpoints.every=100"],
     "cancelled": ["checkpoints.every=101"],
-    "broken": ["latents=nowhere"],
+    "broken": [],
     "drained": ["checkpoints.every=102"],
     "plain": ["checkpoints.every=103"],
     "last": ["checkpoints.every=104"],
@@ -58,11 +59,15 @@ def watched():
 def test_an_array_survives_what_happens_to_its_arms(cluster, tmp_path):
     store, out = latent_store(tmp_path / "latents"), tmp_path / "study"
     steps = {"train": ["train", f"latents={store}", *WORDS]}
-    config = SweepConfig(steps, {"case": ARMS}, retries=1, throttle=2)
+    lost = latent_store(tmp_path / "lost")
+    config = SweepConfig(
+        steps, {"case": ARMS | {"broken": [f"latents={lost}"]}}, retries=1, throttle=2
+    )
     where = Launch("slurm", replace(SMALL, constraint=STEADY))
 
     with watched() as at_once:
         sweep.launch(config, out, where, resume=False, overwrite=False)
+        lost.rename(tmp_path / "elsewhere")
         array = (out / JOBS).read_text().strip()
         folders = {row.values["case"]: arm_folder(out, row.name) for row in read_table(out).arms}
         arms = {
@@ -91,9 +96,10 @@ def test_an_array_survives_what_happens_to_its_arms(cluster, tmp_path):
         "plain": 1,
         "last": 1,
     }
-    assert "nowhere" in " ".join(found["broken"].error)
+    assert "lost: no such folder" in " ".join(found["broken"].error)
     assert max(at_once) == 2
 
+    (tmp_path / "elsewhere").rename(lost)
     sweep.launch(config, out, where, resume=True, overwrite=False)
     array = (out / JOBS).read_text().strip()
     assert (out / "slurm" / "arms-2-1.txt").read_text().split() == [
@@ -101,10 +107,9 @@ def test_an_array_survives_what_happens_to_its_arms(cluster, tmp_path):
         folders["broken"].name,
     ]
     wait("the end of the array", lambda: not called("squeue", "--noheader"))
-    assert read_state(folders["cancelled"]).state == "finished"
-    trained = [case for case in NAMES if case != "broken"]
-    assert len({arms[case].weights for case in trained}) == 1
-    assert all(arms[case].updates == list(range(1, UPDATES + 1)) for case in trained)
+    assert {read_state(folders[case]).state for case in ("cancelled", "broken")} == {"finished"}
+    assert len({arm.weights for arm in arms.values()}) == 1
+    assert all(arm.updates == list(range(1, UPDATES + 1)) for arm in arms.values())
 
 
 def disturb(cancelled, limited):
