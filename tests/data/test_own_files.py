@@ -1,9 +1,9 @@
 import pytest
 
-from neuromf.data.own_files import refuse_replacing, written_down
+from neuromf.data.own_files import refuse_replacing
 from neuromf.data.volume import VolumeError, volume_sha256
 from neuromf.runtime.files import write_bytes, write_json
-from neuromf.runtime.folders import Output, noting
+from neuromf.runtime.folders import Output, noting, written_down
 
 OUTPUT = Output("prepare", ("*.nii.gz", "*.json"))
 

@@ -14,9 +14,8 @@ from typing import Any, Literal
 from neuromf.data import bids
 from neuromf.data.dicom_choice import choose, contrast_of, unusable
 from neuromf.data.dicom_series import Series, age_of, convert
-from neuromf.data.own_files import written_down
 from neuromf.runtime.files import atomic, write_json, write_text
-from neuromf.runtime.folders import COMMON, Output, local_path
+from neuromf.runtime.folders import COMMON, Output, local_path, written_down
 from neuromf.runtime.run import open_run
 from neuromf.runtime.shell import typed
 from neuromf.runtime.tables import REJECTED, write_table

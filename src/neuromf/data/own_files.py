@@ -7,15 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from neuromf.data.volume import VolumeError, volume_sha256
-from neuromf.runtime.folders import FILES, RUN
+from neuromf.runtime.folders import RUN, written_down
 from neuromf.runtime.records import read_json_object
-
-
-def written_down(folder: Path) -> set[str]:
-    """Return what runs in a folder wrote down before they wrote it."""
-    path = folder / FILES
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    return set(text.splitlines())
 
 
 def refuse_replacing(record: Path, files: Iterable[Path]) -> None:

@@ -128,13 +128,20 @@ def launch(job: Job, where: Launch, *, overwrite: bool) -> str:
     """Show or submit a job and return what to print. Raises ConfigError or ValueError where that
     cannot be done here.
     """
+    refuse_overwrite(overwrite)
+    if where.launch == "print":
+        return script(job, where.slurm)
+    return "\n".join([*check(job), submit(job, where.slurm)])
+
+
+def refuse_overwrite(overwrite: bool) -> None:
+    """Raise ConfigError where a job is to begin in place of earlier results: they would be deleted
+    before it has made others.
+    """
     if overwrite:
         raise ConfigError(
             "--overwrite does not go with launch=: delete the folder, or give another out="
         )
-    if where.launch == "print":
-        return script(job, where.slurm)
-    return "\n".join([*check(job), submit(job, where.slurm)])
 
 
 def check(job: Job) -> list[str]:

@@ -197,15 +197,21 @@ def files_below(folder: Path) -> list[Path]:
     return found
 
 
+def written_down(folder: Path) -> set[str]:
+    """Return what runs in a folder wrote down before they wrote it, relative to the folder."""
+    path = folder / FILES
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    return {name for name in text.splitlines() if name}
+
+
 def _listed(out: Path) -> set[str]:
     """Return what runs in `out`, and in folders below it, wrote down."""
     found: set[str] = set()
     for path in (
         p for p in files_below(out) if p.name == FILES and REPLACED not in p.relative_to(out).parts
     ):
-        names = path.read_text(encoding="utf-8", errors="replace").splitlines()
-        inner = path.parent.relative_to(out).as_posix()
-        found |= {name if inner == "." else f"{inner}/{name}" for name in names if name}
+        inner = path.parent.relative_to(out)
+        found |= {(inner / name).as_posix() for name in written_down(path.parent)}
     return found
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from neuromf.runtime.cluster import Launch
-from neuromf.runtime.config import ConfigError
+from neuromf.runtime.cluster import Launch, refuse_overwrite
 from neuromf.runtime.folders import local_path
 from neuromf.runtime.progress import EVERY
 from neuromf.runtime.run import open_run
@@ -64,13 +63,9 @@ def run(config: SweepConfig, out: Path, *, resume: bool = False, overwrite: bool
 def launch(config: SweepConfig, out: Path, where: Launch, *, resume: bool, overwrite: bool) -> str:
     """Write a study into `out` and submit its arms that have not finished as arrays of jobs, or
     show the scripts; return what to print. Raises ValueError where there is no SLURM, or an arm
-    would end before it makes anything, and ConfigError for `overwrite`: the earlier results would
-    be deleted here, before a job has made others.
+    would end before it makes anything, and ConfigError for `overwrite`.
     """
-    if overwrite:
-        raise ConfigError(
-            "--overwrite does not go with launch=: delete the folder, or give another out="
-        )
+    refuse_overwrite(overwrite)
     arms, steps = planned(config), {s.name: s.verb for s in read_steps(config.steps)}
     known = check_arms(arms, steps) if where.launch == "slurm" else []
     with open_run(out, config, OUTPUT, (), resume=resume):
