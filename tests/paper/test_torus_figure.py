@@ -1,11 +1,13 @@
 """Figure 2: losses and samples of a toy run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from neuromf.paper.style import LOOKS
 from neuromf.paper.torus_figure import draw
 from paper.support import record, sources_of, toy
 
@@ -33,6 +35,19 @@ def test_the_caption_counts_the_samples_that_are_drawn(tmp_path):
     assert "64 samples of the arm" in draw(sources_of(toy=toy(tmp_path / "few"))).caption
     many = toy(tmp_path / "many", points=1500)
     assert "1000 samples of the arm" in draw(sources_of(toy=many)).caption
+
+
+def test_arms_that_are_too_many_to_tell_apart_are_named(tmp_path):
+    folder = toy(tmp_path / "toy")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    names = [f"arm-{n}" for n in range(len(LOOKS) + 2)]
+    for name in names:
+        shutil.copytree(folder / "arms" / "d256-x", folder / "arms" / name)
+    (folder / "metrics.json").write_text(json.dumps(dict.fromkeys(names, metrics["d256-x"])))
+    drawn = draw(sources_of(toy=folder))
+    assert {r["series"] for r in drawn.rows if r["panel"] == "a"} == set(names[: len(LOOKS)])
+    assert f"Not drawn: {names[-2]}, {names[-1]}." in drawn.caption
+    assert "Not drawn" not in draw(sources_of(toy=toy(tmp_path / "few"))).caption
 
 
 def test_without_samples_the_losses_stay(tmp_path):

@@ -34,13 +34,16 @@ def draw(sources: Sources) -> Drawn:
     """Return the figure: losses at the left, samples in two planes at the right."""
     rows: Rows = []
     missing: list[Missing] = []
-    arm, calls, shown = "", list[int](), 0
+    arm, calls, shown, left_out = "", list[int](), 0, list[str]()
     with page(WIDE, HEIGHT) as figure:
         panels = figure.subplot_mosaic([["a", "b", "c"], ["a", "d", "e"]], width_ratios=[1.7, 1, 1])
         try:
             given = sources.one("toy")
             finished_run(given, "toy")
-            rows += _losses(panels["a"], sources, given)
+            with reading(given):
+                arms = list(read_json_object(given.path / "metrics.json"))
+            left_out = arms[len(LOOKS) :]
+            rows += _losses(panels["a"], sources, given, arms[: len(LOOKS)])
             arm, samples, path = _samples(given)
             cells = sources.cite(given, path).cells
             calls = [min(samples), max(samples)]
@@ -55,14 +58,13 @@ def draw(sources: Sources) -> Drawn:
                 draw_missing(panels[name], missing[-1])
         for name, axes in panels.items():
             letter(axes, name)
-    return Drawn(2, "torus", figure, _caption(arm, calls, shown), rows, missing)
+    return Drawn(2, "torus", figure, _caption(arm, calls, shown, left_out), rows, missing)
 
 
-def _losses(axes: Any, sources: Sources, given: Given) -> Rows:
-    """Draw the raw loss of every arm over epochs."""
+def _losses(axes: Any, sources: Sources, given: Given, arms: list[str]) -> Rows:
+    """Draw the raw loss of arms, no more than there are looks, over epochs."""
     rows: Rows = []
     with reading(given):
-        arms = list(read_json_object(given.path / "metrics.json"))
         for name, look in zip(arms, LOOKS, strict=False):
             path = given.path / "arms" / name / "metrics.json"
             losses = [float(value) for value in read_json_object(path)["loss"]]
@@ -125,7 +127,7 @@ def _in_calls(calls: int) -> str:
     return f"{calls} call{'s' * (calls > 1)}"
 
 
-def _caption(arm: str, calls: list[int], shown: int) -> str:
+def _caption(arm: str, calls: list[int], shown: int, left_out: list[str]) -> str:
     said = "(b) to (e) were not run."
     if arm:
         one, many = (_in_calls(number) for number in calls)
@@ -134,7 +136,8 @@ def _caption(arm: str, calls: list[int], shown: int) -> str:
             f"{many} (d, e): on the first circle of the torus (line: data), and by both angles, "
             "which are uniform in the data."
         )
+    without = f" Not drawn: {', '.join(map(tex, left_out))}." if left_out else ""
     return (
         "The method on a torus, one seed. (a) Raw loss over epochs: r4 is the torus in four "
-        f"dimensions, d256 in 256; x and u are what the network predicts. {said}"
+        f"dimensions, d256 in 256; x and u are what the network predicts.{without} {said}"
     )
