@@ -169,8 +169,10 @@ def test_statistics_without_spread_are_refused(tmp_path, model_folder):
 
 def test_a_model_that_changed_under_its_name_is_refused(tmp_path, model_folder):
     known = tmp_path / "home" / "hub.json"
-    for _ in range(2):
-        refuse_another("lab/brains", model_folder, known)
+    refuse_another("lab/brains", model_folder, known)
+    written = known.stat().st_mtime_ns
+    refuse_another("lab/brains", model_folder, known)
+    assert known.stat().st_mtime_ns == written  # as on a home that cannot be written to
     other = copied(model_folder, tmp_path)
     record = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(record | {"sha256": "0" * 64}))

@@ -278,15 +278,16 @@ def refuse_another(name: str, folder: Path, known: Path) -> None:
         read_record(known, dict[str, str], "delete it, if it is damaged") if known.is_file() else {}
     )
     sha256 = ModelConfig.read(folder / CONFIG)[1]
-    if fingerprints.setdefault(name, sha256) != sha256:
+    first = fingerprints.get(name)
+    if first is None:
+        known.parent.mkdir(parents=True, exist_ok=True)
+        write_json(known, fingerprints | {name: sha256})
+    elif first != sha256:
         raise WeightsError(
-            f"model={name} was {fingerprints[name][:16]} when it was first used, and is "
-            f"{sha256[:16]} now: name the revision that is meant (model={name}@COMMIT), or take "
-            f"its line out of {known} if the new one is right"
+            f"model={name} was {first[:16]} when it was first used, and is {sha256[:16]} now: "
+            f"name the revision that is meant (model={name}@COMMIT), or take its line out of "
+            f"{known} if the new one is right"
         )
-
-    known.parent.mkdir(parents=True, exist_ok=True)
-    write_json(known, fingerprints)
 
 
 def _other_than_weights(folder: str, names: list[str]) -> set[str]:
