@@ -18,6 +18,20 @@ def test_every_seed_is_a_point(tmp_path):
     assert "smaller is better" in axes.get_xlabel()
 
 
+@pytest.mark.parametrize(("diverged", "arrows"), [(0.9, 0), (1e6, 1)])
+def test_a_training_that_diverged_is_an_arrow_and_the_others_stay_apart(tmp_path, diverged, arrows):
+    values = {"1": 0.2, "2": 0.3, "3": diverged}
+    toy_study(tmp_path, {"p": list(values)}, value=lambda v, seed: values[v["p"]] + 0.01 * seed)
+    found = collect(tmp_path, ["distance_1"])
+    (axes,) = draw_measure(found, found.measures[0], summaries(found)).axes
+    assert sum(line.get_marker() == ">" for line in axes.lines) == arrows
+    assert ("arrows: beyond" in axes.get_xlabel()) == bool(arrows)
+    low, high = axes.get_xlim()
+    assert high - low < 2
+    assert low < 0.2
+    assert high > 0.3
+
+
 @pytest.mark.parametrize("ssim", [(0.7, 0.8, 0.6)])
 def test_the_front_of_fid_and_ssim(tmp_path, ssim):
     fid = (1.0, 2.0, 3.0)

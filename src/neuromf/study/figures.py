@@ -16,11 +16,16 @@ from neuromf.study.groups import Summary
 
 DIRECTIONS = {"lower": ", smaller is better", "higher": ", larger is better"}
 SPREAD = 0.25  # of the points of a group, rows
+FAR = 20.0  # times the lower quartile of all seeds: what diverged, and is drawn at the edge
 
 
 def draw_measure(collected: Collected, measure: Known, rows: Sequence[Summary]) -> Figure:
-    """Return a row for each group: seeds as points, mean, and its interval where there is one."""
+    """Return a row for each group: seeds as points, mean, and its interval where there is one. A
+    group with seeds far beyond all others is arrows at the right edge, so that the others stay
+    apart.
+    """
     own = [row for row in rows if row.measure == measure.name]
+    end = _end([v for row in own for v in collected.of_group(measure.name, row.group).values()])
     with plots.subplots(size=(6.6, 1.1 + 0.36 * len(own))) as (figure, axes):
         for place, row in enumerate(own):
             values = list(collected.of_group(measure.name, row.group).values())
@@ -28,6 +33,10 @@ def draw_measure(collected: Collected, measure: Known, rows: Sequence[Summary]) 
             heights = [
                 place - SPREAD * (i - middle) / max(len(values), 1) for i in range(len(values))
             ]
+            if any(value > end for value in values):
+                edge = axes.get_yaxis_transform()  # the right end of the axis is at 1
+                axes.plot([1.0], [place], ">", color=plots.VERMILION, transform=edge, clip_on=False)
+                continue
             axes.plot(values, heights, ".", color=plots.BLUE, alpha=0.7)
             if not row.n:
                 continue
@@ -37,8 +46,18 @@ def draw_measure(collected: Collected, measure: Known, rows: Sequence[Summary]) 
 
         axes.set_yticks(range(len(own)), [row.group for row in own])
         axes.set(ylim=(len(own) - 0.4, -0.6))
-        axes.set_xlabel(f"{measure.label or measure.name}{DIRECTIONS.get(measure.better, '')}")
+        arrows = f" (arrows: beyond {end:.2g})" if math.isfinite(end) else ""
+        said = f"{measure.label or measure.name}{DIRECTIONS.get(measure.better, '')}{arrows}"
+        axes.set_xlabel(said)
     return figure
+
+
+def _end(values: Sequence[float]) -> float:
+    """Return where the axis of positive values ends: infinity where none lies far beyond."""
+    if not values or min(values) <= 0:
+        return math.inf
+    far = FAR * sorted(values)[len(values) // 4]
+    return far if max(values) > far else math.inf
 
 
 def front_of(collected: Collected, rows: Sequence[Summary]) -> tuple[str, str, list[str]] | None:
