@@ -8,6 +8,7 @@ from rich.progress import Progress
 from neuromf.flow import MeanFlow, TimeSampler
 from neuromf.flow.sampler import sample
 from neuromf.nets.config import Precondition
+from neuromf.runtime import config as settings
 from neuromf.torus import ToyConfig, run
 from neuromf.torus.conversion import ArmTeacher, first_network, needed, task
 from neuromf.torus.study import train
@@ -175,3 +176,14 @@ def test_arms_that_could_not_learn_from_each_other_are_refused(changes, message)
 def test_an_arm_that_is_no_student_has_nothing_of_one(options, message):
     with pytest.raises(ValueError, match=message):
         replace(TINY, **options)
+
+
+def test_the_arms_of_the_preset_begin_as_those_of_the_others():
+    """A file of presets cannot refer to another: what is written twice stays equal."""
+    arms, blobs, quick = (
+        settings.load(ToyConfig, [f"preset={name}"], "toy").arms
+        for name in ("conversion", "blobs", "quick")
+    )
+    assert arms["blobs-scratch"] == blobs["x"]
+    assert arms["blobs-flow"] == blobs["flow-x"]
+    assert arms["torus-scratch"] == replace(quick["d256-x"], calls=(1, 2, 5, 10, 25, 50))
